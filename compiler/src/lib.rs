@@ -1,0 +1,1 @@
+//! The pure compiler: Django-like querysets to MongoDB commands.

@@ -1,0 +1,3 @@
+//! Executors: what runs a compiled program.
+#[cfg(feature = "memory")]
+pub mod memory;

@@ -1,0 +1,2 @@
+//! Runs recorded cases against mqlc.
+fn main() {}
