@@ -1,1 +1,16 @@
-//! The pure compiler: Django-like querysets to MongoDB commands.
+//! The pure compiler of mqlc: Django-like querysets in, MongoDB commands out. No IO, no async, no clock.
+//!
+//! | pass | from | to | module |
+//! |---|---|---|---|
+//! | front ends | text, JSON, Rust | [`queryset::Statement`] | `text`, [`queryset`], `builder` |
+//! | bind | statement and [`schema::Schema`] | `plan::Plan` | `bind` |
+//! | rewrite | plan | plan | `rewrite` |
+//! | lower | plan and `target::Target` | `mql` | `lower` |
+//! | tidy, check | mql | mql | `tidy` |
+//! | render | mql | bson | `render` |
+
+mod error;
+pub mod queryset;
+pub mod schema;
+
+pub use error::{Code, Error, Result, Span};

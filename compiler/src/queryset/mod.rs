@@ -1,0 +1,28 @@
+//! What the user asked: the language-neutral form of a Django query, before any name is resolved.
+//!
+//! Every front end produces a [`Statement`]; calls stand in the order in which they were made and names are
+//! as written (`author__name__icontains`). The public interchange form is Queryset JSON, version 1
+//! (one variant here per tag there).
+//!
+//! | file | holds |
+//! |---|---|
+//! | `statement` | [`Statement`], [`Queryset`] and the terminals [`Do`] |
+//! | `call` | the queryset methods, [`Call`] |
+//! | `q` | boolean trees, [`Q`] |
+//! | `expr` | expressions, [`Expr`] |
+//! | `value` | literals, [`Value`] |
+
+mod call;
+mod expr;
+mod q;
+mod statement;
+mod value;
+
+pub use call::{Call, CombineOp, Direction, Hint, Order, OrderTerm, Prefetch, ValuesFields};
+pub use expr::{
+    Aggregate, ArithmeticOp, Case, Expr, Frame, FrameExclusion, FrameUnit, Func, NullsOrder,
+    OuterRef, SubqueryExpr, When, Window,
+};
+pub use q::Q;
+pub use statement::{Do, Insert, Queryset, Statement};
+pub use value::{AwareDateTime, RegexLiteral, Value};

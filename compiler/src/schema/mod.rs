@@ -1,0 +1,23 @@
+//! What is stored: models, fields, relations and indexes.
+//!
+//! A schema is first *declared* ([`SchemaSpec`]: what a JSON schema or models.py text says, nothing resolved) and then
+//! *resolved* ([`Schema`]: ids, inherited fields, reverse relations, checked). The binder works on the resolved form.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `field` | field types and relations, [`FieldType`], [`FieldSpec`] |
+//! | `spec` | the declared form, [`SchemaSpec`] |
+//! | `json` | the declared form as JSON |
+//! | `resolve` | the resolved form, [`Schema`] |
+
+mod field;
+mod resolve;
+mod spec;
+
+pub use field::{
+    FieldKind, FieldSpec, FieldType, GenericSpec, OnDelete, RelationSpec, StorageFamily,
+};
+pub use resolve::{
+    Field, FieldRef, Model, ModelId, NameTarget, RelatedObject, Schema, ThroughFields,
+};
+pub use spec::{IndexKey, IndexSpec, ModelSpec, SchemaSpec, Settings};

@@ -1,0 +1,785 @@
+//! The resolved form of a schema: ids instead of names, inherited fields, reverse relations.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::{
+    FieldKind, FieldSpec, FieldType, GenericSpec, IndexKey, IndexSpec, ModelSpec, OnDelete,
+    SchemaSpec, Settings, StorageFamily,
+};
+use crate::error::{Code, Error, Result};
+use crate::queryset::{OrderTerm, Value};
+
+/// Number of a model in its schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ModelId(u32);
+
+/// A field: the model that declares it and its number there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FieldRef {
+    /// The model that declares it (a concrete one).
+    pub model: ModelId,
+    index: u32,
+}
+
+/// Models that queries can name, checked and linked.
+#[derive(Debug, Clone)]
+pub struct Schema {
+    settings: Settings,
+    models: Vec<Model>,
+    labels: HashMap<String, ModelId>,
+}
+
+/// A model with everything that its names lead to.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// Its number.
+    pub id: ModelId,
+    /// `app.Model`.
+    pub label: String,
+    /// Collection of the concrete model.
+    pub collection: String,
+    /// The model that stores the rows: itself, or what a proxy stands for.
+    pub concrete: ModelId,
+    /// Fields that it declares itself; of a proxy none.
+    pub fields: Vec<Field>,
+    /// All fields in Django's order: those of the parents first, then its own.
+    pub all_fields: Vec<FieldRef>,
+    /// The primary key.
+    pub pk: FieldRef,
+    /// Direct concrete parents with the link field on this model.
+    pub parents: Vec<(ModelId, FieldRef)>,
+    /// Default ordering.
+    pub ordering: Vec<OrderTerm>,
+    /// Default of `latest()` and `earliest()`.
+    pub get_latest_by: Vec<String>,
+    /// Stored only inside other models.
+    pub embedded: bool,
+    /// Sets of fields that are unique together.
+    pub unique_together: Vec<Vec<FieldRef>>,
+    /// Declared indexes, those of fields included.
+    pub indexes: Vec<IndexSpec>,
+    /// What each name that a path may start with leads to.
+    pub names: IndexMap<String, NameTarget>,
+    /// Relations of other models to this one (hidden ones too), those of its parents included.
+    pub related_objects: Vec<RelatedObject>,
+}
+
+/// What a name on a model leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameTarget {
+    /// A field, perhaps of a parent.
+    Field(FieldRef),
+    /// The other end of a relation field.
+    Reverse(FieldRef),
+}
+
+/// A relation seen from its target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelatedObject {
+    /// The relation field.
+    pub field: FieldRef,
+    /// The model that owns the field.
+    pub model: ModelId,
+    /// Accessor on the target, if there is one.
+    pub accessor: Option<String>,
+}
+
+/// A resolved field.
+#[derive(Debug, Clone)]
+pub struct Field {
+    /// Its reference.
+    pub id: FieldRef,
+    /// Name in Python.
+    pub name: String,
+    /// Name of the raw value.
+    pub attname: String,
+    /// Key in the stored document; empty for fields that store nothing of their own.
+    pub column: String,
+    /// Type.
+    pub ty: Arc<FieldType>,
+    /// Is the primary key.
+    pub primary_key: bool,
+    /// Unique (primary keys and one-to-one fields too).
+    pub unique: bool,
+    /// Has an index.
+    pub db_index: bool,
+    /// Computed by the database from other columns.
+    pub generated: bool,
+    /// Related model.
+    pub to: Option<ModelId>,
+    /// Pairs of local and target fields: one for foreign keys, several for a `ForeignObject`.
+    pub links: Vec<(FieldRef, FieldRef)>,
+    /// Name by which the target reaches back in lookups.
+    pub related_query_name: Option<String>,
+    /// Accessor on the target.
+    pub related_name: Option<String>,
+    /// Intermediate model of a many-to-many field with its foreign keys.
+    pub through: Option<ThroughFields>,
+    /// Many-to-many to itself that is symmetrical.
+    pub symmetrical: bool,
+    /// What happens to a row whose target is deleted.
+    pub on_delete: Option<OnDelete>,
+    /// What `SET` or `SET_DEFAULT` stores.
+    pub on_delete_value: Option<Value>,
+    /// Fields of a composite primary key.
+    pub parts: Vec<FieldRef>,
+    /// Field names of a generic foreign key or relation.
+    pub generic: Option<GenericSpec>,
+    /// Field that names the content type, of a generic foreign key (on this model) or relation (on the target).
+    pub content_type_field: Option<FieldRef>,
+    /// Field that holds the key, likewise.
+    pub object_id_field: Option<FieldRef>,
+}
+
+/// How a many-to-many field passes through its intermediate model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ThroughFields {
+    /// The intermediate model.
+    pub model: ModelId,
+    /// Its foreign key to the field's own model.
+    pub source: FieldRef,
+    /// Its foreign key to the target.
+    pub target: FieldRef,
+}
+
+impl Field {
+    /// Stores a value of its own.
+    #[must_use]
+    pub fn is_concrete(&self) -> bool {
+        !self.column.is_empty()
+    }
+
+    /// Leads to other rows.
+    #[must_use]
+    pub fn is_relation(&self) -> bool {
+        self.to.is_some() || self.ty.kind == FieldKind::GenericForeignKey
+    }
+
+    /// A foreign key or one-to-one field.
+    #[must_use]
+    pub fn is_foreign_key(&self) -> bool {
+        matches!(
+            self.ty.kind,
+            FieldKind::ForeignKey | FieldKind::OneToOneField
+        )
+    }
+
+    /// Leads to several rows in forward direction.
+    #[must_use]
+    pub fn is_multi_valued(&self) -> bool {
+        matches!(
+            self.ty.kind,
+            FieldKind::ManyToManyField | FieldKind::GenericRelation
+        )
+    }
+
+    /// NULL allowed.
+    #[must_use]
+    pub fn null(&self) -> bool {
+        self.ty.null
+    }
+}
+
+impl Schema {
+    /// Resolves a declared schema.
+    ///
+    /// # Errors
+    /// `Schema` errors with the JSON path of what is missing or contradictory.
+    pub fn new(spec: SchemaSpec) -> Result<Self> {
+        Resolver::new(&spec)?.resolve(&spec)
+    }
+
+    /// Settings that change the meaning of queries.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Replaces the keys by which generic relations refer to models.
+    #[must_use]
+    pub fn with_content_types(mut self, content_types: IndexMap<String, i64>) -> Self {
+        self.settings.content_types = content_types;
+        self
+    }
+
+    /// All models in declared order.
+    #[must_use]
+    pub fn models(&self) -> &[Model] {
+        &self.models
+    }
+
+    /// The model of a label.
+    ///
+    /// # Errors
+    /// `UnknownModel` with the labels that there are.
+    pub fn find(&self, label: &str) -> Result<&Model> {
+        self.labels
+            .get(label)
+            .and_then(|id| self.models.get(id.0 as usize))
+            .ok_or_else(|| {
+                Error::new(
+                    Code::UnknownModel,
+                    format!("no model is labelled {label:?}"),
+                )
+                .with_choices(self.models.iter().map(|m| m.label.clone()))
+            })
+    }
+
+    /// The model of an id. Ids come from this schema only; a foreign one gives the first model's data.
+    ///
+    /// # Errors
+    /// `Internal` for the id of another schema.
+    pub fn model(&self, id: ModelId) -> Result<&Model> {
+        self.models
+            .get(id.0 as usize)
+            .ok_or_else(|| Error::internal("model id of another schema"))
+    }
+
+    /// The field of a reference.
+    ///
+    /// # Errors
+    /// `Internal` for the reference of another schema.
+    pub fn field(&self, id: FieldRef) -> Result<&Field> {
+        self.models
+            .get(id.model.0 as usize)
+            .and_then(|m| m.fields.get(id.index as usize))
+            .ok_or_else(|| Error::internal("field reference of another schema"))
+    }
+
+    /// The chain of parent links from a model up to an ancestor: one link field a step; empty for itself,
+    /// `None` if it is not an ancestor.
+    #[must_use]
+    pub fn parent_links(&self, from: ModelId, to: ModelId) -> Option<Vec<FieldRef>> {
+        let from_model = self.models.get(from.0 as usize)?;
+        let to_model = self.models.get(to.0 as usize)?;
+        if from_model.concrete == to_model.concrete {
+            return Some(Vec::new());
+        }
+        let concrete = self.models.get(from_model.concrete.0 as usize)?;
+        concrete.parents.iter().find_map(|(parent, link)| {
+            self.parent_links(*parent, to).map(|mut rest| {
+                rest.insert(0, *link);
+                rest
+            })
+        })
+    }
+
+    /// The field that finally stores the value of a foreign key: follows keys that are keys themselves.
+    ///
+    /// # Errors
+    /// `Internal` for the reference of another schema, or a cycle of keys.
+    pub fn key_target(&self, id: FieldRef) -> Result<&Field> {
+        let mut field = self.field(id)?;
+        for _ in 0..32 {
+            match field.links.first() {
+                Some((_, target)) if field.is_foreign_key() => field = self.field(*target)?,
+                _ => return Ok(field),
+            }
+        }
+        Err(Error::new(
+            Code::Schema,
+            "foreign keys refer to each other in a cycle",
+        ))
+    }
+
+    /// How values of a field are stored, keys followed to their target.
+    ///
+    /// # Errors
+    /// As [`Schema::key_target`].
+    pub fn storage(&self, id: FieldRef) -> Result<StorageFamily> {
+        Ok(self.key_target(id)?.ty.kind.family())
+    }
+}
+
+struct Resolver {
+    labels: HashMap<String, ModelId>,
+}
+
+impl Resolver {
+    fn new(spec: &SchemaSpec) -> Result<Self> {
+        let mut labels = HashMap::new();
+        for (i, label) in spec.models.keys().enumerate() {
+            let id = u32::try_from(i)
+                .map_err(|_| Error::new(Code::Limit, "a schema holds at most 2^32 models"))?;
+            labels.insert(label.clone(), ModelId(id));
+        }
+        Ok(Resolver { labels })
+    }
+
+    fn model_id(&self, label: &str) -> Result<ModelId> {
+        self.labels.get(label).copied().ok_or_else(|| {
+            Error::new(Code::Schema, format!("no model is labelled {label:?}")).with_choices(
+                self.labels
+                    .keys()
+                    .cloned()
+                    .collect::<std::collections::BTreeSet<_>>(),
+            )
+        })
+    }
+
+    fn concrete(&self, spec: &SchemaSpec, label: &str) -> Result<ModelId> {
+        let mut at = label;
+        for _ in 0..64 {
+            match spec.models.get(at).and_then(|m| m.proxy_for.as_deref()) {
+                Some(next) => at = next,
+                None => return self.model_id(at),
+            }
+        }
+        Err(Error::new(
+            Code::Schema,
+            format!("{label:?} is a proxy of itself"),
+        ))
+    }
+
+    fn resolve(&self, spec: &SchemaSpec) -> Result<Schema> {
+        let mut schema = Schema {
+            settings: spec.settings.clone(),
+            models: Vec::with_capacity(spec.models.len()),
+            labels: self.labels.clone(),
+        };
+        check_zone(&spec.settings.time_zone)?;
+        if let Some(zone) = &spec.settings.default_time_zone {
+            check_zone(zone)?;
+        }
+        for (label, model) in &spec.models {
+            let built = self
+                .model_shell(spec, label, model)
+                .map_err(|e| e.inside(label).inside("models"))?;
+            schema.models.push(built);
+        }
+        self.inherit(spec, &mut schema)?;
+        self.keys(spec, &mut schema)?;
+        self.link(spec, &mut schema)?;
+        self.names(spec, &mut schema)?;
+        self.indexes(spec, &mut schema)?;
+        Ok(schema)
+    }
+
+    fn model_shell(&self, spec: &SchemaSpec, label: &str, model: &ModelSpec) -> Result<Model> {
+        let id = self.model_id(label)?;
+        let concrete = self.concrete(spec, label)?;
+        let mut fields = Vec::with_capacity(model.fields.len());
+        for (i, field) in model.fields.iter().enumerate() {
+            let index = u32::try_from(i)
+                .map_err(|_| Error::new(Code::Limit, "a model holds at most 2^32 fields"))?;
+            fields.push(self.field_shell(FieldRef { model: id, index }, field)?);
+        }
+        for (i, field) in fields.iter().enumerate() {
+            if fields.iter().take(i).any(|f| f.name == field.name) {
+                return Err(Error::new(
+                    Code::Schema,
+                    format!("field {:?} is declared twice", field.name),
+                )
+                .inside(i)
+                .inside("fields"));
+            }
+        }
+        let mut parents = Vec::new();
+        for (parent, link) in &model.parents {
+            let parent_id = self.concrete(spec, parent)?;
+            let link = fields.iter().find(|f| &f.name == link).ok_or_else(|| {
+                Error::new(
+                    Code::Schema,
+                    format!("the link field {link:?} is not declared"),
+                )
+                .inside(parent)
+                .inside("parents")
+            })?;
+            parents.push((parent_id, link.id));
+        }
+        Ok(Model {
+            id,
+            label: label.to_owned(),
+            collection: model.collection.clone(),
+            concrete,
+            pk: FieldRef {
+                model: id,
+                index: 0,
+            },
+            fields,
+            all_fields: Vec::new(),
+            parents,
+            ordering: model.ordering.clone(),
+            get_latest_by: model.get_latest_by.clone(),
+            embedded: model.embedded,
+            unique_together: Vec::new(),
+            indexes: model.indexes.clone(),
+            names: IndexMap::new(),
+            related_objects: Vec::new(),
+        })
+    }
+
+    fn field_shell(&self, id: FieldRef, spec: &FieldSpec) -> Result<Field> {
+        let relation = spec.relation.as_ref();
+        let to = match relation {
+            Some(r) if !r.to.is_empty() => Some(
+                self.model_id(&r.to)
+                    .map_err(|e| e.inside("to").inside(id.index).inside("fields"))?,
+            ),
+            _ => None,
+        };
+        let stores = !matches!(spec.ty.kind.family(), StorageFamily::None);
+        let column = match (&spec.column, stores) {
+            (Some(column), true) => column.clone(),
+            (None, true) => spec.attname.clone().unwrap_or_else(|| spec.name.clone()),
+            _ => String::new(),
+        };
+        Ok(Field {
+            id,
+            name: spec.name.clone(),
+            attname: spec.attname.clone().unwrap_or_else(|| spec.name.clone()),
+            column,
+            ty: Arc::new(spec.ty.clone()),
+            primary_key: spec.primary_key,
+            unique: spec.unique || spec.primary_key || spec.ty.kind == FieldKind::OneToOneField,
+            db_index: spec.db_index,
+            generated: spec.generated,
+            to,
+            links: Vec::new(),
+            related_query_name: relation.and_then(|r| r.related_query_name.clone()),
+            related_name: relation.and_then(|r| r.related_name.clone()),
+            through: None,
+            symmetrical: relation.is_some_and(|r| r.symmetrical),
+            on_delete: relation.and_then(|r| r.on_delete),
+            on_delete_value: relation.and_then(|r| r.on_delete_value.clone()),
+            parts: Vec::new(),
+            generic: spec.generic.clone(),
+            content_type_field: None,
+            object_id_field: None,
+        })
+    }
+
+    /// Fields of parents come first, in the order of the parents (Django: `Options._get_fields`).
+    fn inherit(&self, spec: &SchemaSpec, schema: &mut Schema) -> Result<()> {
+        for label in spec.models.keys() {
+            let id = self.model_id(label)?;
+            let mut fields = Vec::new();
+            collect_fields(schema, id, 0, &mut fields)?;
+            if let Some(model) = schema.models.get_mut(id.0 as usize) {
+                model.all_fields = fields;
+            }
+        }
+        Ok(())
+    }
+
+    fn keys(&self, spec: &SchemaSpec, schema: &mut Schema) -> Result<()> {
+        for label in spec.models.keys() {
+            let id = self.model_id(label)?;
+            let concrete = schema.model(id)?.concrete;
+            let model = schema.model(concrete)?;
+            if model.embedded && !model.fields.iter().any(|f| f.primary_key) {
+                continue;
+            }
+            let pk = model
+                .fields
+                .iter()
+                .find(|f| f.primary_key && f.ty.kind == FieldKind::CompositePrimaryKey)
+                .or_else(|| {
+                    model
+                        .fields
+                        .iter()
+                        .find(|f| f.ty.kind == FieldKind::CompositePrimaryKey)
+                })
+                .or_else(|| model.fields.iter().find(|f| f.primary_key))
+                .map(|f| f.id)
+                .or_else(|| model.parents.first().map(|(_, link)| *link))
+                .ok_or_else(|| {
+                    Error::new(Code::Schema, "the model has no primary key")
+                        .inside("fields")
+                        .inside(label)
+                        .inside("models")
+                })?;
+            if let Some(model) = schema.models.get_mut(id.0 as usize) {
+                model.pk = pk;
+            }
+        }
+        Ok(())
+    }
+
+    fn link(&self, spec: &SchemaSpec, schema: &mut Schema) -> Result<()> {
+        for (label, model_spec) in &spec.models {
+            let id = self.model_id(label)?;
+            for (i, field_spec) in model_spec.fields.iter().enumerate() {
+                let linked = self
+                    .link_field(spec, schema, id, i, field_spec)
+                    .map_err(|e| e.inside(i).inside("fields").inside(label).inside("models"))?;
+                if let Some(field) = schema
+                    .models
+                    .get_mut(id.0 as usize)
+                    .and_then(|m| m.fields.get_mut(i))
+                {
+                    *field = linked;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn link_field(
+        &self,
+        _spec: &SchemaSpec,
+        schema: &Schema,
+        id: ModelId,
+        index: usize,
+        declared: &FieldSpec,
+    ) -> Result<Field> {
+        let model = schema.model(id)?;
+        let mut field = model
+            .fields
+            .get(index)
+            .cloned()
+            .ok_or_else(|| Error::internal("field disappeared while linking"))?;
+        let own = |name: &str| find_field(schema, id, name);
+        if let Some(generic) = &declared.generic {
+            let holder = match field.to {
+                Some(to) => to,
+                None => id,
+            };
+            field.content_type_field = Some(find_field(schema, holder, &generic.content_type)?);
+            field.object_id_field = Some(find_field(schema, holder, &generic.object_id)?);
+        }
+        for part in &declared.fields {
+            field.parts.push(own(part)?);
+        }
+        let Some(relation) = &declared.relation else {
+            return Ok(field);
+        };
+        let Some(to) = field.to else {
+            return Ok(field);
+        };
+        match field.ty.kind {
+            FieldKind::ForeignKey | FieldKind::OneToOneField => {
+                let target = match declared
+                    .ty
+                    .to_field
+                    .as_deref()
+                    .or_else(|| relation.to_fields.first().map(String::as_str))
+                {
+                    Some(name) => find_field(schema, to, name)?,
+                    None => schema.model(to)?.pk,
+                };
+                field.links = vec![(field.id, target)];
+            }
+            FieldKind::ForeignObject => {
+                if relation.from_fields.len() != relation.to_fields.len() {
+                    return Err(Error::new(
+                        Code::Schema,
+                        "from_fields and to_fields must pair",
+                    ));
+                }
+                for (local, target) in relation.from_fields.iter().zip(&relation.to_fields) {
+                    field
+                        .links
+                        .push((own(local)?, find_field(schema, to, target)?));
+                }
+            }
+            FieldKind::GenericRelation => {
+                let pk = schema.model(id)?.pk;
+                if let Some(object_id) = field.object_id_field {
+                    field.links = vec![(object_id, pk)];
+                }
+            }
+            FieldKind::ManyToManyField => {
+                if let Some(through) = &relation.through {
+                    let through_id = self.model_id(through)?;
+                    let (source, target) = match &relation.through_fields {
+                        Some((s, t)) => (
+                            find_field(schema, through_id, s)?,
+                            find_field(schema, through_id, t)?,
+                        ),
+                        None => {
+                            return Err(Error::new(
+                                Code::Schema,
+                                "a many-to-many field with through needs through_fields",
+                            ));
+                        }
+                    };
+                    field.through = Some(ThroughFields {
+                        model: through_id,
+                        source,
+                        target,
+                    });
+                }
+            }
+            _ => {}
+        }
+        Ok(field)
+    }
+
+    /// What a path may start with: fields of the model and its parents, then relations that lead back to any of them.
+    fn names(&self, spec: &SchemaSpec, schema: &mut Schema) -> Result<()> {
+        let mut relations: Vec<(ModelId, FieldRef)> = Vec::new();
+        for model in &schema.models {
+            for field in &model.fields {
+                if field.to.is_some() {
+                    relations.push((model.id, field.id));
+                }
+            }
+        }
+        for label in spec.models.keys() {
+            let id = self.model_id(label)?;
+            let model = schema.model(id)?;
+            let mut names = IndexMap::new();
+            for field in &model.all_fields {
+                let field = schema.field(*field)?;
+                names.insert(field.name.clone(), NameTarget::Field(field.id));
+            }
+            for field in &model.all_fields {
+                let field = schema.field(*field)?;
+                names
+                    .entry(field.attname.clone())
+                    .or_insert(NameTarget::Field(field.id));
+            }
+            let mut related_objects = Vec::new();
+            for (owner, reference) in &relations {
+                let field = schema.field(*reference)?;
+                let Some(to) = field.to else { continue };
+                let Some(links) = schema.parent_links(id, to) else {
+                    continue;
+                };
+                // A parent link leads from the parent to the child, not from the child to itself.
+                let own_link = schema
+                    .model(id)?
+                    .parents
+                    .iter()
+                    .any(|(_, l)| l == reference)
+                    || !links.is_empty()
+                        && owner == &schema.model(id)?.concrete
+                        && is_parent_link(schema, *reference)?;
+                if own_link {
+                    continue;
+                }
+                if let Some(name) = &field.related_query_name {
+                    names
+                        .entry(name.clone())
+                        .or_insert(NameTarget::Reverse(*reference));
+                }
+                related_objects.push(RelatedObject {
+                    field: *reference,
+                    model: *owner,
+                    accessor: field.related_name.clone(),
+                });
+            }
+            if let Some(model) = schema.models.get_mut(id.0 as usize) {
+                model.names = names;
+                model.related_objects = related_objects;
+            }
+        }
+        Ok(())
+    }
+
+    fn indexes(&self, spec: &SchemaSpec, schema: &mut Schema) -> Result<()> {
+        for (label, declared) in &spec.models {
+            let id = self.model_id(label)?;
+            let mut sets = Vec::new();
+            for (i, names) in declared.unique_together.iter().enumerate() {
+                let mut set = Vec::new();
+                for name in names {
+                    set.push(find_field(schema, id, name).map_err(|e| {
+                        e.inside(i)
+                            .inside("unique_together")
+                            .inside(label)
+                            .inside("models")
+                    })?);
+                }
+                sets.push(set);
+            }
+            let Some(model) = schema.models.get_mut(id.0 as usize) else {
+                continue;
+            };
+            model.unique_together = sets;
+            for field in &model.fields {
+                if field.is_concrete() && (field.unique || field.db_index) {
+                    model.indexes.push(IndexSpec {
+                        name: None,
+                        keys: vec![IndexKey {
+                            field: field.name.clone(),
+                            desc: false,
+                        }],
+                        unique: field.unique,
+                    });
+                }
+            }
+            for names in &declared.unique_together {
+                model.indexes.push(IndexSpec {
+                    name: None,
+                    keys: names
+                        .iter()
+                        .map(|field| IndexKey {
+                            field: field.clone(),
+                            desc: false,
+                        })
+                        .collect(),
+                    unique: true,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_parent_link(schema: &Schema, reference: FieldRef) -> Result<bool> {
+    Ok(schema
+        .model(reference.model)?
+        .parents
+        .iter()
+        .any(|(_, link)| *link == reference))
+}
+
+fn collect_fields(
+    schema: &Schema,
+    id: ModelId,
+    depth: u32,
+    fields: &mut Vec<FieldRef>,
+) -> Result<()> {
+    if depth > 64 {
+        return Err(Error::new(Code::Schema, "a model is its own ancestor"));
+    }
+    let model = schema.model(id)?;
+    let model = schema.model(model.concrete)?;
+    for (parent, _) in &model.parents {
+        let mut inherited = Vec::new();
+        collect_fields(schema, *parent, depth + 1, &mut inherited)?;
+        for field in inherited {
+            if !fields.contains(&field) {
+                fields.push(field);
+            }
+        }
+    }
+    for field in &model.fields {
+        fields.push(field.id);
+    }
+    Ok(())
+}
+
+/// A field of a model or its parents by name or attname.
+fn find_field(schema: &Schema, id: ModelId, name: &str) -> Result<FieldRef> {
+    let model = schema.model(id)?;
+    if name == "pk" {
+        return Ok(model.pk);
+    }
+    for reference in &model.all_fields {
+        let field = schema.field(*reference)?;
+        if field.name == name || field.attname == name {
+            return Ok(*reference);
+        }
+    }
+    Err(Error::new(
+        Code::Schema,
+        format!("{} has no field {name:?}", model.label),
+    ))
+}
+
+fn check_zone(name: &str) -> Result<()> {
+    if jiff::tz::TimeZone::get(name).is_ok() {
+        return Ok(());
+    }
+    Err(
+        Error::new(Code::Schema, format!("no time zone is named {name:?}"))
+            .inside("time_zone")
+            .inside("settings"),
+    )
+}
