@@ -1,0 +1,1 @@
+//! Dates: time zones, parts, units, formats. Values are milliseconds since the epoch.
