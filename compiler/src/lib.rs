@@ -9,8 +9,17 @@
 //! | tidy, check | mql | mql | `tidy` |
 //! | render | mql | bson | `render` |
 
+pub mod bind;
+mod compiler;
 mod error;
+pub mod lower;
+pub mod mql;
+pub mod plan;
+pub mod program;
 pub mod queryset;
 pub mod schema;
+pub mod shape;
+pub mod target;
 
+pub use compiler::{Compiled, Compiler};
 pub use error::{Code, Error, Result, Span};

@@ -1,0 +1,69 @@
+//! The compiler: statement in, program out.
+
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::plan::Plan;
+use crate::program::Program;
+use crate::queryset::Statement;
+use crate::schema::Schema;
+use crate::shape::Shape;
+use crate::target::Target;
+use crate::{bind, lower};
+
+/// Compiles statements against one schema. Cheap to clone, usable from several threads.
+#[derive(Debug, Clone)]
+pub struct Compiler {
+    schema: Arc<Schema>,
+    target: Target,
+}
+
+/// A compiled statement.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Compiled {
+    /// What is sent to the server.
+    pub program: Program,
+    /// How the reply becomes the result.
+    pub shape: Shape,
+}
+
+impl Compiler {
+    /// A compiler for the newest supported server.
+    pub fn new(schema: impl Into<Arc<Schema>>) -> Self {
+        Compiler {
+            schema: schema.into(),
+            target: Target::default(),
+        }
+    }
+
+    /// Compiles for another server or with other options.
+    #[must_use]
+    pub fn target(mut self, target: Target) -> Self {
+        self.target = target;
+        self
+    }
+
+    /// The schema.
+    #[must_use]
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// Compiles a statement.
+    ///
+    /// # Errors
+    /// Whatever Django refuses, with its class; and what cannot be done on the target.
+    pub fn compile(&self, statement: &Statement) -> Result<Compiled> {
+        let plan = self.bind(statement)?;
+        let (program, shape) = lower::lower(plan, &self.target)?;
+        Ok(Compiled { program, shape })
+    }
+
+    /// The bound plan of a statement, before any rewrite.
+    ///
+    /// # Errors
+    /// Whatever Django refuses, with its class.
+    pub fn bind(&self, statement: &Statement) -> Result<Plan> {
+        bind::bind(&self.schema, statement)
+    }
+}

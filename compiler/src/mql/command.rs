@@ -1,0 +1,125 @@
+//! Server commands.
+
+use bson::Document;
+
+use super::{Expr, Filter, Projection, SortOrder, Stage};
+use crate::queryset::Hint;
+
+/// One command to the server.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// `find`.
+    Find(Box<Find>),
+    /// `aggregate`; without a collection on the database itself.
+    Aggregate {
+        /// Collection.
+        collection: Option<String>,
+        /// Stages.
+        pipeline: Vec<Stage>,
+        /// Options.
+        hint: Option<Hint>,
+    },
+    /// `count`.
+    Count {
+        /// Collection.
+        collection: String,
+        /// Filter.
+        filter: Filter,
+        /// Counting stops there.
+        limit: Option<u64>,
+        /// Rows left out.
+        skip: u64,
+        /// Options.
+        hint: Option<Hint>,
+    },
+    /// `distinct`.
+    Distinct {
+        /// Collection.
+        collection: String,
+        /// Path.
+        key: String,
+        /// Filter.
+        filter: Filter,
+    },
+    /// `insert`.
+    Insert {
+        /// Collection.
+        collection: String,
+        /// Documents.
+        documents: Vec<Document>,
+        /// Stop at the first error.
+        ordered: bool,
+    },
+    /// `update` with one or several models.
+    Update {
+        /// Collection.
+        collection: String,
+        /// Updates in order.
+        updates: Vec<UpdateModel>,
+        /// Stop at the first error.
+        ordered: bool,
+    },
+    /// `delete`.
+    Delete {
+        /// Collection.
+        collection: String,
+        /// Which documents.
+        filter: Filter,
+        /// At most one.
+        one: bool,
+    },
+    /// `findAndModify`.
+    FindAndModify {
+        /// Collection.
+        collection: String,
+        /// Which document.
+        filter: Filter,
+        /// What becomes of it.
+        update: WriteModel,
+        /// Insert one if there is none.
+        upsert: bool,
+        /// Return the new document.
+        new: bool,
+    },
+}
+
+/// A `find` command.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Find {
+    /// Collection.
+    pub collection: String,
+    /// Filter.
+    pub filter: Filter,
+    /// Projection; empty for whole documents.
+    pub projection: Vec<(String, Projection)>,
+    /// Sort.
+    pub sort: Vec<(String, SortOrder)>,
+    /// Rows left out.
+    pub skip: u64,
+    /// Rows at most.
+    pub limit: Option<u64>,
+    /// Options.
+    pub hint: Option<Hint>,
+}
+
+/// One update of an `update` command.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UpdateModel {
+    /// Which documents.
+    pub filter: Filter,
+    /// What becomes of them.
+    pub update: WriteModel,
+    /// All of them, not just the first.
+    pub multi: bool,
+    /// Insert one if there is none.
+    pub upsert: bool,
+}
+
+/// What an update does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum WriteModel {
+    /// Update operators: `$set`, `$setOnInsert`, ...
+    Operators(Document),
+    /// A pipeline of `$set` stages.
+    Pipeline(Vec<Vec<(String, Expr)>>),
+}

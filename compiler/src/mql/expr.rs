@@ -1,0 +1,109 @@
+//! The aggregation language.
+
+use bson::Bson;
+
+/// An aggregation expression.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expr {
+    /// `"$a.b"`: a field of the current document. Keys hold no dot and do not start with `$`
+    /// (other keys need `$getField`).
+    Field(Vec<String>),
+    /// `"$$name.a.b"`: a variable and a path into it.
+    Var {
+        /// Name without `$$`.
+        name: String,
+        /// Keys.
+        path: Vec<String>,
+    },
+    /// User data or a constant; `$literal` is added where it could be read as anything else.
+    Literal(Bson),
+    /// The list of values that an earlier step found.
+    Parameter(u32),
+    /// `{$op: ...}`.
+    Op(&'static str, Args),
+    /// An array of expressions.
+    Array(Vec<Expr>),
+    /// A document of expressions.
+    Document(Vec<(String, Expr)>),
+    /// The user's own expression.
+    Raw(Bson),
+}
+
+/// Arguments of an operator.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Args {
+    /// `{$op: x}`.
+    One(Box<Expr>),
+    /// `{$op: [x, y]}`.
+    List(Vec<Expr>),
+    /// `{$op: {name: x}}`.
+    Named(Vec<(&'static str, Expr)>),
+    /// `{$op: {name: x}}` with names of the query's own (`$let`'s `vars` use `Expr::Document` instead).
+    Document(Vec<(String, Expr)>),
+}
+
+impl Expr {
+    /// `"$a.b"`.
+    pub fn field<S: Into<String>>(path: impl IntoIterator<Item = S>) -> Expr {
+        Expr::Field(path.into_iter().map(Into::into).collect())
+    }
+
+    /// `"$$name"`.
+    pub fn var(name: impl Into<String>) -> Expr {
+        Expr::Var {
+            name: name.into(),
+            path: Vec::new(),
+        }
+    }
+
+    /// A constant.
+    pub fn lit(value: impl Into<Bson>) -> Expr {
+        Expr::Literal(value.into())
+    }
+
+    /// NULL.
+    #[must_use]
+    pub fn null() -> Expr {
+        Expr::Literal(Bson::Null)
+    }
+
+    /// `{$op: x}`.
+    #[must_use]
+    pub fn one(op: &'static str, x: Expr) -> Expr {
+        Expr::Op(op, Args::One(Box::new(x)))
+    }
+
+    /// `{$op: [..]}`.
+    pub fn list(op: &'static str, args: impl IntoIterator<Item = Expr>) -> Expr {
+        Expr::Op(op, Args::List(args.into_iter().collect()))
+    }
+
+    /// `{$op: {..}}`.
+    pub fn named(op: &'static str, args: impl IntoIterator<Item = (&'static str, Expr)>) -> Expr {
+        Expr::Op(op, Args::Named(args.into_iter().collect()))
+    }
+
+    /// `{$cond: [test, yes, no]}`.
+    #[must_use]
+    pub fn cond(test: Expr, yes: Expr, no: Expr) -> Expr {
+        Expr::list("$cond", [test, yes, no])
+    }
+
+    /// `{$let: {vars: {..}, in: x}}`.
+    pub fn let_in<S: Into<String>>(vars: impl IntoIterator<Item = (S, Expr)>, body: Expr) -> Expr {
+        let vars = vars.into_iter().map(|(n, e)| (n.into(), e)).collect();
+        Expr::named("$let", [("vars", Expr::Document(vars)), ("in", body)])
+    }
+
+    /// Null or missing: `{$lte: [x, null]}` (nothing sorts before null but missing).
+    #[must_use]
+    pub fn is_nullish(self) -> Expr {
+        Expr::list("$lte", [self, Expr::null()])
+    }
+
+    /// Neither null nor missing: `{$gt: [x, null]}`.
+    #[must_use]
+    pub fn is_not_nullish(self) -> Expr {
+        Expr::list("$gt", [self, Expr::null()])
+    }
+}

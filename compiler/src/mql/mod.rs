@@ -1,0 +1,21 @@
+//! MongoDB's languages as typed trees: the output of lowering, the input of tidying and rendering.
+//!
+//! Operators are data: [`Expr::Op`] names one of the table in `operators`, which knows arity and the server
+//! version that brought it. User data is only ever a [`Literal`](Expr::Literal) or the value of a filter operator.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `expr` | the aggregation language, [`Expr`] |
+//! | `filter` | the match language, [`Filter`] |
+//! | `stage` | pipeline stages, [`Stage`] |
+//! | `command` | server commands, [`Command`] |
+
+mod command;
+mod expr;
+mod filter;
+mod stage;
+
+pub use command::{Command, Find, UpdateModel, WriteModel};
+pub use expr::{Args, Expr};
+pub use filter::{FieldOp, Filter};
+pub use stage::{Accumulator, Lookup, Projection, SortOrder, Stage, WindowOutput, WindowRange};

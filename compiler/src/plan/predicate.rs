@@ -1,0 +1,140 @@
+//! Conditions with three truth values.
+
+use indexmap::IndexMap;
+
+use super::{Scalar, SubPlan};
+use crate::queryset::Value;
+
+/// A condition: true, false or unknown (SQL's three-valued logic).
+#[derive(Debug, Clone, PartialEq)]
+pub enum Predicate {
+    /// Known when compiling; `None` is unknown.
+    Const(Option<bool>),
+    /// All are true.
+    And(Vec<Predicate>),
+    /// One is true.
+    Or(Vec<Predicate>),
+    /// An odd number is true; unknown if one is unknown.
+    Xor(Vec<Predicate>),
+    /// The opposite; unknown stays unknown.
+    Not(Box<Predicate>),
+    /// A comparison; unknown if a side is NULL.
+    Compare {
+        /// Operator.
+        op: CompareOp,
+        /// Left.
+        lhs: Scalar,
+        /// Right.
+        rhs: Scalar,
+    },
+    /// The value is NULL; never unknown.
+    IsNull(Scalar),
+    /// The value is in the list; unknown if it is NULL, or not found beside a NULL.
+    In {
+        /// Left.
+        lhs: Scalar,
+        /// Members.
+        list: Vec<Scalar>,
+    },
+    /// A text pattern; unknown if a side is NULL.
+    Like {
+        /// Which pattern.
+        pattern: Pattern,
+        /// Without regard to case.
+        insensitive: bool,
+        /// The text.
+        lhs: Scalar,
+        /// What is looked for, unescaped; for `Regex` the expression.
+        rhs: Scalar,
+    },
+    /// The values are a row of a subquery (`SubKind::Set`), with `IN`'s rule for NULL.
+    InSubquery {
+        /// Left: one value a column.
+        lhs: Vec<Scalar>,
+        /// The subquery.
+        query: Box<SubPlan>,
+    },
+    /// The value is among those that an earlier step of the program found; unknown if NULL.
+    InParameter {
+        /// Left.
+        lhs: Scalar,
+        /// Number of the parameter.
+        parameter: u32,
+    },
+    /// A subquery has a row (`SubKind::Exists`); never unknown.
+    Exists(Box<SubPlan>),
+    /// A boolean value; unknown if NULL.
+    Bool(Scalar),
+    /// A lookup of the registry that is none of the above (JSON, arrays, geometry, search).
+    Lookup {
+        /// Name in the registry: `json_has_key`, `array_overlap`, ...
+        name: String,
+        /// Left.
+        lhs: Scalar,
+        /// Right.
+        rhs: Scalar,
+        /// Options that are no expressions.
+        options: IndexMap<String, Value>,
+    },
+}
+
+/// Comparison operators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum CompareOp {
+    Eq,
+    Ne,
+    Lt,
+    Lte,
+    Gt,
+    Gte,
+}
+
+/// Text patterns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Pattern {
+    /// The whole text.
+    Exact,
+    /// A part of it.
+    Contains,
+    /// Its beginning.
+    StartsWith,
+    /// Its end.
+    EndsWith,
+    /// A regular expression matches somewhere.
+    Regex,
+}
+
+impl Predicate {
+    /// Always true.
+    pub const TRUE: Predicate = Predicate::Const(Some(true));
+    /// Never true.
+    pub const FALSE: Predicate = Predicate::Const(Some(false));
+
+    /// The opposite, without double negation.
+    #[must_use]
+    pub fn negate(self) -> Predicate {
+        match self {
+            Predicate::Not(inner) => *inner,
+            Predicate::Const(value) => Predicate::Const(value.map(|v| !v)),
+            other => Predicate::Not(Box::new(other)),
+        }
+    }
+
+    /// Both.
+    #[must_use]
+    pub fn and(self, other: Predicate) -> Predicate {
+        match (self, other) {
+            (Predicate::Const(Some(true)), p) | (p, Predicate::Const(Some(true))) => p,
+            (Predicate::And(mut a), Predicate::And(b)) => {
+                a.extend(b);
+                Predicate::And(a)
+            }
+            (Predicate::And(mut a), p) => {
+                a.push(p);
+                Predicate::And(a)
+            }
+            (a, b) => Predicate::And(vec![a, b]),
+        }
+    }
+}

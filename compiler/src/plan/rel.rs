@@ -1,0 +1,254 @@
+//! Relational operators.
+
+use std::sync::Arc;
+
+use bson::{Bson, Document};
+use indexmap::IndexMap;
+
+use super::{ColumnId, Output, Predicate, Scalar, SourceId};
+use crate::queryset::{FrameUnit, Hint, NullsOrder, Value};
+use crate::schema::FieldType;
+
+/// Rows.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Rel {
+    /// All documents of a source.
+    Scan(SourceId),
+    /// The documents that given stages (of `raw_aggregate`) produce from a source.
+    Raw {
+        /// The source.
+        source: SourceId,
+        /// Stages as the user wrote them.
+        stages: Vec<Document>,
+    },
+    /// No rows.
+    Empty,
+    /// One row without columns.
+    Unit,
+    /// Rows for which the predicate is true.
+    Filter {
+        /// Input.
+        input: Box<Rel>,
+        /// Condition.
+        predicate: Predicate,
+    },
+    /// Rows of the input with those of another source.
+    Join(Box<Join>),
+    /// Computed columns beside the input's. Later ones may use earlier ones.
+    Extend {
+        /// Input.
+        input: Box<Rel>,
+        /// Column and definition.
+        columns: Vec<(ColumnId, Scalar)>,
+    },
+    /// One row per group; without keys exactly one row, also for no input.
+    Aggregate {
+        /// Input.
+        input: Box<Rel>,
+        /// Group keys: after it, only these columns, the aggregates and the carried sources are there.
+        keys: Vec<(ColumnId, Scalar)>,
+        /// Sources whose rows are the same within a group, because their primary key is among the keys (or
+        /// follows from it): their columns stay usable.
+        carried: Vec<SourceId>,
+        /// Aggregates.
+        aggregates: Vec<(ColumnId, AggregateCall)>,
+    },
+    /// Window functions of one partition and order.
+    Window {
+        /// Input.
+        input: Box<Rel>,
+        /// `PARTITION BY`.
+        partition: Vec<Scalar>,
+        /// `ORDER BY`.
+        order: Vec<SortKey>,
+        /// Outputs.
+        outputs: Vec<(ColumnId, WindowCall)>,
+    },
+    /// One row per distinct combination of the columns. Afterwards only they are there, and the carried sources.
+    Distinct {
+        /// Input.
+        input: Box<Rel>,
+        /// What rows are compared by.
+        columns: Vec<ColumnId>,
+        /// As of `Aggregate`.
+        carried: Vec<SourceId>,
+    },
+    /// The first row per combination of the columns, in the input's order (`DISTINCT ON`).
+    DistinctOn {
+        /// Input, sorted.
+        input: Box<Rel>,
+        /// What rows are compared by.
+        on: Vec<Scalar>,
+        /// The order to re-establish afterwards.
+        order: Vec<SortKey>,
+    },
+    /// Rows in order.
+    Sort {
+        /// Input.
+        input: Box<Rel>,
+        /// Keys, most significant first.
+        keys: Vec<SortKey>,
+    },
+    /// `n` rows after the first `skip`.
+    Slice {
+        /// Input.
+        input: Box<Rel>,
+        /// Rows left out.
+        skip: u64,
+        /// Rows at most.
+        limit: Option<u64>,
+    },
+    /// Rows of several inputs as one. Afterwards only `columns` are there.
+    SetOp {
+        /// Which operation.
+        op: SetOp,
+        /// Inputs, each with its own columns in the order of `columns`.
+        inputs: Vec<(Rel, Vec<Scalar>)>,
+        /// Columns of the result.
+        columns: Vec<ColumnId>,
+    },
+}
+
+/// Operations on sets of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SetOp {
+    /// `UNION`.
+    Union,
+    /// `UNION ALL`.
+    UnionAll,
+    /// `INTERSECT`.
+    Intersection,
+    /// `EXCEPT`.
+    Difference,
+}
+
+/// A join with the rows of another source.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Join {
+    /// Input.
+    pub input: Rel,
+    /// The joined source.
+    pub source: SourceId,
+    /// INNER or LEFT.
+    pub kind: JoinKind,
+    /// Equal columns: of the input, of the joined source. NULL is equal to nothing.
+    pub on: Vec<(Scalar, ColumnId)>,
+    /// Further condition on the pair of rows (filtered relations, generic relations, extra restrictions).
+    pub condition: Option<Predicate>,
+    /// How many rows of the source can match one of the input.
+    pub cardinality: Cardinality,
+}
+
+/// What happens to rows without a partner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JoinKind {
+    /// They are left out.
+    Inner,
+    /// They stay, with NULL in the joined columns.
+    Left,
+}
+
+/// How many rows can match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cardinality {
+    /// At most one: the joined columns are unique.
+    One,
+    /// Any number.
+    Many,
+}
+
+/// One sort key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SortKey {
+    /// By what; `Scalar::Call` of `Random` for `?`.
+    pub scalar: Scalar,
+    /// Descending.
+    pub desc: bool,
+    /// Where NULLs go: last when ascending, first when descending, as PostgreSQL has it, unless given.
+    /// (`None` means the database's own place; MongoDB's is first when ascending.)
+    pub nulls: Option<NullsOrder>,
+}
+
+/// An aggregate over the rows of a group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AggregateCall {
+    /// Name in the function registry: `Count`, `Sum`, ...
+    pub function: String,
+    /// Arguments; none for `COUNT(*)`.
+    pub args: Vec<Scalar>,
+    /// Of distinct values.
+    pub distinct: bool,
+    /// Only rows for which this is true.
+    pub filter: Option<Predicate>,
+    /// Order of the values, where it matters.
+    pub order: Vec<SortKey>,
+    /// Options that are no expressions (`sample`, `delimiter`).
+    pub options: IndexMap<String, Value>,
+    /// Type of the result.
+    pub ty: Arc<FieldType>,
+}
+
+/// A window function over a frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WindowCall {
+    /// The function, as an aggregate call: `Rank`, `Lag`, `Sum`, ...
+    pub call: AggregateCall,
+    /// Frame; the default frame (up to the current row and its peers, or everything without an order) when absent.
+    pub frame: Option<WindowFrame>,
+}
+
+/// Bounds of a frame relative to the current row, `None` unbounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowFrame {
+    /// Rows or values.
+    pub unit: FrameUnit,
+    /// First row.
+    pub start: Option<i64>,
+    /// Last row.
+    pub end: Option<i64>,
+}
+
+/// What is done with the rows.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Terminal {
+    /// They are returned.
+    Rows {
+        /// What they are made of.
+        output: Output,
+        /// Options of the command.
+        hint: Option<Hint>,
+    },
+    /// They are counted.
+    Count {
+        /// Counting stops there.
+        limit: Option<u64>,
+    },
+    /// Whether there is one.
+    Exists,
+    /// The single row of an aggregate is returned; values by name.
+    Aggregate {
+        /// Name and column; what stands for an empty result is in the aggregate itself.
+        output: Output,
+    },
+    /// Documents are inserted.
+    Insert {
+        /// Rows per collection, in order.
+        documents: Vec<(String, Vec<Document>)>,
+        /// Leave out rows that violate a constraint.
+        ignore_conflicts: bool,
+        /// Instead of failing, update: key columns and columns to set.
+        upsert: Option<(Vec<String>, Vec<String>)>,
+    },
+    /// Rows are updated.
+    Update {
+        /// Per source: the columns to set, by stored name.
+        assignments: Vec<(SourceId, Vec<(String, Scalar)>)>,
+    },
+    /// Rows are deleted, with what hangs on them.
+    Delete {
+        /// The source.
+        source: SourceId,
+        /// Raw options kept for the executor.
+        options: Vec<(String, Bson)>,
+    },
+}

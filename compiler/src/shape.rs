@@ -1,0 +1,91 @@
+//! How documents become rows.
+
+use std::sync::Arc;
+
+use crate::plan::RowKind;
+use crate::schema::FieldType;
+
+/// How the reply of the program becomes the result.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Shape {
+    /// Rows.
+    Rows(RowShape),
+    /// A number: of a `count` reply, or of this field of the only document (0 without one).
+    Count {
+        /// Field, for pipelines.
+        field: Option<String>,
+    },
+    /// Whether a document came back.
+    Exists,
+    /// The single row of an aggregate; without a document every value is what `empty` says.
+    Aggregate {
+        /// The row.
+        row: RowShape,
+        /// Values, in storage form, by name, where the input was empty.
+        empty: Vec<(String, bson::Bson)>,
+    },
+    /// The number of documents written.
+    Written,
+}
+
+/// How one document becomes a row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RowShape {
+    /// What a row is.
+    pub kind: RowKind,
+    /// Its parts.
+    pub nodes: Vec<ShapeNode>,
+    /// What follow-up steps attach.
+    pub attached: Vec<Attachment>,
+}
+
+/// A part of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ShapeNode {
+    /// A value.
+    Value {
+        /// Its name in the row.
+        name: String,
+        /// Keys from the root of the document. Missing is NULL.
+        path: Vec<String>,
+        /// Type that it is decoded by.
+        ty: Arc<FieldType>,
+    },
+    /// Several values as one array.
+    Tuple {
+        /// Its name in the row.
+        name: String,
+        /// Path and type of each.
+        parts: Vec<(Vec<String>, Arc<FieldType>)>,
+    },
+    /// A related object: null where the key is null or missing.
+    Related {
+        /// Its name in the row.
+        name: String,
+        /// Path of the key.
+        key: Vec<String>,
+        /// Its parts.
+        nodes: Vec<ShapeNode>,
+        /// What follow-up steps attach to it.
+        attached: Vec<Attachment>,
+    },
+}
+
+/// Rows of a follow-up step inside the rows of an earlier one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attachment {
+    /// Under which name.
+    pub name: String,
+    /// Number of the step whose documents are attached.
+    pub step: usize,
+    /// A list; else one object or null.
+    pub many: bool,
+    /// Paths in the parent's document.
+    pub parent: Vec<Vec<String>>,
+    /// Paths in the child's document that must be equal, pairwise.
+    pub child: Vec<Vec<String>>,
+    /// Only parents that have this value at this path.
+    pub only: Option<(Vec<String>, bson::Bson)>,
+    /// How the child's document becomes a row.
+    pub row: RowShape,
+}
