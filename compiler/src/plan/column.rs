@@ -64,6 +64,9 @@ pub struct Source {
     pub model: ModelId,
     /// Its collection.
     pub collection: String,
+    /// Keys of its stored documents, in the order of the fields: new keys of a pipeline avoid them, and a projection
+    /// that asks for all of them is left out.
+    pub stored: Vec<String>,
 }
 
 /// The columns and sources of a plan.
