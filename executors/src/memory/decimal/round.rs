@@ -1,0 +1,78 @@
+//! Rounding to a place and to integers.
+use ethnum::U256;
+
+use super::arith::{Class, DIGITS, classify, digits, finish, pow10, shrink};
+use crate::memory::value::Decimal;
+
+/// How to round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rounding {
+    /// To the nearest, ties to even.
+    HalfEven,
+    /// Toward zero.
+    Down,
+    /// Toward negative infinity.
+    Floor,
+    /// Toward positive infinity.
+    Ceiling,
+}
+
+/// Rounds to `places` digits after the point (before it, when negative), with exactly that exponent. What would need
+/// more than 34 digits stays as it is.
+pub fn quantize(d: Decimal, places: i32, rounding: Rounding) -> Decimal {
+    let Class::Finite(x) = classify(d) else {
+        return d;
+    };
+    let target = -places;
+    let c = U256::from(x.coefficient);
+    if x.exponent >= target {
+        let grow = x.exponent.abs_diff(target);
+        if c == U256::ZERO {
+            return finish(x.negative, c, target, false);
+        }
+        if digits(c) + grow > DIGITS {
+            return d;
+        }
+        return finish(x.negative, c * pow10(grow), target, false);
+    }
+    let drop = x.exponent.abs_diff(target);
+    let q = match rounding {
+        Rounding::HalfEven => shrink(c, drop, false),
+        _ => {
+            let (q, r) = if drop > 76 {
+                (U256::ZERO, c)
+            } else {
+                (c / pow10(drop), c % pow10(drop))
+            };
+            let up = match rounding {
+                Rounding::Floor => x.negative,
+                Rounding::Ceiling => !x.negative,
+                _ => false,
+            };
+            if up && r != U256::ZERO {
+                q + U256::ONE
+            } else {
+                q
+            }
+        }
+    };
+    finish(x.negative, q, target, false)
+}
+
+/// Rounds to an integer; one that is an integer already stays as it is.
+pub fn to_integral(d: Decimal, rounding: Rounding) -> Decimal {
+    match classify(d) {
+        Class::Finite(x) if x.exponent < 0 => quantize(d, 0, rounding),
+        _ => d,
+    }
+}
+
+/// The integer toward zero, if it fits.
+pub fn trunc_i64(d: Decimal) -> Option<i64> {
+    to_integral(d, Rounding::Down).exact_i64()
+}
+
+/// The integer below, if it fits.
+pub fn floor_i64(d: Decimal) -> Option<i64> {
+    to_integral(d, Rounding::Floor).exact_i64()
+}
