@@ -19,6 +19,7 @@ pub mod program;
 pub mod queryset;
 pub mod schema;
 pub mod shape;
+pub mod storage;
 pub mod target;
 
 pub use compiler::{Compiled, Compiler};
