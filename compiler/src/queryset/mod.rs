@@ -11,9 +11,11 @@
 //! | `q` | boolean trees, [`Q`] |
 //! | `expr` | expressions, [`Expr`] |
 //! | `value` | literals, [`Value`] |
+//! | `json` | Queryset JSON, in both directions |
 
 mod call;
 mod expr;
+pub(crate) mod json;
 mod q;
 mod statement;
 mod value;
@@ -23,6 +25,7 @@ pub use expr::{
     Aggregate, ArithmeticOp, Case, Expr, Frame, FrameExclusion, FrameUnit, Func, NullsOrder,
     OuterRef, SubqueryExpr, When, Window,
 };
+pub use json::Limits;
 pub use q::Q;
 pub use statement::{Do, Insert, Queryset, Statement};
 pub use value::{AwareDateTime, RegexLiteral, Value};

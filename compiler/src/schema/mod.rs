@@ -11,6 +11,7 @@
 //! | `resolve` | the resolved form, [`Schema`] |
 
 mod field;
+pub(crate) mod json;
 mod resolve;
 mod spec;
 

@@ -1,0 +1,175 @@
+//! Arrays, objects and tagged unions.
+
+use std::borrow::Cow;
+
+use indexmap::IndexMap;
+
+use super::{Array, Kind, Object, Reader, Step, Tags};
+use crate::error::{Error, Result};
+
+impl<'a> Reader<'a> {
+    pub(crate) fn begin_array(&mut self, what: &str) -> Result<Array> {
+        self.expect(Kind::Array, what)?;
+        self.pos += 1;
+        Ok(Array { next: 0 })
+    }
+
+    /// Whether another element comes.
+    pub(crate) fn next_item(&mut self, array: &mut Array) -> Result<bool> {
+        let byte = self.skip_space();
+        if array.next > 0 {
+            self.path.pop();
+        }
+        match byte {
+            Some(b']') => {
+                self.pos += 1;
+                return Ok(false);
+            }
+            Some(b',') if array.next > 0 => self.pos += 1,
+            _ if array.next > 0 => return Err(self.broken("expected `,` or `]`")),
+            _ => {}
+        }
+        self.path.push(Step::Index(array.next));
+        array.next += 1;
+        Ok(true)
+    }
+
+    /// All elements of an array.
+    pub(crate) fn vec<T>(
+        &mut self,
+        what: &str,
+        mut read: impl FnMut(&mut Self) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut array = self.begin_array(what)?;
+        let mut items = Vec::new();
+        while self.next_item(&mut array)? {
+            items.push(read(self)?);
+        }
+        Ok(items)
+    }
+
+    // Objects
+
+    pub(crate) fn begin_object(&mut self, what: &str) -> Result<Object> {
+        self.expect(Kind::Object, what)?;
+        self.pos += 1;
+        Ok(Object {
+            first: true,
+            seen: 0,
+        })
+    }
+
+    /// The next key; its value comes next.
+    pub(crate) fn next_key(&mut self, object: &mut Object) -> Result<Option<Cow<'a, str>>> {
+        let byte = self.skip_space();
+        if !object.first {
+            self.path.pop();
+        }
+        match byte {
+            Some(b'}') => {
+                self.pos += 1;
+                return Ok(None);
+            }
+            Some(b',') if !object.first => {
+                self.pos += 1;
+                self.skip_space();
+            }
+            _ if !object.first => return Err(self.broken("expected `,` or `}`")),
+            _ => {}
+        }
+        object.first = false;
+        if self.byte() != Some(b'"') {
+            return Err(self.broken("expected a key"));
+        }
+        let start = self.pos;
+        let key = self.string_token()?;
+        self.path.push(Step::Key(start, self.pos));
+        if self.skip_space() != Some(b':') {
+            return Err(self.broken("expected `:`"));
+        }
+        self.pos += 1;
+        Ok(Some(key))
+    }
+
+    /// The next key of an object whose keys are known.
+    pub(crate) fn next_known_key(
+        &mut self,
+        object: &mut Object,
+        what: &str,
+        known: &'static [&'static str],
+    ) -> Result<Option<&'static str>> {
+        let Some(key) = self.next_key(object)? else {
+            return Ok(None);
+        };
+        let Some((index, name)) = known.iter().enumerate().find(|(_, name)| **name == key) else {
+            return Err(self.unknown_key(what, &key, known));
+        };
+        let bit = 1_u64 << (index & 63);
+        if object.seen & bit != 0 {
+            return Err(self.repeated(&key));
+        }
+        object.seen |= bit;
+        Ok(Some(name))
+    }
+
+    /// A refusal of a key that was there before.
+    pub(crate) fn repeated(&self, key: &str) -> Error {
+        self.fail(format!("the key `{key}` is there twice"))
+    }
+
+    /// An object with free keys.
+    pub(crate) fn map<T>(
+        &mut self,
+        what: &str,
+        mut read: impl FnMut(&mut Self) -> Result<T>,
+    ) -> Result<IndexMap<String, T>> {
+        let mut object = self.begin_object(what)?;
+        let mut map = IndexMap::new();
+        while let Some(key) = self.next_key(&mut object)? {
+            if map.contains_key(key.as_ref()) {
+                return Err(self.repeated(&key));
+            }
+            let value = read(self)?;
+            map.insert(key.into_owned(), value);
+        }
+        Ok(map)
+    }
+
+    /// An object without keys.
+    pub(crate) fn empty_object(&mut self, what: &str) -> Result<()> {
+        let mut object = self.begin_object(what)?;
+        match self.next_key(&mut object)? {
+            None => Ok(()),
+            Some(key) => Err(self.fail(format!("{what} has no key `{key}`: it is empty"))),
+        }
+    }
+
+    /// An object with exactly one key, the tag.
+    pub(crate) fn tagged<T>(&mut self, what: &str, tags: Tags<T>) -> Result<T> {
+        let mut object = self.begin_object(what)?;
+        let names = || tags.iter().map(|(name, _)| *name);
+        let Some(tag) = self.next_key(&mut object)? else {
+            return Err(self
+                .fail(format!("{what} needs a tag, found an empty object"))
+                .with_choices(names()));
+        };
+        let Some((_, read)) = tags.iter().find(|(name, _)| *name == tag) else {
+            return Err(self
+                .fail(format!("{what} has no tag `{tag}`"))
+                .with_choices(names()));
+        };
+        let content = read(self)?;
+        self.end_tagged(&mut object, what, &tag)?;
+        Ok(content)
+    }
+
+    /// The end of an object with one key.
+    pub(crate) fn end_tagged(&mut self, object: &mut Object, what: &str, tag: &str) -> Result<()> {
+        match self.next_key(object)? {
+            None => Ok(()),
+            Some(second) => Err(self.fail(format!(
+                "{what} has exactly one tag, found `{tag}` and `{second}`"
+            ))),
+        }
+    }
+}
