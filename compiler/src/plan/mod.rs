@@ -11,14 +11,26 @@
 //! | `scalar` | scalar expressions, [`Scalar`] |
 //! | `predicate` | conditions, [`Predicate`] |
 //! | `output` | what rows are made of, [`Output`] |
+//! | `visit` | walks, [`visit()`] and [`VisitMut`] |
+//! | `substitute` | columns replaced by their definitions |
+//! | `facts` | what can be derived: scopes, nullability, keys, demand |
+//! | `check` | the invariants, [`check()`] |
+//! | `display` | plans as text, [`Show`] |
 
+mod check;
 mod column;
+mod display;
+pub mod facts;
 mod output;
 mod predicate;
 mod rel;
 mod scalar;
+mod substitute;
+mod visit;
 
+pub use check::{MAX_DEPTH, MAX_NODES, check, check_depth, undefined_columns};
 pub use column::{ArrayFact, Column, ColumnId, Columns, Origin, Source, SourceId};
+pub use display::Show;
 pub use output::{Output, OutputNode, Prefetched, RowKind};
 pub use predicate::{CompareOp, Pattern, Predicate};
 pub use rel::{
@@ -26,6 +38,14 @@ pub use rel::{
     WindowFrame,
 };
 pub use scalar::{JsonStep, Literal, Scalar, SubKind, SubPlan};
+pub use substitute::{
+    Definitions, as_column, has_volatile, is_copyable, is_volatile, stored_path,
+    substitute_predicate, substitute_rel, substitute_scalar,
+};
+pub use visit::{
+    Node, VisitMut, visit, walk_expressions, walk_predicate, walk_rel, walk_scalar, walk_subplan,
+    walk_terminal,
+};
 
 /// A whole bound statement: the rows, and what becomes of them.
 #[derive(Debug, Clone)]

@@ -1,0 +1,257 @@
+//! Which columns tell rows apart.
+
+use super::super::{
+    Cardinality, ColumnId, Columns, CompareOp, JoinKind, Origin, Predicate, Rel, Scalar, SourceId,
+};
+use super::{ColumnSet, SourceSet};
+use crate::error::Result;
+use crate::schema::Schema;
+
+/// What some columns decide: further columns and whole documents.
+#[derive(Debug, Clone, Default)]
+pub struct Determined {
+    /// Columns with one value for each value of the given ones.
+    pub columns: ColumnSet,
+    /// Sources with one document (or none) for each value of the given columns.
+    pub sources: SourceSet,
+}
+
+impl Determined {
+    /// Whether a column is decided.
+    #[must_use]
+    pub fn has(&self, columns: &Columns, id: ColumnId) -> bool {
+        self.columns.contains(id)
+            || columns
+                .source_of(id)
+                .is_some_and(|s| self.sources.contains(s))
+    }
+}
+
+/// The sets of stored keys that are unique among the documents of a source, where they are not NULL.
+///
+/// # Errors
+/// `Internal` for ids of another schema.
+pub fn unique_paths(
+    schema: &Schema,
+    columns: &Columns,
+    source: SourceId,
+) -> Result<Vec<Vec<String>>> {
+    let model = schema.model(columns.source(source)?.model)?;
+    let model = schema.model(model.concrete)?;
+    let mut sets = Vec::new();
+    let pk = schema.field(model.pk)?;
+    if pk.is_concrete() {
+        sets.push(vec![pk.column.clone()]);
+    } else if !pk.parts.is_empty() {
+        sets.push(names(schema, &pk.parts)?);
+    }
+    for field in &model.fields {
+        if field.unique && field.is_concrete() && field.id != model.pk {
+            sets.push(vec![field.column.clone()]);
+        }
+    }
+    for set in &model.unique_together {
+        sets.push(names(schema, set)?);
+    }
+    sets.retain(|set| !set.is_empty() && set.iter().all(|c| !c.is_empty()));
+    Ok(sets)
+}
+
+fn names(schema: &Schema, fields: &[crate::schema::FieldRef]) -> Result<Vec<String>> {
+    fields
+        .iter()
+        .map(|f| Ok(schema.field(*f)?.column.clone()))
+        .collect()
+}
+
+/// Columns that a condition, where it is true, fixes to one value.
+#[must_use]
+pub fn constants(predicate: &Predicate) -> ColumnSet {
+    let mut set = ColumnSet::new();
+    add_constants(predicate, &mut set);
+    set
+}
+
+fn add_constants(predicate: &Predicate, set: &mut ColumnSet) {
+    match predicate {
+        Predicate::And(list) => list.iter().for_each(|p| add_constants(p, set)),
+        Predicate::Compare {
+            op: CompareOp::Eq,
+            lhs,
+            rhs,
+        } => match (lhs, rhs) {
+            (Scalar::Column(id), Scalar::Literal(_)) | (Scalar::Literal(_), Scalar::Column(id)) => {
+                set.insert(*id);
+            }
+            _ => {}
+        },
+        Predicate::In { lhs, list } if list.len() == 1 => {
+            if let (Scalar::Column(id), Some(Scalar::Literal(_))) = (lhs, list.first()) {
+                set.insert(*id);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What `given` columns decide in the rows of `rel`: through unique keys, to-one joins, equalities and definitions.
+///
+/// # Errors
+/// `Internal` for ids of another plan or schema.
+pub fn determined(
+    rel: &Rel,
+    given: &ColumnSet,
+    schema: &Schema,
+    columns: &Columns,
+) -> Result<Determined> {
+    let mut spine = Vec::new();
+    let mut at = Some(rel);
+    while let Some(rel) = at {
+        spine.push(rel);
+        at = rel.input();
+    }
+    let mut known = Determined {
+        columns: given.clone(),
+        sources: SourceSet::new(),
+    };
+    for rel in &spine {
+        if let Rel::Filter { predicate, .. } = rel {
+            known.columns.union(&constants(predicate));
+        }
+    }
+    // Every round decides at least one more source or column, or is the last.
+    loop {
+        let mut changed = false;
+        for rel in spine.iter().rev() {
+            changed |= advance(rel, &mut known, schema, columns)?;
+        }
+        if !changed {
+            return Ok(known);
+        }
+    }
+}
+
+fn advance(rel: &Rel, known: &mut Determined, schema: &Schema, columns: &Columns) -> Result<bool> {
+    let all_known =
+        |known: &Determined, s: &Scalar| s.used_columns().iter().all(|id| known.has(columns, id));
+    let mut changed = false;
+    match rel {
+        Rel::Scan(source) => {
+            changed |= by_unique(*source, known, schema, columns)?;
+        }
+        Rel::Join(join) => {
+            // A LEFT join without a match leaves NULLs: a unique value still decides it, since NULL is one value
+            // only where no document is; so only keys that are never NULL count, as `by_unique` sees to.
+            changed |= by_unique(join.source, known, schema, columns)?;
+            if join.cardinality == Cardinality::One
+                && !known.sources.contains(join.source)
+                && join.on.iter().all(|(lhs, _)| all_known(known, lhs))
+                && join.condition.as_ref().is_none_or(|c| {
+                    c.used_columns().iter().all(|id| {
+                        known.has(columns, id) || columns.source_of(id) == Some(join.source)
+                    })
+                })
+            {
+                changed |= known.sources.insert(join.source);
+            }
+            if join.kind == JoinKind::Inner {
+                for (lhs, rhs) in &join.on {
+                    if all_known(known, lhs) && !known.has(columns, *rhs) {
+                        changed |= known.columns.insert(*rhs);
+                    }
+                    if let Scalar::Column(id) = lhs
+                        && known.has(columns, *rhs)
+                        && !known.has(columns, *id)
+                    {
+                        changed |= known.columns.insert(*id);
+                    }
+                }
+            }
+        }
+        Rel::Extend {
+            columns: definitions,
+            ..
+        } => {
+            for (id, definition) in definitions {
+                if !known.columns.contains(*id)
+                    && super::super::is_copyable(super::super::Node::Scalar(definition))
+                    && all_known(known, definition)
+                {
+                    changed |= known.columns.insert(*id);
+                }
+                // A column that renames another decides it as well.
+                if let Scalar::Column(of) = definition
+                    && known.columns.contains(*id)
+                    && !known.has(columns, *of)
+                {
+                    changed |= known.columns.insert(*of);
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(changed)
+}
+
+fn by_unique(
+    source: SourceId,
+    known: &mut Determined,
+    schema: &Schema,
+    columns: &Columns,
+) -> Result<bool> {
+    if known.sources.contains(source) {
+        return Ok(false);
+    }
+    for set in unique_paths(schema, columns, source)? {
+        let there = set.iter().all(|name| {
+            columns.iter().any(|(id, column)| {
+                known.columns.contains(id)
+                    && !column.nullable
+                    && matches!(&column.origin, Origin::Stored { source: s, path, .. }
+                        if *s == source && path.len() == 1 && path.first() == Some(name))
+            })
+        });
+        if there {
+            return Ok(known.sources.insert(source));
+        }
+    }
+    Ok(false)
+}
+
+/// Whether no two rows of `rel` agree on all of `given`.
+///
+/// # Errors
+/// `Internal` for ids of another plan or schema.
+pub fn is_unique(rel: &Rel, given: &ColumnSet, schema: &Schema, columns: &Columns) -> Result<bool> {
+    match rel {
+        Rel::Empty | Rel::Unit => return Ok(true),
+        _ => {}
+    }
+    let known = determined(rel, given, schema, columns)?;
+    let mut at = rel;
+    loop {
+        match at {
+            Rel::Empty | Rel::Unit => return Ok(true),
+            Rel::Scan(source) => return Ok(known.sources.contains(*source)),
+            Rel::Raw { .. } | Rel::SetOp { .. } => return Ok(false),
+            Rel::Filter { input, .. }
+            | Rel::Extend { input, .. }
+            | Rel::Window { input, .. }
+            | Rel::Sort { input, .. }
+            | Rel::Slice { input, .. } => at = input,
+            Rel::DistinctOn { input, .. } => at = input,
+            Rel::Join(join) => {
+                if join.cardinality == Cardinality::Many && !known.sources.contains(join.source) {
+                    return Ok(false);
+                }
+                at = &join.input;
+            }
+            Rel::Aggregate { keys, .. } => {
+                return Ok(keys.iter().all(|(id, _)| known.has(columns, *id)));
+            }
+            Rel::Distinct {
+                columns: distinct, ..
+            } => return Ok(distinct.iter().all(|id| known.has(columns, *id))),
+        }
+    }
+}
