@@ -19,8 +19,10 @@ pub struct Compiler {
 }
 
 /// A compiled statement.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Compiled {
+    /// The schema that it was compiled against: rows are decoded by it.
+    pub schema: Arc<Schema>,
     /// What is sent to the server.
     pub program: Program,
     /// How the reply becomes the result.
@@ -56,7 +58,11 @@ impl Compiler {
     pub fn compile(&self, statement: &Statement) -> Result<Compiled> {
         let plan = self.bind(statement)?;
         let (program, shape) = lower::lower(plan, &self.target)?;
-        Ok(Compiled { program, shape })
+        Ok(Compiled {
+            schema: Arc::clone(&self.schema),
+            program,
+            shape,
+        })
     }
 
     /// The bound plan of a statement, before any rewrite.
