@@ -410,6 +410,19 @@ fn field_types() {
     assert_eq!(serde_json::to_string(&ty).unwrap(), text);
 }
 
+fn without_nulls(json: Json) -> Json {
+    match json {
+        Json::Object(map) => Json::Object(
+            map.into_iter()
+                .filter(|(_, inner)| !inner.is_null())
+                .map(|(key, inner)| (key, without_nulls(inner)))
+                .collect(),
+        ),
+        Json::Array(items) => Json::Array(items.into_iter().map(without_nulls).collect()),
+        other => other,
+    }
+}
+
 /// Every statement and schema of a recorded corpus, if one is at hand, survives; refused forms are refused as Django does.
 #[test]
 fn corpus() {
@@ -452,10 +465,9 @@ fn corpus() {
         let text = std::fs::read_to_string(&file).unwrap();
         let schema =
             SchemaSpec::from_json(&text).unwrap_or_else(|e| panic!("{e} in {}", file.display()));
-        assert_eq!(
-            serde_json::from_str::<Json>(&schema.to_json()).unwrap(),
-            serde_json::from_str::<Json>(&text).unwrap()
-        );
+        assert_eq!(SchemaSpec::from_json(&schema.to_json()).unwrap(), schema);
+        let as_json = |text: &str| without_nulls(serde_json::from_str(text).unwrap());
+        assert_eq!(as_json(&schema.to_json()), as_json(&text));
     }
     for file in list("data") {
         let data: Json = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
