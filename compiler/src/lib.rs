@@ -10,6 +10,7 @@
 //! | render | mql | bson | `render` |
 
 pub mod bind;
+pub mod builder;
 mod compiler;
 mod error;
 pub mod lower;
