@@ -13,6 +13,7 @@ pub mod bind;
 pub mod builder;
 mod compiler;
 mod error;
+pub mod functions;
 pub mod lower;
 pub mod mql;
 pub mod plan;

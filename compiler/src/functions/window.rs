@@ -1,0 +1,599 @@
+//! Window functions (`django.db.models.functions.window`), and aggregates over frames.
+//!
+//! `$setWindowFields` knows frames by rows, and frames by the value of one ascending number or date. Peers (rows with
+//! equal keys) in general are found in two passes: the first numbers the rows and runs along them, the second looks at
+//! each set of peers and takes what its last row has.
+
+use bson::Bson;
+
+use super::aggregate::accumulate;
+use super::build::{Class, class, int, only_if, two, whole};
+use super::{
+    Arg, Arity, Call, Context, Function, Grouped, LoweredKey, LoweredWindow, Names, NullRule,
+    Output, Over, WindowPass, Windowed,
+};
+use crate::error::{Code, Error, Result};
+use crate::mql::{Args, Expr, WindowOutput, WindowRange};
+use crate::plan::WindowFrame;
+use crate::queryset::FrameUnit;
+use crate::schema::FieldKind;
+use crate::target::Target;
+
+/// The family's rows.
+pub(super) fn functions() -> Vec<Function> {
+    let integer = Output::Kind(FieldKind::IntegerField);
+    let float = Output::Kind(FieldKind::FloatField);
+    let row =
+        |name, arity, output, lower| Function::window(name, arity, output, NullRule::Never, lower);
+    let value =
+        |name, arity, lower| Function::window(name, arity, Output::First, NullRule::Any, lower);
+    vec![
+        row("RowNumber", 0, integer, |_, n, _| {
+            let name = n();
+            Ok(single(
+                Over::Rows,
+                vec![(name.clone(), number())],
+                field(&name),
+            ))
+        }),
+        row("Rank", 0, integer, |w, n, _| rank(w, n)),
+        row("DenseRank", 0, integer, |w, n, _| dense_rank(w, n)),
+        row("PercentRank", 0, float, |w, n, _| percent_rank(w, n)),
+        row("CumeDist", 0, float, |w, n, _| cume_dist(w, n)),
+        row("Ntile", 1, integer, |w, n, _| ntile(w, n))
+            .arity(Arity::between(0, 1))
+            .check(check_ntile),
+        value("Lag", 3, |w, n, _| shift(w, n, -1))
+            .arity(Arity::between(1, 3))
+            .check(check_shift),
+        value("Lead", 3, |w, n, _| shift(w, n, 1))
+            .arity(Arity::between(1, 3))
+            .check(check_shift),
+        value("FirstValue", 1, |w, n, _| edge(w, n, "$first")),
+        value("LastValue", 1, |w, n, _| edge(w, n, "$last")),
+        value("NthValue", 2, nth_value)
+            .arity(Arity::between(1, 2))
+            .check(check_nth),
+    ]
+}
+
+fn value_error(message: String) -> Error {
+    Error::new(Code::ValueError, message)
+}
+
+fn is_null(arg: Option<&Arg>) -> bool {
+    matches!(arg.and_then(Arg::as_literal), Some(Bson::Null))
+}
+
+fn check_shift(call: &mut Call, _cx: &Context<'_>) -> Result<()> {
+    if is_null(call.args.first()) {
+        return Err(value_error(format!(
+            "{} requires a non-null source expression.",
+            call.name
+        )));
+    }
+    if call.args.len() == 1 {
+        call.args.push(Arg::literal(1_i64, FieldKind::IntegerField));
+    }
+    if is_null(call.args.get(1))
+        || call
+            .args
+            .get(1)
+            .and_then(Arg::as_int)
+            .is_some_and(|n| n <= 0)
+    {
+        return Err(value_error(format!(
+            "{} requires a positive integer for the offset.",
+            call.name
+        )));
+    }
+    if is_null(call.args.get(2)) {
+        call.args.truncate(2);
+    }
+    Ok(())
+}
+
+fn check_nth(call: &mut Call, _cx: &Context<'_>) -> Result<()> {
+    if is_null(call.args.first()) {
+        return Err(value_error(format!(
+            "{} requires a non-null source expression.",
+            call.name
+        )));
+    }
+    if call.args.len() == 1 {
+        call.args.push(Arg::literal(1_i64, FieldKind::IntegerField));
+    }
+    if is_null(call.args.get(1))
+        || call
+            .args
+            .get(1)
+            .and_then(Arg::as_int)
+            .is_some_and(|n| n <= 0)
+    {
+        return Err(value_error(format!(
+            "{} requires a positive integer as for nth.",
+            call.name
+        )));
+    }
+    Ok(())
+}
+
+fn check_ntile(call: &mut Call, _cx: &Context<'_>) -> Result<()> {
+    if call.args.is_empty() {
+        call.args.push(Arg::literal(1_i64, FieldKind::IntegerField));
+    }
+    match call.args.first().and_then(Arg::as_int) {
+        Some(n) if n <= 0 => Err(value_error(
+            "num_buckets must be greater than 0.".to_owned(),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn field(name: &str) -> Expr {
+    Expr::Field(vec![name.to_owned()])
+}
+
+fn single(over: Over, outputs: Vec<(String, WindowOutput)>, value: Expr) -> Windowed {
+    Windowed {
+        passes: vec![pass(over, outputs)],
+        value,
+    }
+}
+
+fn pass(over: Over, outputs: Vec<(String, WindowOutput)>) -> WindowPass {
+    WindowPass {
+        set: Vec::new(),
+        over,
+        outputs,
+    }
+}
+
+/// `$documentNumber`.
+fn number() -> WindowOutput {
+    WindowOutput {
+        op: "$documentNumber",
+        args: Args::Named(Vec::new()),
+        window: None,
+    }
+}
+
+/// An accumulator over a window; without one over the whole partition.
+fn output(op: &'static str, arg: Expr, window: Option<WindowRange>) -> WindowOutput {
+    let accumulator = accumulate(op, arg);
+    WindowOutput {
+        op: accumulator.op,
+        args: accumulator.args,
+        window,
+    }
+}
+
+fn documents(start: Option<i64>, end: Option<i64>) -> Option<WindowRange> {
+    Some(WindowRange {
+        range: false,
+        start: start.map(whole),
+        end: end.map(whole),
+        unit: None,
+    })
+}
+
+/// A single key by which MongoDB itself tells peers: never NULL, or NULLs cannot be told from missing fields.
+fn one_certain_key<'a>(order: &'a [LoweredKey]) -> Option<&'a LoweredKey> {
+    match order {
+        [key] if !key.nullable => Some(key),
+        _ => None,
+    }
+}
+
+fn no_args(op: &'static str) -> WindowOutput {
+    WindowOutput {
+        op,
+        args: Args::Named(Vec::new()),
+        window: None,
+    }
+}
+
+/// The rank of a row as a field, and the passes that make it.
+fn rank_passes(window: &LoweredWindow<'_>, names: &mut Names<'_>) -> (Vec<WindowPass>, String) {
+    let rank = names();
+    if one_certain_key(window.order).is_some() {
+        return (
+            vec![pass(Over::Rows, vec![(rank.clone(), no_args("$rank"))])],
+            rank,
+        );
+    }
+    let n = names();
+    let peers = Over::Peers { number: n.clone() };
+    (
+        vec![
+            pass(Over::Rows, vec![(n.clone(), number())]),
+            pass(peers, vec![(rank.clone(), output("$min", field(&n), None))]),
+        ],
+        rank,
+    )
+}
+
+fn rank(window: &LoweredWindow<'_>, names: &mut Names<'_>) -> Result<Windowed> {
+    if window.order.is_empty() {
+        return Ok(all_equal(int(1)));
+    }
+    let (passes, rank) = rank_passes(window, names);
+    Ok(Windowed {
+        passes,
+        value: field(&rank),
+    })
+}
+
+/// Without an order all rows are peers.
+fn all_equal(value: Expr) -> Windowed {
+    Windowed {
+        passes: Vec::new(),
+        value,
+    }
+}
+
+fn dense_rank(window: &LoweredWindow<'_>, names: &mut Names<'_>) -> Result<Windowed> {
+    if window.order.is_empty() {
+        return Ok(all_equal(int(1)));
+    }
+    if one_certain_key(window.order).is_some() {
+        let name = names();
+        return Ok(single(
+            Over::Rows,
+            vec![(name.clone(), no_args("$denseRank"))],
+            field(&name),
+        ));
+    }
+    // numbers of rows; first number among peers; how many such firsts there are up to a row
+    let (n, first, dense) = (names(), names(), names());
+    let is_first = Expr::cond(two("$eq", field(&n), field(&first)), int(1), int(0));
+    Ok(Windowed {
+        passes: vec![
+            pass(Over::Rows, vec![(n.clone(), number())]),
+            pass(
+                Over::Peers { number: n.clone() },
+                vec![(first.clone(), output("$min", field(&n), None))],
+            ),
+            pass(
+                Over::Sorted { field: n },
+                vec![(
+                    dense.clone(),
+                    output("$sum", is_first, documents(None, Some(0))),
+                )],
+            ),
+        ],
+        value: field(&dense),
+    })
+}
+
+fn percent_rank(window: &LoweredWindow<'_>, names: &mut Names<'_>) -> Result<Windowed> {
+    if window.order.is_empty() {
+        return Ok(all_equal(Expr::lit(0.0)));
+    }
+    let (mut passes, rank) = rank_passes(window, names);
+    let count = names();
+    if let Some(first) = passes.first_mut() {
+        first
+            .outputs
+            .push((count.clone(), output("$sum", int(1), None)));
+    }
+    let others = two("$subtract", field(&count), int(1));
+    Ok(Windowed {
+        passes,
+        value: Expr::cond(
+            two("$lte", field(&count), int(1)),
+            Expr::lit(0.0),
+            two("$divide", two("$subtract", field(&rank), int(1)), others),
+        ),
+    })
+}
+
+fn cume_dist(window: &LoweredWindow<'_>, names: &mut Names<'_>) -> Result<Windowed> {
+    if window.order.is_empty() {
+        return Ok(all_equal(Expr::lit(1.0)));
+    }
+    let (n, count, last) = (names(), names(), names());
+    Ok(Windowed {
+        passes: vec![
+            pass(
+                Over::Rows,
+                vec![
+                    (n.clone(), number()),
+                    (count.clone(), output("$sum", int(1), None)),
+                ],
+            ),
+            pass(
+                Over::Peers { number: n.clone() },
+                vec![(last.clone(), output("$max", field(&n), None))],
+            ),
+        ],
+        value: two("$divide", field(&last), field(&count)),
+    })
+}
+
+/// The first `count % buckets` buckets have one row more.
+fn ntile(window: &LoweredWindow<'_>, names: &mut Names<'_>) -> Result<Windowed> {
+    let buckets = window.call.arg(0)?.expr.clone();
+    let (n, count) = (names(), names());
+    let long = |x: Expr| Expr::one("$toLong", x);
+    let ceil = |a: Expr, b: Expr| long(Expr::one("$ceil", two("$divide", a, b)));
+    let var = |name: &str| Expr::var(name);
+    let size = Expr::one("$floor", two("$divide", field(&count), buckets.clone()));
+    let body = Expr::let_in(
+        [
+            ("size", size),
+            ("larger", two("$mod", field(&count), buckets)),
+        ],
+        {
+            let large_size = two("$add", var("size"), int(1));
+            let in_large = two("$multiply", var("larger"), large_size.clone());
+            Expr::cond(
+                two("$lte", field(&n), in_large.clone()),
+                ceil(field(&n), large_size),
+                long(two(
+                    "$add",
+                    var("larger"),
+                    ceil(two("$subtract", field(&n), in_large), var("size")),
+                )),
+            )
+        },
+    );
+    Ok(single(
+        Over::Rows,
+        vec![
+            (n.clone(), number()),
+            (count.clone(), output("$sum", int(1), None)),
+        ],
+        body,
+    ))
+}
+
+/// `Lag` and `Lead`.
+fn shift(window: &LoweredWindow<'_>, names: &mut Names<'_>, sign: i64) -> Result<Windowed> {
+    let arg = window.call.arg(0)?;
+    let by = match window.call.args.get(1) {
+        None => 1,
+        Some(offset) => offset.as_int().ok_or_else(|| {
+            Error::unsupported(
+                format!("{} by an expression", window.call.function),
+                "MongoDB shifts by constants",
+            )
+        })?,
+    };
+    let name = names();
+    let by = Expr::lit(whole(by.saturating_mul(sign)));
+    let default = window.call.args.get(2);
+    let constant = default.is_none_or(|d| d.literal.is_some());
+    // a wrapped value tells "no such row" from NULL where the default depends on the row
+    let (value, read) = if constant {
+        (arg.expr.clone(), field(&name))
+    } else {
+        let inner = Expr::Field(vec![name.clone(), "v".to_owned()]);
+        let fallback = default.map_or_else(Expr::null, |d| d.expr.clone());
+        (
+            Expr::Document(vec![("v".to_owned(), arg.expr.clone())]),
+            Expr::cond(field(&name).is_nullish(), fallback, inner),
+        )
+    };
+    let mut args = vec![("output", value), ("by", by)];
+    if let Some(default) = default.filter(|_| constant) {
+        args.push(("default", default.expr.clone()));
+    }
+    let shifted = WindowOutput {
+        op: "$shift",
+        args: Args::Named(args),
+        window: None,
+    };
+    Ok(single(Over::Rows, vec![(name, shifted)], read))
+}
+
+/// `FirstValue` and `LastValue`: an accumulator over the frame like any other.
+fn edge(window: &LoweredWindow<'_>, names: &mut Names<'_>, op: &'static str) -> Result<Windowed> {
+    let arg = window.call.arg(0)?;
+    if op == "$first" && window.frame.is_none() && !window.order.is_empty() {
+        // the frame begins with the partition
+        let name = names();
+        return Ok(single(
+            Over::Rows,
+            vec![(name.clone(), output(op, arg.expr.clone(), None))],
+            field(&name),
+        ));
+    }
+    let grouped = Grouped::plain(names(), accumulate(op, arg.expr.clone()));
+    over_frame(window, grouped, names)
+}
+
+fn nth_value(
+    window: &LoweredWindow<'_>,
+    names: &mut Names<'_>,
+    _target: &Target,
+) -> Result<Windowed> {
+    let arg = window.call.arg(0)?;
+    let nth = window
+        .call
+        .args
+        .get(1)
+        .and_then(super::LoweredArg::as_int)
+        .unwrap_or(1);
+    let grouped = |names: &mut Names<'_>| {
+        let name = names();
+        let at = Expr::lit(whole(nth - 1));
+        Grouped {
+            value: two("$arrayElemAt", field(&name), at),
+            fields: vec![(name, accumulate("$push", arg.or_else(Expr::null())))],
+        }
+    };
+    if window.frame.is_some() || window.order.is_empty() {
+        let grouped = grouped(names);
+        return over_frame(window, grouped, names);
+    }
+    // the n-th row of the partition, seen from its peers on
+    let (n, last, value) = (names(), names(), names());
+    let wrapped = Expr::Document(vec![("v".to_owned(), arg.expr.clone())]);
+    let at = two("$eq", field(&n), Expr::lit(whole(nth)));
+    Ok(Windowed {
+        passes: vec![
+            pass(Over::Rows, vec![(n.clone(), number())]),
+            pass(
+                Over::Peers { number: n.clone() },
+                vec![(last.clone(), output("$max", field(&n), None))],
+            ),
+            pass(
+                Over::Partition,
+                vec![(value.clone(), output("$max", only_if(at, wrapped), None))],
+            ),
+        ],
+        value: only_if(
+            two("$gte", field(&last), Expr::lit(whole(nth))),
+            Expr::Field(vec![value, "v".to_owned()]),
+        ),
+    })
+}
+
+/// Outputs of `$group` as outputs over a window.
+fn running(grouped: &Grouped, window: Option<&WindowRange>) -> Vec<(String, WindowOutput)> {
+    grouped
+        .fields
+        .iter()
+        .map(|(name, accumulator)| {
+            let output = WindowOutput {
+                op: accumulator.op,
+                args: accumulator.args.clone(),
+                window: window.cloned(),
+            };
+            (name.clone(), output)
+        })
+        .collect()
+}
+
+/// An aggregate over the frame of each row.
+pub(super) fn over_frame(
+    window: &LoweredWindow<'_>,
+    grouped: Grouped,
+    names: &mut Names<'_>,
+) -> Result<Windowed> {
+    if !window.call.order.is_empty() {
+        return Err(Error::unsupported(
+            format!("order_by of {} over a window", window.call.function),
+            "the window has its own order",
+        ));
+    }
+    let order = window.order;
+    let frame = window.frame.unwrap_or(WindowFrame {
+        unit: FrameUnit::Range,
+        start: None,
+        end: Some(0),
+    });
+    let whole_partition = (frame.start.is_none() && frame.end.is_none())
+        || (frame.unit == FrameUnit::Range && order.is_empty());
+    if whole_partition {
+        let over = if order.is_empty() {
+            Over::Partition
+        } else {
+            Over::Rows
+        };
+        let outputs = running(&grouped, None);
+        return Ok(single(over, outputs, grouped.value));
+    }
+    if frame.unit == FrameUnit::Rows {
+        let outputs = running(&grouped, documents(frame.start, frame.end).as_ref());
+        return Ok(single(Over::Rows, outputs, grouped.value));
+    }
+    if let Some(range) = native_range(order, &frame) {
+        let outputs = running(&grouped, Some(&range));
+        return Ok(single(Over::Rows, outputs, grouped.value));
+    }
+    match (frame.start, frame.end) {
+        (None, Some(0)) => Ok(up_to_peers(Over::Rows, grouped, names)),
+        (Some(0), None) => Ok(up_to_peers(Over::Reversed, grouped, names)),
+        (Some(0), Some(0)) => {
+            let n = names();
+            let outputs = running(&grouped, None);
+            Ok(Windowed {
+                passes: vec![
+                    pass(Over::Rows, vec![(n.clone(), number())]),
+                    pass(Over::Peers { number: n }, outputs),
+                ],
+                value: grouped.value,
+            })
+        }
+        (start, end) => distance(order, start, end, grouped, names),
+    }
+}
+
+/// Runs along the rows, then gives all peers what the last of them has.
+fn up_to_peers(over: Over, grouped: Grouped, names: &mut Names<'_>) -> Windowed {
+    let n = names();
+    let mut first = running(&grouped, documents(None, Some(0)).as_ref());
+    first.push((n.clone(), number()));
+    let last = grouped
+        .fields
+        .iter()
+        .map(|(name, _)| (name.clone(), output("$last", field(name), None)))
+        .collect();
+    Windowed {
+        passes: vec![pass(over, first), pass(Over::Peers { number: n }, last)],
+        value: grouped.value,
+    }
+}
+
+/// A frame that MongoDB has itself: by the value of one ascending key that is always there.
+fn native_range(order: &[LoweredKey], frame: &WindowFrame) -> Option<WindowRange> {
+    let key = one_certain_key(order).filter(|key| !key.desc)?;
+    let unit = match class(&key.ty) {
+        Class::Integer | Class::Double | Class::Decimal | Class::Duration => None,
+        Class::Moment if matches!((frame.start, frame.end), (None | Some(0), None | Some(0))) => {
+            Some("millisecond")
+        }
+        _ => return None,
+    };
+    Some(WindowRange {
+        range: true,
+        start: frame.start.map(whole),
+        end: frame.end.map(whole),
+        unit,
+    })
+}
+
+/// A frame of values at some distance from the row's.
+fn distance(
+    order: &[LoweredKey],
+    start: Option<i64>,
+    end: Option<i64>,
+    grouped: Grouped,
+    names: &mut Names<'_>,
+) -> Result<Windowed> {
+    let numeric = |key: &&LoweredKey| {
+        matches!(
+            class(&key.ty),
+            Class::Integer | Class::Double | Class::Decimal | Class::Duration
+        )
+    };
+    let Some(key) = one_certain_key(order).filter(numeric) else {
+        return Err(Error::unsupported(
+            "a frame of values at a distance",
+            "MongoDB has it for a single number that is never null",
+        ));
+    };
+    // MongoDB's ranges are ascending: the negated key turns a descending order round
+    let sign = if key.desc { -1 } else { 1 };
+    let sorted = names();
+    let range = WindowRange {
+        range: true,
+        start: start.map(whole),
+        end: end.map(whole),
+        unit: None,
+    };
+    let outputs = running(&grouped, Some(&range));
+    Ok(Windowed {
+        passes: vec![WindowPass {
+            set: vec![(
+                sorted.clone(),
+                two("$multiply", key.expr.clone(), int(sign)),
+            )],
+            over: Over::Sorted { field: sorted },
+            outputs,
+        }],
+        value: grouped.value,
+    })
+}
