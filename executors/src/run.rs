@@ -104,16 +104,16 @@ fn distinct_values(documents: &[Document], parameter: &Parameter) -> Vec<Bson> {
     let mut seen = HashSet::new();
     let mut values = Vec::new();
     for document in documents {
-        if let Some((path, wanted)) = &parameter.only {
-            if !at_path(document, path).is_some_and(|v| JoinKey::same(v, wanted)) {
-                continue;
-            }
+        if let Some((path, wanted)) = &parameter.only
+            && !at_path(document, path).is_some_and(|v| JoinKey::same(v, wanted))
+        {
+            continue;
         }
         let mut add = |value: &Bson| {
-            if let Some(key) = JoinKey::new(value) {
-                if seen.insert(key) {
-                    values.push(value.clone());
-                }
+            if let Some(key) = JoinKey::new(value)
+                && seen.insert(key)
+            {
+                values.push(value.clone());
             }
         };
         each_value(document, &parameter.path, &mut add);
@@ -205,10 +205,10 @@ fn aggregate(
         // The values stand where the document would have them.
         let mut document = Document::new();
         for node in &shape.nodes {
-            if let ShapeNode::Value { name, path, .. } = node {
-                if let Some((_, value)) = empty.iter().find(|(n, _)| n == name) {
-                    insert_at(&mut document, path, value.clone());
-                }
+            if let ShapeNode::Value { name, path, .. } = node
+                && let Some((_, value)) = empty.iter().find(|(n, _)| n == name)
+            {
+                insert_at(&mut document, path, value.clone());
             }
         }
         steps.resize(steps.len().max(1), Vec::new());

@@ -538,8 +538,9 @@ impl Resolver {
                 Some(to) => to,
                 None => id,
             };
-            field.content_type_field = Some(find_field(schema, holder, &generic.content_type)?);
-            field.object_id_field = Some(find_field(schema, holder, &generic.object_id)?);
+            // Django checks neither; queries over the relation will find nothing to join.
+            field.content_type_field = find_field(schema, holder, &generic.content_type).ok();
+            field.object_id_field = find_field(schema, holder, &generic.object_id).ok();
         }
         for part in &declared.fields {
             field.parts.push(own(part)?);

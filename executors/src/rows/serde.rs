@@ -12,11 +12,11 @@
 
 use ::serde::de::value::{Error as DeError, MapDeserializer, SeqDeserializer};
 use ::serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Visitor};
-use ::serde::forward_to_deserialize_any;
+use ::serde::{Serialize, Serializer, forward_to_deserialize_any};
 use mqlc_compiler::queryset::Value;
 use mqlc_compiler::storage::python_str;
 
-use super::RowValue;
+use super::{Row, RowValue};
 use crate::error::{Error, Result};
 
 /// A row as a value of a type.
@@ -136,5 +136,23 @@ impl<'de> Deserializer<'de> for Content {
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
         unit_struct seq tuple tuple_struct map identifier ignored_any
+    }
+}
+
+impl Serialize for RowValue {
+    /// As Queryset JSON writes values; objects by name, lists in order.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            RowValue::Value(value) => value.serialize(serializer),
+            RowValue::Object(row) => row.serialize(serializer),
+            RowValue::Named(row) => serializer.collect_seq(row.values()),
+            RowValue::List(list) => serializer.collect_seq(list),
+        }
+    }
+}
+
+impl Serialize for Row {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
     }
 }

@@ -117,13 +117,13 @@ impl ScriptedExecutor {
                 diff::pretty(&bound.command)
             )));
         };
-        if let Some(command) = &expected.command {
-            if *command != bound.command {
-                return Err(Error::Script(format!(
-                    "command {number} is not the expected one (- expected, + came):\n{}",
-                    diff::diff(command, &bound.command)
-                )));
-            }
+        if let Some(command) = &expected.command
+            && *command != bound.command
+        {
+            return Err(Error::Script(format!(
+                "command {number} is not the expected one (- expected, + came):\n{}",
+                diff::diff(command, &bound.command)
+            )));
         }
         match expected.reply {
             Canned::Batch(documents) => Ok(Reply::Batch(documents)),

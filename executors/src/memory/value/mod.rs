@@ -277,7 +277,7 @@ mod tests {
             Value::Double(0.1),
             Value::Int64(9_007_199_254_740_992),
             Value::Int64(9_007_199_254_740_993),
-            Value::Double(9.223_372_036_854_775_8e18),
+            Value::Double(9.223_372_036_854_776e18),
             dec("1E+20"),
             Value::Double(f64::INFINITY),
         ];

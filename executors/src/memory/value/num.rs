@@ -26,7 +26,7 @@ pub fn f64_to_i64(x: f64) -> i64 {
 #[inline]
 pub fn exact_i64(x: f64) -> Option<i64> {
     // 2^63 itself is out of range, -2^63 is in.
-    if x >= -9_223_372_036_854_775_808.0 && x < 9_223_372_036_854_775_808.0 && x.trunc() == x {
+    if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&x) && x.trunc() == x {
         Some(f64_to_i64(x))
     } else {
         None

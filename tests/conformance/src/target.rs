@@ -1,0 +1,114 @@
+//! Executors to run cases on.
+
+use std::future::Future;
+
+use mqlc_executors::Executor;
+
+use crate::options::{ExecutorKind, Options};
+use crate::suite::Result;
+
+/// Where cases run.
+pub(crate) struct Target {
+    kind: Kind,
+}
+
+enum Kind {
+    Memory,
+    #[cfg(feature = "mongodb")]
+    Server(server::Server),
+}
+
+impl Target {
+    /// What the command line asks for.
+    pub(crate) fn new(options: &Options) -> Result<Self> {
+        let server = options.executor == ExecutorKind::Mongodb || options.uri.is_some();
+        if !server {
+            return Ok(Target { kind: Kind::Memory });
+        }
+        #[cfg(feature = "mongodb")]
+        {
+            let uri = options.uri.as_deref().ok_or("a server needs --uri")?;
+            Ok(Target {
+                kind: Kind::Server(server::Server::connect(uri)?),
+            })
+        }
+        #[cfg(not(feature = "mongodb"))]
+        Err("built without servers: add --features mongodb before the --".to_owned())
+    }
+
+    /// An executor of an empty database.
+    pub(crate) fn fresh(&self) -> Result<Box<dyn Executor>> {
+        match &self.kind {
+            Kind::Memory => memory(),
+            #[cfg(feature = "mongodb")]
+            Kind::Server(server) => server.fresh(),
+        }
+    }
+
+    /// Waits for a future.
+    pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> Result<T> {
+        match &self.kind {
+            Kind::Memory => futures_util::FutureExt::now_or_never(future)
+                .ok_or_else(|| "the embedded engine waits for something".to_owned()),
+            #[cfg(feature = "mongodb")]
+            Kind::Server(server) => Ok(server.wait(future)),
+        }
+    }
+}
+
+fn memory() -> Result<Box<dyn Executor>> {
+    Err("the embedded engine is not there yet".to_owned())
+}
+
+#[cfg(feature = "mongodb")]
+mod server {
+    use std::future::Future;
+
+    use mqlc_executors::Executor;
+    use mqlc_executors::mongodb::MongoExecutor;
+
+    use crate::suite::Result;
+
+    /// A database of our own on a server.
+    pub(super) struct Server {
+        runtime: tokio::runtime::Runtime,
+        executor: MongoExecutor,
+    }
+
+    impl Server {
+        pub(super) fn connect(uri: &str) -> Result<Self> {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()
+                .map_err(|e| format!("no runtime: {e}"))?;
+            // Each worker process has its own, whatever the URI names: it is dropped again and again.
+            let name = format!("mqlc_conformance_{}", std::process::id());
+            let executor = runtime
+                .block_on(MongoExecutor::connect(uri, &name))
+                .map_err(|e| e.to_string())?;
+            let database = executor.database().client().database(&name);
+            Ok(Server {
+                runtime,
+                executor: MongoExecutor::new(database),
+            })
+        }
+
+        pub(super) fn fresh(&self) -> Result<Box<dyn Executor>> {
+            self.wait(self.executor.database().drop())
+                .map_err(|e| format!("cannot drop the database: {e}"))?;
+            Ok(Box::new(self.executor.clone()))
+        }
+
+        pub(super) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+            self.runtime.block_on(future)
+        }
+    }
+
+    impl Drop for Server {
+        fn drop(&mut self) {
+            // The server may be gone; the database is only ours.
+            let _ = self.wait(self.executor.database().drop());
+        }
+    }
+}
