@@ -1,14 +1,192 @@
 //! From names to columns: Django's rules for relations, grouping and types.
+//!
+//! The binder applies the calls of a statement to a [`Query`](query::Query), as Django's `sql.Query` does, and then
+//! builds the relational operators from it. Queries live in an arena, so that a subquery can reach the outer ones.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `query` | the state of a queryset: aliases, join types |
+//! | `path` | from a path of names to joins |
+//! | `filter` | conditions and anti-joins |
+//! | `lookup`, `prep` | lookups and the values that they compare with |
+//! | `expr` | expressions |
+//! | `calls` | queryset methods |
+//! | `related` | `select_related`, `defer`, `only` |
+//! | `ordering` | order keys, default ordering through relations |
+//! | `finish` | from the state to relational operators |
+//! | `terminal` | rows, count, exists, aggregate |
+//! | `prefetch` | follow-up queries |
 
-use crate::error::{Error, Result};
-use crate::plan::Plan;
-use crate::queryset::Statement;
-use crate::schema::Schema;
+mod calls;
+mod combine;
+mod expr;
+mod filter;
+mod finish;
+mod lookup;
+mod ordering;
+mod path;
+mod prefetch;
+mod prep;
+mod query;
+mod related;
+mod terminal;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use crate::error::{Code, Error, Result};
+use crate::functions::{Arg, Context, Registry};
+use crate::plan::{AggregateCall, ColumnId, Columns, Plan, Rel, Scalar, SortKey, WindowCall};
+use crate::queryset::{Statement, Value};
+use crate::schema::{FieldRef, FieldType, ModelId, Schema};
+
+use filter::Reuse;
+use query::{JoinField, Query, QueryId};
+
+/// Statements nested deeper than this are refused before recursion can exhaust the stack.
+const MAX_DEPTH: usize = 200;
 
 /// Binds a statement to a schema.
 ///
 /// # Errors
 /// Whatever Django refuses, with its class.
-pub fn bind(_schema: &Schema, _statement: &Statement) -> Result<Plan> {
-    Err(Error::unsupported("binding", "it is being built"))
+pub fn bind(schema: &Schema, registry: &Registry, statement: &Statement) -> Result<Plan> {
+    let mut binder = Binder {
+        schema,
+        registry,
+        columns: Columns::default(),
+        queries: Vec::new(),
+        definitions: IndexMap::new(),
+        outer_reuse: Vec::new(),
+        depth: 0,
+        parameters: 0,
+        nested: HashMap::new(),
+    };
+    binder.statement(statement)
+}
+
+/// How a column that is not stored comes about.
+#[derive(Debug, Clone)]
+enum Definition {
+    /// An expression.
+    Computed(Scalar),
+    /// An aggregate over a group.
+    Aggregate(AggregateCall),
+    /// A window function.
+    Window {
+        call: WindowCall,
+        partition: Vec<Scalar>,
+        order: Vec<SortKey>,
+    },
+}
+
+struct Binder<'s> {
+    schema: &'s Schema,
+    registry: &'s Registry,
+    columns: Columns,
+    queries: Vec<Query>,
+    /// Of every column that is not stored: the query that defines it, and how.
+    definitions: IndexMap<ColumnId, (QueryId, Definition)>,
+    /// Aliases of outer queries that references from a subquery may reuse.
+    outer_reuse: Vec<(QueryId, Reuse)>,
+    depth: usize,
+    parameters: u32,
+    /// Rows of combinations inside others, until the outer one takes them.
+    nested: HashMap<QueryId, Rel>,
+}
+
+/// A bound expression with what lookups and functions must know of it.
+#[derive(Debug, Clone)]
+struct Bound {
+    scalar: Scalar,
+    ty: Arc<FieldType>,
+    /// The relation whose key it is, if the path ends at a relation.
+    relation: Option<Relation>,
+    /// The field, if it is one.
+    field: Option<FieldRef>,
+}
+
+/// A relation at the end of a path.
+#[derive(Debug, Clone)]
+struct Relation {
+    model: ModelId,
+    targets: Vec<FieldRef>,
+    by: JoinField,
+}
+
+/// The right-hand side of a lookup.
+#[derive(Debug, Clone)]
+enum Rhs {
+    /// A plain value.
+    Value(Value),
+    /// Several, some of them expressions.
+    List(Vec<Rhs>),
+    /// An expression.
+    Scalar(Bound),
+    /// A queryset; `explicit` for `Subquery(...)`.
+    Query {
+        id: QueryId,
+        explicit: bool,
+    },
+}
+
+/// How references are resolved.
+#[derive(Debug, Clone)]
+struct Resolve {
+    allow_joins: bool,
+    reuse: Reuse,
+    /// Inside `aggregate()`: references are to the rows, not into them.
+    summarize: bool,
+}
+
+impl Resolve {
+    /// For annotations: every join may be reused.
+    fn annotation() -> Self {
+        Resolve {
+            allow_joins: true,
+            reuse: None,
+            summarize: false,
+        }
+    }
+}
+
+impl Binder<'_> {
+    fn enter(&mut self) -> Result<()> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(Error::new(
+                Code::Limit,
+                format!("the statement is nested deeper than {MAX_DEPTH} levels"),
+            ));
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context {
+            columns: &self.columns,
+            settings: self.schema.settings(),
+        }
+    }
+
+    /// A bound expression as an argument of a registered function.
+    fn arg(bound: &Bound) -> Arg {
+        match &bound.scalar {
+            Scalar::Literal(literal)
+                if literal.value == bson::Bson::Null && bound.is_untyped() =>
+            {
+                Arg::untyped_null()
+            }
+            scalar => Arg {
+                scalar: scalar.clone(),
+                ty: Some(bound.ty.clone()),
+            },
+        }
+    }
 }

@@ -1,0 +1,627 @@
+//! `filter()` and `exclude()`: conditions, join types, and anti-joins for excludes over multi-valued relations.
+
+use std::collections::BTreeSet;
+
+use super::path::{PathError, PathInfo, split};
+use super::query::{AliasId, JoinPromoter, QueryId};
+use super::{Binder, Bound, Resolve, Rhs};
+use crate::error::{Code, Error, Result};
+use crate::plan::{CompareOp, JoinKind, Predicate, Scalar, SubKind, SubPlan};
+use crate::queryset::{Expr, OuterRef, Q};
+use crate::schema::{FieldKind, FieldRef, FieldType};
+
+/// How a condition is built.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FilterContext {
+    pub branch_negated: bool,
+    pub current_negated: bool,
+    pub allow_joins: bool,
+    /// Excludes over multi-valued relations become anti-joins.
+    pub split: bool,
+    pub update_join_types: bool,
+    pub summarize: bool,
+}
+
+impl Default for FilterContext {
+    fn default() -> Self {
+        FilterContext {
+            branch_negated: false,
+            current_negated: false,
+            allow_joins: true,
+            split: true,
+            update_join_types: true,
+            summarize: false,
+        }
+    }
+}
+
+/// Aliases that may be reused; `None` for all.
+pub(super) type Reuse = Option<BTreeSet<AliasId>>;
+
+impl Binder<'_> {
+    /// Adds a condition to a query, as one `filter()` call.
+    pub(super) fn add_q(&mut self, q: QueryId, condition: &Q, negated: bool) -> Result<()> {
+        let inner = self.q(q)?.inner_aliases();
+        let mut reuse: Reuse = Some(std::mem::take(&mut self.q_mut(q)?.used_aliases));
+        let wrapped;
+        let condition = if negated {
+            wrapped = Q::Not(Box::new(condition.clone()));
+            &wrapped
+        } else {
+            condition
+        };
+        let (predicate, _) =
+            self.build_q(q, condition, FilterContext::default(), &mut reuse)?;
+        let query = self.q_mut(q)?;
+        if let Some(used) = reuse {
+            query.used_aliases = used;
+        }
+        query.conditions.push(predicate);
+        query.demote(inner)
+    }
+
+    /// A `Q` as predicate, with the aliases that it needs INNER.
+    pub(super) fn build_q(
+        &mut self,
+        q: QueryId,
+        condition: &Q,
+        context: FilterContext,
+        reuse: &mut Reuse,
+    ) -> Result<(Predicate, BTreeSet<AliasId>)> {
+        self.enter()?;
+        let result = self.build_q_inner(q, condition, context, reuse);
+        self.leave();
+        result
+    }
+
+    fn build_q_inner(
+        &mut self,
+        q: QueryId,
+        condition: &Q,
+        context: FilterContext,
+        reuse: &mut Reuse,
+    ) -> Result<(Predicate, BTreeSet<AliasId>)> {
+        // Django's Q has a connector, a negation and children: a negation of a connector is one node.
+        let (negated, node) = match condition {
+            Q::Not(inner) => match inner.as_ref() {
+                Q::And(_) | Q::Or(_) | Q::Xor(_) => (true, inner.as_ref()),
+                _ => (true, condition),
+            },
+            _ => (false, condition),
+        };
+        let single;
+        let (connector, children): (Connector, &[Q]) = match node {
+            Q::And(children) => (Connector::And, children),
+            Q::Or(children) => (Connector::Or, children),
+            Q::Xor(children) => (Connector::Xor, children),
+            Q::Not(inner) => {
+                single = [inner.as_ref().clone()];
+                (Connector::And, &single)
+            }
+            leaf => return self.build_leaf(q, leaf, context, reuse),
+        };
+        let mut inner = context;
+        inner.current_negated ^= negated;
+        inner.branch_negated |= negated;
+        let effective_or = if inner.current_negated {
+            connector == Connector::And
+        } else {
+            connector == Connector::Or
+        };
+        // An XOR votes like neither: Django's promoter compares the connector with OR and AND only.
+        let xor_plain = connector == Connector::Xor && !inner.current_negated;
+        let mut promoter = JoinPromoter::new(effective_or, children.len());
+        let mut parts = Vec::with_capacity(children.len());
+        for (i, child) in children.iter().enumerate() {
+            let (part, votes) = self
+                .build_q(q, child, inner, reuse)
+                .map_err(|e| e.inside(i).inside(connector.tag()))?;
+            promoter.add_votes(votes);
+            parts.push(part);
+        }
+        let needed = if inner.update_join_types && !xor_plain {
+            promoter.update(self.q_mut(q)?)?
+        } else {
+            BTreeSet::new()
+        };
+        let predicate = match connector {
+            Connector::And => conjunction(parts),
+            Connector::Or => {
+                if parts.is_empty() {
+                    Predicate::TRUE
+                } else if let [_] = parts.as_slice() {
+                    conjunction(parts)
+                } else {
+                    Predicate::Or(parts)
+                }
+            }
+            Connector::Xor => {
+                if parts.is_empty() {
+                    Predicate::TRUE
+                } else {
+                    Predicate::Xor(parts)
+                }
+            }
+        };
+        // An empty Q holds, also when negated (Django drops empty nodes).
+        let predicate = if negated && !children.is_empty() {
+            predicate.negate()
+        } else {
+            predicate
+        };
+        Ok((predicate, needed))
+    }
+
+    fn build_leaf(
+        &mut self,
+        q: QueryId,
+        leaf: &Q,
+        context: FilterContext,
+        reuse: &mut Reuse,
+    ) -> Result<(Predicate, BTreeSet<AliasId>)> {
+        match leaf {
+            Q::Lookup { path, rhs } => self
+                .build_filter(q, path, rhs, context, reuse)
+                .map_err(|e| e.inside("lookup")),
+            Q::Expr(expr) => self
+                .build_condition(q, expr, context, reuse)
+                .map(|p| (p, BTreeSet::new()))
+                .map_err(|e| e.inside("expr")),
+            _ => Err(Error::internal("a connector is no leaf")),
+        }
+    }
+
+    /// A boolean expression as a condition.
+    fn build_condition(
+        &mut self,
+        q: QueryId,
+        expr: &Expr,
+        context: FilterContext,
+        reuse: &mut Reuse,
+    ) -> Result<Predicate> {
+        if !self.is_conditional(q, expr)? {
+            return Err(Error::new(
+                Code::TypeError,
+                "Cannot filter against a non-conditional expression.",
+            ));
+        }
+        let mut resolve = Resolve {
+            allow_joins: context.allow_joins,
+            reuse: reuse.clone(),
+            summarize: context.summarize,
+        };
+        let bound = self.resolve(q, expr, &mut resolve)?;
+        *reuse = resolve.reuse;
+        self.check_filterable(&bound.scalar)?;
+        Ok(truth_of(bound.scalar))
+    }
+
+    /// One lookup as a condition.
+    fn build_filter(
+        &mut self,
+        q: QueryId,
+        path: &str,
+        rhs: &Expr,
+        context: FilterContext,
+        reuse: &mut Reuse,
+    ) -> Result<(Predicate, BTreeSet<AliasId>)> {
+        if path.is_empty() {
+            return Err(Error::new(
+                Code::FieldError,
+                "Cannot parse keyword query \"\"",
+            ));
+        }
+        let names = split(path);
+        if let Some((annotation, used)) = self.annotation_of(q, &names, context.summarize)? {
+            self.check_filterable(&annotation.scalar)?;
+            let rhs = self.resolve_rhs(q, rhs, context, reuse)?;
+            let lookups = names.get(used..).unwrap_or(&[]);
+            let condition = self
+                .build_lookup(q, lookups, annotation, rhs)
+                .map_err(|e| e.at("/path"))?;
+            return Ok((condition.predicate, BTreeSet::new()));
+        }
+        let model = self.q(q)?.model;
+        let known = match self.names_to_path(q, &names, model, true, false) {
+            Ok(path) => path.used,
+            Err(PathError::Other(error)) => return Err(error.at("/path")),
+            Err(PathError::Multi(_)) => {
+                return Err(Error::internal("multi-valued relation where allowed"));
+            }
+        };
+        let parts = names.get(..known).unwrap_or(&names).to_vec();
+        let lookups = names.get(known..).unwrap_or(&[]).to_vec();
+        if !context.allow_joins && parts.len() > 1 {
+            return Err(Error::new(
+                Code::FieldError,
+                "Joined field references are not permitted in this query",
+            )
+            .at("/path"));
+        }
+        let before = self.q(q)?.refs();
+        let value = self
+            .resolve_rhs(q, rhs, context, reuse)
+            .map_err(|e| e.inside("rhs"))?;
+        let mut used: BTreeSet<AliasId> = self
+            .q(q)?
+            .refs()
+            .iter()
+            .enumerate()
+            .filter(|(i, refs)| **refs > before.get(*i).copied().unwrap_or(0))
+            .map(|(i, _)| i)
+            .collect();
+        let alias = self.initial_alias(q)?;
+        let allow_many = !context.branch_negated || !context.split;
+        let info = match self.setup_joins(q, &parts, model, alias, reuse.as_mut(), allow_many) {
+            Ok(info) => info,
+            Err(PathError::Other(error)) => return Err(error.at("/path")),
+            Err(PathError::Multi(prefix)) => {
+                return self.split_exclude(q, path, rhs, context, reuse, &prefix);
+            }
+        };
+        self.check_related(&info, &value)?;
+        self.q_mut(q)?.lookup_joins.clone_from(&info.joins);
+        used.extend(info.joins.iter().copied());
+        let (targets, alias, joins) = self.trim_joins(q, &info)?;
+        if let Some(reuse) = reuse {
+            reuse.extend(joins.iter().copied());
+        }
+        let lhs = self.field_bound(q, alias, &targets, Some(info.end))?;
+        let plain_lhs = lhs.clone();
+        let value_column = match &value {
+            Rhs::Scalar(bound) => match bound.scalar {
+                Scalar::Column(id) => Some((id, bound.clone())),
+                _ => None,
+            },
+            _ => None,
+        };
+        let condition = self
+            .build_lookup(q, &lookups, lhs, value)
+            .map_err(|e| e.at("/path"))?;
+        let mut predicate = condition.predicate;
+        let is_null_test = condition.is_null;
+        let mut require_outer = is_null_test == Some(true) && !context.current_negated;
+        if context.current_negated && is_null_test != Some(true) {
+            require_outer = true;
+            if is_null_test.is_none() {
+                let last = joins.last().copied().unwrap_or(alias);
+                let first = targets.first().copied();
+                let nullable = match first {
+                    Some(target) => self.schema.field(target)?.null(),
+                    None => false,
+                };
+                if nullable || self.q(q)?.kind(last) == Some(JoinKind::Left) {
+                    let plain = match plain_lhs.scalar {
+                        Scalar::List(parts) => {
+                            parts.into_iter().next().unwrap_or(Scalar::List(Vec::new()))
+                        }
+                        other => other,
+                    };
+                    predicate =
+                        predicate.and(Predicate::Not(Box::new(Predicate::IsNull(plain))));
+                }
+                if let Some((id, bound)) = value_column
+                    && self.columns.get(id)?.nullable
+                    && bound.field.is_some()
+                {
+                    predicate = predicate.and(Predicate::Not(Box::new(Predicate::IsNull(
+                        Scalar::Column(id),
+                    ))));
+                }
+            }
+        }
+        Ok((
+            predicate,
+            if require_outer {
+                BTreeSet::new()
+            } else {
+                used
+            },
+        ))
+    }
+
+    /// An exclude over a multi-valued relation: no related row satisfies the condition.
+    fn split_exclude(
+        &mut self,
+        q: QueryId,
+        path: &str,
+        rhs: &Expr,
+        context: FilterContext,
+        reuse: &mut Reuse,
+        prefix: &[(String, Vec<PathInfo>)],
+    ) -> Result<(Predicate, BTreeSet<AliasId>)> {
+        let model = self.q(q)?.model;
+        let inner = self.new_query(model, Some(q));
+        self.q_mut(inner)?.filtered_relations = self.q(q)?.filtered_relations.clone();
+        let rhs = match rhs {
+            Expr::OuterRef(outer) => Expr::OuterRef(OuterRef {
+                path: outer.path.clone(),
+                levels: outer.levels.saturating_add(1),
+            }),
+            Expr::F(path) => Expr::OuterRef(OuterRef {
+                path: path.clone(),
+                levels: 1,
+            }),
+            other => other.clone(),
+        };
+        let condition = Q::Lookup {
+            path: path.to_owned(),
+            rhs,
+        };
+        self.outer_reuse.push((q, reuse.clone()));
+        let added = self.add_q(inner, &Q::And(vec![condition]), false);
+        if let Some((_, used)) = self.outer_reuse.pop() {
+            *reuse = used;
+        }
+        added?;
+        self.q_mut(inner)?.clear_ordering(true, true);
+        let trimmed = self.trim_start(inner, prefix)?;
+        let select_alias = trimmed.alias;
+        let name = alias_name(self, inner, select_alias)?;
+        let mut shared = None;
+        if let Some(reuse) = reuse.as_ref() {
+            for id in reuse {
+                if alias_name(self, q, *id)? == name {
+                    shared = Some(*id);
+                }
+            }
+        }
+        let restriction = match shared {
+            Some(outer_alias) => {
+                let owner = trimmed
+                    .fields
+                    .first()
+                    .map(|f| f.model)
+                    .ok_or_else(|| Error::internal("anti-join without key"))?;
+                let pk = self.schema.model(owner)?.pk;
+                let lhs = self.field_scalar(inner, select_alias, pk)?;
+                let rhs = self.field_scalar(q, outer_alias, pk)?;
+                pairwise_equal(lhs, rhs)
+            }
+            None => {
+                let field = trimmed
+                    .fields
+                    .first()
+                    .copied()
+                    .ok_or_else(|| Error::internal("anti-join without key"))?;
+                let lhs = self.field_scalar(inner, select_alias, field)?;
+                let mut resolve = Resolve {
+                    allow_joins: context.allow_joins,
+                    reuse: reuse.clone(),
+                    summarize: false,
+                };
+                let outer = self.resolve_path(q, &trimmed.prefix, &mut resolve)?;
+                *reuse = resolve.reuse;
+                let mut restriction = self.equal(lhs, outer.scalar)?;
+                // Relations of several columns correlate by all of them.
+                for (field, outer_field) in trimmed.fields.iter().zip(&trimmed.outer).skip(1) {
+                    let lhs = self.field_scalar(inner, select_alias, *field)?;
+                    let alias = self.initial_alias(q)?;
+                    let rhs = self.field_scalar(q, alias, *outer_field)?;
+                    restriction = restriction.and(pairwise_equal(lhs, rhs));
+                }
+                restriction
+            }
+        };
+        self.q_mut(inner)?.conditions.push(restriction);
+        let sub = self.finish_exists(inner)?;
+        let mut predicate = Predicate::Exists(Box::new(sub));
+        if trimmed.contains_left {
+            let isnull = format!("{}__isnull", trimmed.prefix.join("__"));
+            let (or_null, _) = self.build_filter(
+                q,
+                &isnull,
+                &Expr::Value(crate::queryset::Value::Bool(true)),
+                FilterContext {
+                    branch_negated: true,
+                    current_negated: true,
+                    ..FilterContext::default()
+                },
+                reuse,
+            )?;
+            predicate = Predicate::Or(vec![predicate, or_null]);
+        }
+        Ok((predicate, BTreeSet::new()))
+    }
+
+    /// Leaves out the joins up to the multi-valued relation from the query of an anti-join.
+    fn trim_start(&mut self, q: QueryId, prefix: &[(String, Vec<PathInfo>)]) -> Result<Trimmed> {
+        let all: Vec<PathInfo> = prefix.iter().flat_map(|(_, p)| p.iter().cloned()).collect();
+        let query = self.q(q)?;
+        let base = query.order.first().copied().unwrap_or(0);
+        let tables: Vec<AliasId> = query
+            .order
+            .iter()
+            .copied()
+            .filter(|id| query.lookup_joins.contains(id) || *id == base)
+            .collect();
+        let mut contains_left = false;
+        let mut trimmed = 0;
+        let mut at = None;
+        for (i, info) in all.iter().enumerate() {
+            trimmed = i;
+            at = Some(info.clone());
+            if info.many {
+                break;
+            }
+            let next = tables.get(i + 1).copied().unwrap_or(base);
+            if self.q(q)?.kind(next) == Some(JoinKind::Left) {
+                contains_left = true;
+            }
+            let alias = tables.get(i).copied().unwrap_or(base);
+            self.q_mut(q)?.unref_alias(alias)?;
+        }
+        let info = at.ok_or_else(|| Error::internal("anti-join without path"))?;
+        let field = self.schema.field(info.by.field)?;
+        // Pairs of (this side, other side), seen from the joined rows.
+        let (inner_fields, outer_fields): (Vec<FieldRef>, Vec<FieldRef>) =
+            if field.ty.kind == FieldKind::GenericRelation && info.by.reverse {
+                field.links.iter().map(|(l, t)| (*t, *l)).unzip()
+            } else {
+                field.links.iter().copied().unzip()
+            };
+        let mut names = Vec::new();
+        let mut left = trimmed;
+        for (name, path) in prefix {
+            if left < path.len() {
+                break;
+            }
+            left -= path.len();
+            names.push(name.clone());
+        }
+        let outer_field = outer_fields
+            .first()
+            .copied()
+            .ok_or_else(|| Error::internal("relation without key"))?;
+        names.push(self.schema.field(outer_field)?.name.clone());
+        let first = tables.get(trimmed + 1).copied().unwrap_or(base);
+        let here = tables.get(trimmed).copied().unwrap_or(base);
+        let query = self.q(q)?;
+        let join = query.alias(first)?.join.clone();
+        let trims = join
+            .as_ref()
+            .is_some_and(|j| j.kind != JoinKind::Left && j.filtered.is_none());
+        let (alias, fields) = if trims {
+            self.q_mut(q)?.unref_alias(here)?;
+            if let Some(condition) = join.and_then(|j| j.condition) {
+                self.q_mut(q)?.conditions.push(condition);
+            }
+            (first, inner_fields)
+        } else {
+            (here, outer_fields.clone())
+        };
+        Ok(Trimmed {
+            prefix: names,
+            contains_left,
+            alias,
+            fields,
+            outer: outer_fields,
+        })
+    }
+
+    /// `a = b`, with a cast where the stored types differ (keys of generic relations).
+    pub(super) fn equal(&self, lhs: Scalar, rhs: Scalar) -> Result<Predicate> {
+        let (lhs, rhs) = self.comparable(lhs, rhs)?;
+        Ok(pairwise_equal(lhs, rhs))
+    }
+
+    /// A finished query as an existence test.
+    pub(super) fn finish_exists(&mut self, q: QueryId) -> Result<SubPlan> {
+        self.q_mut(q)?.clear_ordering(true, true);
+        let rel = self.finish_rows(q, &[])?;
+        Ok(SubPlan {
+            kind: SubKind::Exists,
+            rel,
+            columns: Vec::new(),
+            ty: std::sync::Arc::new(FieldType::new(FieldKind::BooleanField)),
+        })
+    }
+}
+
+/// What is left of the query of an anti-join.
+struct Trimmed {
+    prefix: Vec<String>,
+    contains_left: bool,
+    alias: AliasId,
+    fields: Vec<FieldRef>,
+    outer: Vec<FieldRef>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Connector {
+    And,
+    Or,
+    Xor,
+}
+
+impl Connector {
+    fn tag(self) -> &'static str {
+        match self {
+            Connector::And => "and",
+            Connector::Or => "or",
+            Connector::Xor => "xor",
+        }
+    }
+}
+
+/// All of them.
+pub(super) fn conjunction(parts: Vec<Predicate>) -> Predicate {
+    let mut all: Vec<Predicate> = Vec::with_capacity(parts.len());
+    for part in parts {
+        match part {
+            Predicate::Const(Some(true)) => {}
+            Predicate::And(inner) => all.extend(inner),
+            other => all.push(other),
+        }
+    }
+    match all.len() {
+        0 => Predicate::TRUE,
+        1 => all.pop().unwrap_or(Predicate::TRUE),
+        _ => Predicate::And(all),
+    }
+}
+
+/// A boolean value as a condition.
+pub(super) fn truth_of(scalar: Scalar) -> Predicate {
+    match scalar {
+        Scalar::Predicate(predicate) => *predicate,
+        Scalar::Literal(literal) => Predicate::Const(match literal.value {
+            bson::Bson::Boolean(b) => Some(b),
+            bson::Bson::Null => None,
+            _ => Some(true),
+        }),
+        other => Predicate::Bool(other),
+    }
+}
+
+/// Equality, of composite keys part by part.
+pub(super) fn pairwise_equal(lhs: Scalar, rhs: Scalar) -> Predicate {
+    match (lhs, rhs) {
+        (Scalar::List(a), Scalar::List(b)) => conjunction(
+            a.into_iter()
+                .zip(b)
+                .map(|(lhs, rhs)| Predicate::Compare {
+                    op: CompareOp::Eq,
+                    lhs,
+                    rhs,
+                })
+                .collect(),
+        ),
+        (lhs, rhs) => Predicate::Compare {
+            op: CompareOp::Eq,
+            lhs,
+            rhs,
+        },
+    }
+}
+
+/// The name that Django would give an alias: that of the table for its first use.
+fn alias_name(binder: &Binder<'_>, q: QueryId, id: AliasId) -> Result<String> {
+    let query = binder.q(q)?;
+    let alias = query.alias(id)?;
+    let first = query
+        .aliases
+        .iter()
+        .position(|a| a.collection == alias.collection);
+    Ok(if first == Some(id) {
+        match alias.join.as_ref().and_then(|j| j.filtered.clone()) {
+            Some(name) => name,
+            None => alias.collection.clone(),
+        }
+    } else {
+        format!("T{}", id + 1)
+    })
+}
+
+/// A value that lookups compare.
+impl Bound {
+    /// Of an expression.
+    pub(super) fn of(scalar: Scalar, ty: std::sync::Arc<FieldType>) -> Self {
+        Bound {
+            scalar,
+            ty,
+            relation: None,
+            field: None,
+        }
+    }
+}

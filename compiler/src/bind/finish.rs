@@ -1,0 +1,1023 @@
+//! From the state of a query to relational operators.
+//!
+//! Joins, conditions, grouping, conditions on groups, windows, conditions on windows, distinct, order, slice:
+//! the order in which SQL evaluates a SELECT.
+
+use std::collections::HashSet;
+
+use super::filter::conjunction;
+use super::query::{AliasId, Combined, GroupBy, Query, QueryId, Rows};
+use super::{Binder, Definition};
+use crate::error::{Code, Error, Result};
+use crate::plan::{
+    AggregateCall, Cardinality, Column, ColumnId, Join, Node, Origin, Predicate, Rel,
+    Scalar, SetOp, SortKey, SourceId, WindowCall, visit,
+};
+use crate::queryset::OrderTerm;
+use crate::schema::FieldKind;
+
+/// A condition split by when it can be tested.
+#[derive(Debug, Default)]
+struct Split {
+    filter: Vec<Predicate>,
+    having: Vec<Predicate>,
+    qualify: Vec<Predicate>,
+}
+
+/// A relation under construction, with the computed columns that it already has.
+struct Building {
+    rel: Rel,
+    defined: HashSet<ColumnId>,
+}
+
+impl Building {
+    fn map(&mut self, f: impl FnOnce(Box<Rel>) -> Rel) {
+        let rel = std::mem::replace(&mut self.rel, Rel::Empty);
+        self.rel = f(Box::new(rel));
+    }
+}
+
+impl Binder<'_> {
+    /// The rows of a query. `select` must be computable from them.
+    pub(super) fn finish_rows(&mut self, q: QueryId, select: &[Scalar]) -> Result<Rel> {
+        if let Some(combined) = self.q(q)?.combined.clone() {
+            return Ok(self.finish_combined(q, &combined)?.0);
+        }
+        let (order, meta) = self.order_keys(q)?;
+        let query = self.q(q)?.clone();
+        let distinct_on = self.distinct_on(q, &query)?;
+        let conditions = std::mem::take(&mut self.q_mut(q)?.conditions);
+        let split = self.split_conditions(q, &conditions, query.group_by != GroupBy::None)?;
+        self.q_mut(q)?.conditions = conditions;
+        let grouped = query.group_by != GroupBy::None || !split.having.is_empty();
+        let order = if grouped && meta { Vec::new() } else { order };
+
+        let mut building = self.sources(q)?;
+        self.ensure_all(q, &mut building, split.filter.iter().map(Node::Predicate))?;
+        if !split.filter.is_empty() {
+            let predicate = conjunction(split.filter);
+            if predicate != Predicate::TRUE {
+                building.map(|input| Rel::Filter { input, predicate });
+            }
+        }
+        let mut wanted: Vec<Scalar> = select.to_vec();
+        wanted.extend(order.iter().map(|k| k.scalar.clone()));
+        wanted.extend(distinct_on.iter().cloned());
+        if grouped {
+            self.group(q, &query, &mut building, &wanted, &split.having, &split.qualify)?;
+            if !split.having.is_empty() {
+                self.ensure_all(q, &mut building, split.having.iter().map(Node::Predicate))?;
+                let predicate = conjunction(split.having);
+                building.map(|input| Rel::Filter { input, predicate });
+            }
+        }
+        self.windows(q, &mut building, &wanted, &split.qualify)?;
+        if !split.qualify.is_empty() {
+            self.ensure_all(q, &mut building, split.qualify.iter().map(Node::Predicate))?;
+            let predicate = conjunction(split.qualify);
+            building.map(|input| Rel::Filter { input, predicate });
+        }
+        self.ensure_all(q, &mut building, wanted.iter().map(Node::Scalar))?;
+        if query.distinct && distinct_on.is_empty() {
+            let mut columns = Vec::new();
+            for scalar in select.iter().chain(order.iter().map(|k| &k.scalar)) {
+                self.distinct_columns(q, scalar, &mut building, &mut columns)?;
+            }
+            let carried = self.carried(&query, &columns)?;
+            let columns = without_carried(self, columns, &carried)?;
+            building.map(|input| Rel::Distinct {
+                input,
+                columns,
+                carried,
+            });
+        }
+        if !distinct_on.is_empty() {
+            if !order.is_empty() {
+                let keys = order.clone();
+                building.map(|input| Rel::Sort { input, keys });
+            }
+            building.map(|input| Rel::DistinctOn {
+                input,
+                on: distinct_on,
+                order,
+            });
+        } else if !order.is_empty() {
+            building.map(|input| Rel::Sort { input, keys: order });
+        }
+        if query.is_sliced() {
+            building.map(|input| Rel::Slice {
+                input,
+                skip: query.low,
+                limit: query.high.map(|h| h.saturating_sub(query.low)),
+            });
+        }
+        Ok(building.rel)
+    }
+
+    /// The rows of a query with the values that it selects.
+    pub(super) fn finish_values(&mut self, q: QueryId) -> Result<(Rel, Vec<Scalar>)> {
+        if let Some(combined) = self.q(q)?.combined.clone() {
+            let (rel, columns) = self.finish_combined(q, &combined)?;
+            return Ok((rel, columns.into_iter().map(|(_, s)| s).collect()));
+        }
+        let select: Vec<Scalar> = self.selection(q)?.into_iter().map(|(_, s)| s).collect();
+        let rel = self.finish_rows(q, &select)?;
+        let mut flat = Vec::with_capacity(select.len());
+        for scalar in select {
+            match scalar {
+                Scalar::List(parts) => flat.extend(parts),
+                scalar => flat.push(scalar),
+            }
+        }
+        Ok((rel, flat))
+    }
+
+    /// What a query selects, by name and in order.
+    pub(super) fn selection(&mut self, q: QueryId) -> Result<Vec<(String, Scalar)>> {
+        let query = self.q(q)?.clone();
+        let mut out = Vec::new();
+        if query.rows == Rows::Model && query.default_columns {
+            for name in self.loaded_attnames(q)? {
+                let bound = self.select_path(q, &name)?;
+                out.push((name, bound.scalar));
+            }
+            for (name, annotation) in query.selected_annotations() {
+                out.push((name.clone(), annotation.scalar.clone()));
+            }
+            return Ok(out);
+        }
+        match &query.selected {
+            Some(names) => {
+                for name in names {
+                    if query.selects(name)
+                        && let Some(annotation) = query.annotations.get(name)
+                    {
+                        out.push((name.clone(), annotation.scalar.clone()));
+                    } else if let Some(selected) = query.select.iter().find(|s| s.name == *name) {
+                        out.push((name.clone(), selected.scalar.clone()));
+                    }
+                }
+            }
+            None => {
+                for selected in &query.select {
+                    out.push((selected.name.clone(), selected.scalar.clone()));
+                }
+                for (name, annotation) in query.selected_annotations() {
+                    out.push((name.clone(), annotation.scalar.clone()));
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// Scan and joins.
+    fn sources(&mut self, q: QueryId) -> Result<Building> {
+        self.initial_alias(q)?;
+        let query = self.q(q)?.clone();
+        if query.empty {
+            return Ok(Building {
+                rel: Rel::Empty,
+                defined: HashSet::new(),
+            });
+        }
+        let used: Vec<AliasId> = self.used_aliases(&query);
+        let mut aliases = used.into_iter();
+        let base = aliases
+            .next()
+            .ok_or_else(|| Error::internal("query without base"))?;
+        let base_source = query.alias(base)?.source;
+        let rel = if query.raw.is_empty() {
+            Rel::Scan(base_source)
+        } else {
+            Rel::Raw {
+                source: base_source,
+                stages: query.raw.clone(),
+            }
+        };
+        let mut building = Building {
+            rel,
+            defined: HashSet::new(),
+        };
+        for id in aliases {
+            let alias = query.alias(id)?;
+            let Some(join) = &alias.join else { continue };
+            let parent = query.alias(join.parent)?.source;
+            let field = self.schema.field(join.by.field)?;
+            let links = field.links.clone();
+            let generic = field.ty.kind == FieldKind::GenericRelation;
+            let mut on = Vec::with_capacity(links.len());
+            for (local, target) in links {
+                // A link's local field is on the relation's own model; of a generic relation on its target.
+                let (from, to) = if join.by.reverse ^ generic {
+                    (target, local)
+                } else {
+                    (local, target)
+                };
+                let lhs = Scalar::Column(self.column(parent, from)?);
+                let rhs = self.column(alias.source, to)?;
+                on.push((self.fitting(lhs, rhs)?, rhs));
+            }
+            if let Some(condition) = &join.condition {
+                self.ensure_all(q, &mut building, std::iter::once(Node::Predicate(condition)))?;
+            }
+            let rel = std::mem::replace(&mut building.rel, Rel::Empty);
+            building.rel = Rel::Join(Box::new(Join {
+                input: rel,
+                source: alias.source,
+                kind: join.kind,
+                on,
+                condition: join
+                    .condition
+                    .clone()
+                    .filter(|p| *p != Predicate::TRUE),
+                cardinality: if join.many {
+                    Cardinality::Many
+                } else {
+                    Cardinality::One
+                },
+            }));
+        }
+        Ok(building)
+    }
+
+    /// Aliases that are needed: referenced, or on the way to one that is.
+    fn used_aliases(&self, query: &Query) -> Vec<AliasId> {
+        let mut needed: HashSet<AliasId> = HashSet::new();
+        let first_used = query.order.iter().copied().find(|id| {
+            query.aliases.get(*id).is_some_and(|a| a.refs > 0)
+        });
+        let base = first_used.or_else(|| query.order.first().copied());
+        for id in &query.order {
+            if query.aliases.get(*id).is_some_and(|a| a.refs > 0) {
+                let mut at = Some(*id);
+                while let Some(id) = at {
+                    if !needed.insert(id) || Some(id) == base {
+                        break;
+                    }
+                    at = query
+                        .aliases
+                        .get(id)
+                        .and_then(|a| a.join.as_ref())
+                        .map(|j| j.parent);
+                }
+            }
+        }
+        if let Some(base) = base {
+            needed.insert(base);
+        }
+        let mut out: Vec<AliasId> = Vec::with_capacity(needed.len());
+        if let Some(base) = base {
+            out.push(base);
+        }
+        for id in &query.order {
+            if needed.contains(id) && Some(*id) != base {
+                out.push(*id);
+            }
+        }
+        out
+    }
+
+    /// The key of a parent row in the type of the joined column.
+    fn fitting(&self, lhs: Scalar, rhs: ColumnId) -> Result<Scalar> {
+        let (l, r) = self.comparable(lhs.clone(), Scalar::Column(rhs))?;
+        if r == Scalar::Column(rhs) {
+            return Ok(l);
+        }
+        let ty = lhs.ty(&self.columns)?;
+        let to = self.columns.get(rhs)?.ty.clone();
+        Ok(self.registry.cast(
+            crate::functions::Arg {
+                scalar: lhs,
+                ty: Some(ty),
+            },
+            to,
+        ))
+    }
+
+    /// Computes the computed columns that expressions need and that can be computed now.
+    fn ensure_all<'a>(
+        &self,
+        q: QueryId,
+        building: &mut Building,
+        nodes: impl Iterator<Item = Node<'a>>,
+    ) -> Result<()> {
+        let mut columns = Vec::new();
+        for node in nodes {
+            let mut found = Vec::new();
+            columns_of(node, &mut found);
+            for id in found {
+                self.compute(q, id, &mut building.defined, &mut columns)?;
+            }
+        }
+        if !columns.is_empty() {
+            building.map(|input| Rel::Extend { input, columns });
+        }
+        Ok(())
+    }
+
+    fn compute(
+        &self,
+        q: QueryId,
+        id: ColumnId,
+        defined: &mut HashSet<ColumnId>,
+        out: &mut Vec<(ColumnId, Scalar)>,
+    ) -> Result<()> {
+        let Some((owner, Definition::Computed(scalar))) = self.definitions.get(&id) else {
+            return Ok(());
+        };
+        if *owner != q || !defined.insert(id) {
+            return Ok(());
+        }
+        for inner in self.columns_in(scalar) {
+            self.compute(q, inner, defined, out)?;
+        }
+        out.push((id, scalar.clone()));
+        Ok(())
+    }
+
+    /// Aggregates and windows of the query that expressions need.
+    fn definitions_in<'a>(
+        &self,
+        q: QueryId,
+        nodes: impl Iterator<Item = Node<'a>>,
+        found: &mut Vec<ColumnId>,
+    ) {
+        let mut todo = Vec::new();
+        for node in nodes {
+            columns_of(node, &mut todo);
+        }
+        let mut seen = HashSet::new();
+        while let Some(id) = todo.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            let Some((owner, definition)) = self.definitions.get(&id) else {
+                continue;
+            };
+            if *owner != q {
+                continue;
+            }
+            match definition {
+                Definition::Computed(scalar) => columns_of(Node::Scalar(scalar), &mut todo),
+                Definition::Aggregate(_) => {
+                    if !found.contains(&id) {
+                        found.push(id);
+                    }
+                }
+                Definition::Window {
+                    call,
+                    partition,
+                    order,
+                } => {
+                    if !found.contains(&id) {
+                        found.push(id);
+                    }
+                    for scalar in call
+                        .call
+                        .args
+                        .iter()
+                        .chain(partition)
+                        .chain(order.iter().map(|k| &k.scalar))
+                    {
+                        columns_of(Node::Scalar(scalar), &mut todo);
+                    }
+                    if let Some(filter) = &call.call.filter {
+                        columns_of(Node::Predicate(filter), &mut todo);
+                    }
+                }
+            }
+        }
+        found.sort();
+    }
+
+    /// `GROUP BY` and its aggregates.
+    fn group(
+        &mut self,
+        q: QueryId,
+        query: &Query,
+        building: &mut Building,
+        wanted: &[Scalar],
+        having: &[Predicate],
+        qualify: &[Predicate],
+    ) -> Result<()> {
+        let mut keys: Vec<Scalar> = Vec::new();
+        match &query.group_by {
+            GroupBy::Keys(scalars) => {
+                for scalar in scalars {
+                    keys.extend(self.group_columns(q, scalar));
+                }
+            }
+            GroupBy::Model | GroupBy::None => {
+                for (_, scalar) in self.selection(q)? {
+                    keys.extend(self.group_columns(q, &scalar));
+                }
+            }
+        }
+        for scalar in wanted {
+            keys.extend(self.group_columns(q, scalar));
+        }
+        for predicate in having {
+            let mut found = Vec::new();
+            columns_of(Node::Predicate(predicate), &mut found);
+            for id in found {
+                keys.extend(self.group_columns(q, &Scalar::Column(id)));
+            }
+        }
+        let mut columns: Vec<ColumnId> = Vec::new();
+        for key in keys {
+            if let Scalar::Column(id) = key
+                && !columns.contains(&id)
+            {
+                columns.push(id);
+            }
+        }
+        let mut ids = Vec::new();
+        self.definitions_in(
+            q,
+            wanted
+                .iter()
+                .map(Node::Scalar)
+                .chain(having.iter().map(Node::Predicate))
+                .chain(qualify.iter().map(Node::Predicate)),
+            &mut ids,
+        );
+        let mut aggregates: Vec<(ColumnId, AggregateCall)> = Vec::new();
+        for id in ids {
+            if let Some((_, Definition::Aggregate(call))) = self.definitions.get(&id) {
+                aggregates.push((id, call.clone()));
+            }
+        }
+        self.prepare_aggregates(q, building, &columns, &aggregates)?;
+        let carried = self.carried(query, &columns)?;
+        let keys: Vec<(ColumnId, Scalar)> = without_carried(self, columns, &carried)?
+            .into_iter()
+            .map(|id| (id, Scalar::Column(id)))
+            .collect();
+        building.map(|input| Rel::Aggregate {
+            input,
+            keys,
+            carried,
+            aggregates,
+        });
+        Ok(())
+    }
+
+    /// Computes what keys and aggregates read.
+    fn prepare_aggregates(
+        &self,
+        q: QueryId,
+        building: &mut Building,
+        keys: &[ColumnId],
+        aggregates: &[(ColumnId, AggregateCall)],
+    ) -> Result<()> {
+        let keys: Vec<Scalar> = keys.iter().map(|id| Scalar::Column(*id)).collect();
+        let mut nodes: Vec<Node<'_>> = keys.iter().map(Node::Scalar).collect();
+        for (_, call) in aggregates {
+            nodes.extend(call.args.iter().map(Node::Scalar));
+            nodes.extend(call.order.iter().map(|k| Node::Scalar(&k.scalar)));
+            nodes.extend(call.filter.iter().map(Node::Predicate));
+        }
+        self.ensure_all(q, building, nodes.into_iter())
+    }
+
+    /// One aggregate over all rows of a relation, as `aggregate()` makes it.
+    pub(super) fn aggregate_all(
+        &mut self,
+        q: QueryId,
+        rel: Rel,
+        results: &[Scalar],
+    ) -> Result<(Rel, Vec<(ColumnId, AggregateCall)>)> {
+        let mut ids = Vec::new();
+        self.definitions_in(q, results.iter().map(Node::Scalar), &mut ids);
+        let mut aggregates = Vec::new();
+        for id in ids {
+            if let Some((_, Definition::Aggregate(call))) = self.definitions.get(&id) {
+                aggregates.push((id, call.clone()));
+            }
+        }
+        let mut building = Building {
+            defined: computed_in(&rel),
+            rel,
+        };
+        self.prepare_aggregates(q, &mut building, &[], &aggregates)?;
+        let calls = aggregates.clone();
+        building.map(|input| Rel::Aggregate {
+            input,
+            keys: Vec::new(),
+            carried: Vec::new(),
+            aggregates,
+        });
+        self.ensure_all(q, &mut building, results.iter().map(Node::Scalar))?;
+        Ok((building.rel, calls))
+    }
+
+    /// What `aggregate()` reads of each row, beside the columns of the sources.
+    pub(super) fn inputs_of_aggregates(&self, q: QueryId, results: &[Scalar]) -> Vec<Scalar> {
+        let mut ids = Vec::new();
+        self.definitions_in(q, results.iter().map(Node::Scalar), &mut ids);
+        let mut inputs = Vec::new();
+        for id in ids {
+            if let Some((_, Definition::Aggregate(call))) = self.definitions.get(&id) {
+                let mut found = Vec::new();
+                for arg in &call.args {
+                    columns_of(Node::Scalar(arg), &mut found);
+                }
+                for key in &call.order {
+                    columns_of(Node::Scalar(&key.scalar), &mut found);
+                }
+                if let Some(filter) = &call.filter {
+                    columns_of(Node::Predicate(filter), &mut found);
+                }
+                inputs.extend(found.into_iter().map(Scalar::Column));
+            }
+        }
+        inputs
+    }
+
+    /// Sources whose primary key is among the columns, and those that one of them leads to one by one.
+    fn carried(&mut self, query: &Query, columns: &[ColumnId]) -> Result<Vec<SourceId>> {
+        let used = self.used_aliases(query);
+        let mut carried: Vec<SourceId> = Vec::new();
+        for id in used {
+            let alias = query.alias(id)?;
+            let model = self.schema.model(alias.model)?;
+            let pk = self.schema.model(model.concrete)?.pk;
+            let parts = self.unnest(pk)?;
+            let mut all = !parts.is_empty();
+            for part in parts {
+                let column = self.column(alias.source, part)?;
+                all &= columns.contains(&column);
+            }
+            let follows = alias.join.as_ref().is_some_and(|j| {
+                !j.many
+                    && query
+                        .alias(j.parent)
+                        .is_ok_and(|p| carried.contains(&p.source))
+            });
+            if all || follows {
+                carried.push(alias.source);
+            }
+        }
+        Ok(carried)
+    }
+
+    /// Window functions, one operator per partition and order.
+    fn windows(
+        &mut self,
+        q: QueryId,
+        building: &mut Building,
+        wanted: &[Scalar],
+        qualify: &[Predicate],
+    ) -> Result<()> {
+        let mut ids = Vec::new();
+        self.definitions_in(
+            q,
+            wanted
+                .iter()
+                .map(Node::Scalar)
+                .chain(qualify.iter().map(Node::Predicate)),
+            &mut ids,
+        );
+        type Group = (Vec<Scalar>, Vec<SortKey>, Vec<(ColumnId, WindowCall)>);
+        let mut groups: Vec<Group> = Vec::new();
+        for id in ids {
+            if let Some((
+                _,
+                Definition::Window {
+                    call,
+                    partition,
+                    order,
+                },
+            )) = self.definitions.get(&id)
+            {
+                match groups
+                    .iter_mut()
+                    .find(|(p, o, _)| p == partition && o == order)
+                {
+                    Some((_, _, outputs)) => outputs.push((id, call.clone())),
+                    None => groups.push((
+                        partition.clone(),
+                        order.clone(),
+                        vec![(id, call.clone())],
+                    )),
+                }
+            }
+        }
+        for (partition, order, outputs) in groups {
+            let mut nodes: Vec<Node<'_>> = partition.iter().map(Node::Scalar).collect();
+            nodes.extend(order.iter().map(|k| Node::Scalar(&k.scalar)));
+            for (_, call) in &outputs {
+                nodes.extend(call.call.args.iter().map(Node::Scalar));
+                nodes.extend(call.call.filter.iter().map(Node::Predicate));
+            }
+            self.ensure_all(q, building, nodes.into_iter())?;
+            building.map(|input| Rel::Window {
+                input,
+                partition,
+                order,
+                outputs,
+            });
+        }
+        Ok(())
+    }
+
+    /// Expressions of `distinct(*fields)`.
+    fn distinct_on(&mut self, q: QueryId, query: &Query) -> Result<Vec<Scalar>> {
+        let mut on = Vec::new();
+        for name in &query.distinct_fields {
+            if let Some(annotation) = query.annotations.get(name) {
+                on.push(annotation.scalar.clone());
+                continue;
+            }
+            match self.select_path(q, name)?.scalar {
+                Scalar::List(parts) => on.extend(parts),
+                scalar => on.push(scalar),
+            }
+        }
+        Ok(on)
+    }
+
+    fn distinct_columns(
+        &mut self,
+        q: QueryId,
+        scalar: &Scalar,
+        building: &mut Building,
+        columns: &mut Vec<ColumnId>,
+    ) -> Result<()> {
+        match scalar {
+            Scalar::Column(id) => {
+                if !columns.contains(id) {
+                    columns.push(*id);
+                }
+            }
+            Scalar::Literal(_) => {}
+            Scalar::List(parts) => {
+                for part in parts {
+                    self.distinct_columns(q, part, building, columns)?;
+                }
+            }
+            other => {
+                let id = self.as_column(q, "key", other.clone())?;
+                self.ensure_all(
+                    q,
+                    building,
+                    std::iter::once(Node::Scalar(&Scalar::Column(id))),
+                )?;
+                columns.push(id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Splits conditions by whether they read aggregates or windows (Django's `split_having_qualify`).
+    fn split_conditions(
+        &self,
+        q: QueryId,
+        conditions: &[Predicate],
+        must_group: bool,
+    ) -> Result<Split> {
+        let mut split = Split::default();
+        for condition in conditions {
+            self.split_condition(q, condition, false, must_group, &mut split)?;
+        }
+        Ok(split)
+    }
+
+    fn split_condition(
+        &self,
+        q: QueryId,
+        predicate: &Predicate,
+        negated: bool,
+        must_group: bool,
+        split: &mut Split,
+    ) -> Result<()> {
+        let (aggregate, window) = self.reads(q, predicate);
+        if !aggregate && !window {
+            split.filter.push(predicate.clone());
+            return Ok(());
+        }
+        let (inner_negated, node) = match predicate {
+            Predicate::Not(inner) => (!negated, inner.as_ref()),
+            other => (negated, other),
+        };
+        let (children, connected): (&[Predicate], bool) = match node {
+            Predicate::And(children) => (children, inner_negated),
+            Predicate::Or(children) => (children, !inner_negated),
+            Predicate::Xor(children) => (children, true),
+            _ => {
+                if window {
+                    split.qualify.push(predicate.clone());
+                } else {
+                    split.having.push(predicate.clone());
+                }
+                return Ok(());
+            }
+        };
+        if connected && aggregate && !window {
+            split.having.push(predicate.clone());
+            return Ok(());
+        }
+        if connected {
+            let plain = children.iter().any(|c| self.reads(q, c) == (false, false));
+            if plain && must_group {
+                return Err(Error::new(
+                    Code::NotImplemented,
+                    "Heterogeneous disjunctive predicates against window functions are not implemented when \
+                     performing conditional aggregation.",
+                ));
+            }
+            split.qualify.push(predicate.clone());
+            return Ok(());
+        }
+        for child in children {
+            let child = if inner_negated == negated {
+                child.clone()
+            } else {
+                child.clone().negate()
+            };
+            self.split_condition(q, &child, negated, must_group, split)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a condition reads aggregates, and whether it reads windows.
+    fn reads(&self, q: QueryId, predicate: &Predicate) -> (bool, bool) {
+        let mut columns = Vec::new();
+        columns_of(Node::Predicate(predicate), &mut columns);
+        let window =
+            self.any_definition(q, &columns, &|d| matches!(d, Definition::Window { .. }));
+        let aggregate =
+            self.any_definition(q, &columns, &|d| matches!(d, Definition::Aggregate(_)));
+        (aggregate, window)
+    }
+
+    /// Several queries as one; the result's columns by name.
+    pub(super) fn finish_combined(
+        &mut self,
+        q: QueryId,
+        combined: &Combined,
+    ) -> Result<(Rel, Vec<(String, Scalar)>)> {
+        let query = self.q(q)?.clone();
+        let mut inputs: Vec<(QueryId, Vec<(String, Scalar)>)> = Vec::new();
+        for inner in &combined.queries {
+            // Names selected afterwards are selected in each query that selects none itself.
+            if let Some(names) = &query.selected
+                && self.q(*inner)?.selected.is_none()
+                && self.q(*inner)?.combined.is_none()
+            {
+                let names = names.clone();
+                self.q_mut(*inner)?.rows = query.rows.clone();
+                self.set_values(*inner, &names)?;
+            }
+            let columns = match self.q(*inner)?.combined.clone() {
+                Some(nested) => self.finish_combined_columns(*inner, &nested)?,
+                None => self.selection(*inner)?,
+            };
+            let mut flat = Vec::with_capacity(columns.len());
+            for (name, scalar) in columns {
+                match scalar {
+                    Scalar::List(parts) => {
+                        flat.extend(parts.into_iter().map(|p| (name.clone(), p)));
+                    }
+                    scalar => flat.push((name, scalar)),
+                }
+            }
+            inputs.push((*inner, flat));
+        }
+        let width = inputs.first().map_or(0, |(_, c)| c.len());
+        if inputs.iter().any(|(_, c)| c.len() != width) {
+            return Err(Error::new(
+                Code::DatabaseError,
+                "SELECTs to the left and right of a combination do not have the same number of result columns",
+            ));
+        }
+        let order = self.combined_order(&query, &mut inputs)?;
+        let mut columns: Vec<(String, ColumnId)> = Vec::new();
+        if let Some((_, first)) = inputs.first() {
+            for (i, (name, scalar)) in first.clone().into_iter().enumerate() {
+                let ty = scalar.ty(&self.columns)?;
+                let nullable = inputs.iter().any(|(_, c)| {
+                    c.get(i).is_none_or(|(_, s)| match s {
+                        Scalar::Column(id) => {
+                            self.columns.get(*id).map_or(true, |c| c.nullable)
+                        }
+                        _ => true,
+                    })
+                });
+                let array = match &scalar {
+                    Scalar::Column(id) => self.columns.get(*id)?.array,
+                    _ => crate::plan::ArrayFact::Maybe,
+                };
+                let id = self.columns.add(Column {
+                    name: name.clone(),
+                    ty,
+                    nullable,
+                    array,
+                    origin: Origin::Computed,
+                });
+                columns.push((name, id));
+            }
+        }
+        let mut rels = Vec::with_capacity(inputs.len());
+        for (inner, selected) in inputs {
+            let scalars: Vec<Scalar> = selected.into_iter().map(|(_, s)| s).collect();
+            if !self.q(inner)?.is_sliced() {
+                self.q_mut(inner)?.clear_ordering(false, true);
+            }
+            let rel = match self.q(inner)?.combined.clone() {
+                Some(_) => match self.nested.remove(&inner) {
+                    Some(rel) => rel,
+                    None => return Err(Error::internal("nested combination without rows")),
+                },
+                None => self.finish_rows(inner, &scalars)?,
+            };
+            rels.push((rel, scalars));
+        }
+        let mut rel = Rel::SetOp {
+            op: combined.op,
+            inputs: rels,
+            columns: columns.iter().map(|(_, id)| *id).collect(),
+        };
+        if query.empty {
+            rel = Rel::Empty;
+        }
+        let keys: Vec<SortKey> = order
+            .into_iter()
+            .filter_map(|(i, desc, nulls)| {
+                columns.get(i).map(|(_, id)| SortKey {
+                    scalar: Scalar::Column(*id),
+                    desc,
+                    nulls,
+                })
+            })
+            .collect();
+        if !keys.is_empty() {
+            rel = Rel::Sort {
+                input: Box::new(rel),
+                keys,
+            };
+        }
+        if query.is_sliced() {
+            rel = Rel::Slice {
+                input: Box::new(rel),
+                skip: query.low,
+                limit: query.high.map(|h| h.saturating_sub(query.low)),
+            };
+        }
+        let named = columns
+            .into_iter()
+            .take(width)
+            .map(|(name, id)| (name, Scalar::Column(id)))
+            .collect();
+        Ok((rel, named))
+    }
+
+    /// A combination inside another: its rows are kept until the outer one asks for them.
+    fn finish_combined_columns(
+        &mut self,
+        q: QueryId,
+        combined: &Combined,
+    ) -> Result<Vec<(String, Scalar)>> {
+        let (rel, columns) = self.finish_combined(q, combined)?;
+        self.nested.insert(q, rel);
+        Ok(columns)
+    }
+
+    /// Order of a combination: positions of result columns. A name that is not selected is added to each query.
+    #[allow(clippy::type_complexity)] // position, direction, nulls
+    fn combined_order(
+        &mut self,
+        query: &Query,
+        inputs: &mut [(QueryId, Vec<(String, Scalar)>)],
+    ) -> Result<Vec<(usize, bool, Option<crate::queryset::NullsOrder>)>> {
+        let model = self.schema.model(query.model)?;
+        let terms = if !query.order_by.is_empty() {
+            query.order_by.clone()
+        } else if query.default_ordering {
+            model.ordering.clone()
+        } else {
+            Vec::new()
+        };
+        let pk = self.schema.field(model.pk)?.attname.clone();
+        let mut out = Vec::with_capacity(terms.len());
+        for term in terms {
+            let (name, desc, nulls) = match &term {
+                OrderTerm::Name(name) => match name.strip_prefix('-') {
+                    Some(rest) => (rest.to_owned(), true, None),
+                    None => (name.clone(), false, None),
+                },
+                OrderTerm::Expr(order) => match &order.expr {
+                    crate::queryset::Expr::F(path) => (path.clone(), order.desc, order.nulls),
+                    _ => {
+                        return Err(Error::new(
+                            Code::DatabaseError,
+                            "ORDER BY term does not match any column in the result set.",
+                        ));
+                    }
+                },
+            };
+            let desc = desc ^ !query.standard_ordering;
+            let wanted = if name == "pk" { pk.clone() } else { name.clone() };
+            let attname = match model.names.get(&wanted) {
+                Some(crate::schema::NameTarget::Field(f)) => self.schema.field(*f)?.attname.clone(),
+                _ => wanted.clone(),
+            };
+            let position = inputs.first().and_then(|(_, columns)| {
+                columns
+                    .iter()
+                    .position(|(n, _)| *n == name || *n == wanted || *n == attname)
+            });
+            if let Some(position) = position {
+                out.push((position, desc, nulls));
+                continue;
+            }
+            // The term may be selected under another name.
+            let first = inputs.first().map(|(id, _)| *id);
+            let by_value = match first {
+                Some(first) if self.q(first)?.combined.is_none() => {
+                    let scalar = self.select_path(first, &name)?.scalar;
+                    inputs
+                        .first()
+                        .and_then(|(_, columns)| columns.iter().position(|(_, s)| *s == scalar))
+                }
+                _ => None,
+            };
+            if let Some(position) = by_value {
+                out.push((position, desc, nulls));
+                continue;
+            }
+            if query.selected.is_some()
+                || inputs
+                    .iter()
+                    .any(|(id, _)| self.q(*id).is_ok_and(|q| q.selected.is_some()))
+            {
+                return Err(Error::new(
+                    Code::DatabaseError,
+                    "ORDER BY term does not match any column in the result set.",
+                ));
+            }
+            let position = inputs.first().map_or(0, |(_, c)| c.len());
+            for (id, columns) in inputs.iter_mut() {
+                let scalar = self.select_path(*id, &name)?.scalar;
+                columns.push((name.clone(), scalar));
+            }
+            out.push((position, desc, nulls));
+        }
+        Ok(out)
+    }
+}
+
+/// Columns that a tree reads, subqueries' outer references included.
+pub(super) fn columns_of(node: Node<'_>, found: &mut Vec<ColumnId>) {
+    visit::visit(node, &mut |node, _| {
+        if let Node::Scalar(Scalar::Column(id)) = node
+            && !found.contains(id)
+        {
+            found.push(*id);
+        }
+        true
+    });
+}
+
+/// Columns that a relation computes.
+fn computed_in(rel: &Rel) -> HashSet<ColumnId> {
+    let mut defined = HashSet::new();
+    let mut todo = vec![rel];
+    while let Some(rel) = todo.pop() {
+        if let Rel::Extend { columns, .. } = rel {
+            defined.extend(columns.iter().map(|(id, _)| *id));
+        }
+        rel.inputs(&mut |input| todo.push(input));
+    }
+    defined
+}
+
+/// Columns that do not follow from the primary key of a carried source.
+fn without_carried(
+    binder: &mut Binder<'_>,
+    columns: Vec<ColumnId>,
+    carried: &[SourceId],
+) -> Result<Vec<ColumnId>> {
+    let mut kept = Vec::with_capacity(columns.len());
+    for id in columns {
+        let keep = match &binder.columns.get(id)?.origin {
+            Origin::Stored {
+                source,
+                field: Some(field),
+                ..
+            } if carried.contains(source) => {
+                let pk = binder
+                    .schema
+                    .model(binder.columns.source(*source)?.model)?
+                    .pk;
+                binder.unnest(pk)?.contains(field)
+            }
+            _ => true,
+        };
+        if keep {
+            kept.push(id);
+        }
+    }
+    Ok(kept)
+}
+

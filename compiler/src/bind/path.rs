@@ -1,0 +1,584 @@
+//! From a path of names to joins: `author__publisher__name`.
+
+use std::collections::BTreeSet;
+
+use super::query::{AliasId, JoinField, QueryId};
+use super::{Binder, Bound, Relation};
+use crate::error::{Code, Error, Result};
+use crate::plan::{ArrayFact, Column, ColumnId, CompareOp, Literal, Origin, Predicate, Scalar, SourceId};
+use crate::schema::{FieldKind, FieldRef, FieldType, ModelId, NameTarget, StorageFamily};
+
+/// One join of a path.
+#[derive(Debug, Clone)]
+pub(super) struct PathInfo {
+    pub to: ModelId,
+    pub targets: Vec<FieldRef>,
+    pub by: JoinField,
+    pub many: bool,
+    pub direct: bool,
+    pub filtered: Option<String>,
+}
+
+/// Where a path ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FinalField {
+    Plain(FieldRef),
+    Relation(JoinField),
+}
+
+/// A path resolved as far as names lead.
+#[derive(Debug, Clone)]
+pub(super) struct ResolvedPath {
+    pub infos: Vec<PathInfo>,
+    pub end: FinalField,
+    pub targets: Vec<FieldRef>,
+    /// Model at the end of the joins.
+    pub model: ModelId,
+    /// How many names were used.
+    pub used: usize,
+    pub per_name: Vec<(String, Vec<PathInfo>)>,
+}
+
+/// A path that could not be resolved as wanted.
+pub(super) enum PathError {
+    /// A multi-valued relation where none is allowed; the names up to it.
+    Multi(Vec<(String, Vec<PathInfo>)>),
+    Other(Error),
+}
+
+impl From<Error> for PathError {
+    fn from(error: Error) -> Self {
+        PathError::Other(error)
+    }
+}
+
+/// The joins of a path.
+#[derive(Debug, Clone)]
+pub(super) struct JoinInfo {
+    pub end: FinalField,
+    pub targets: Vec<FieldRef>,
+    pub model: ModelId,
+    pub joins: Vec<AliasId>,
+    pub path: Vec<PathInfo>,
+    /// Names after the field: transforms.
+    pub transforms: Vec<String>,
+}
+
+impl Binder<'_> {
+    /// Walks names to joins. With `strict`, a name that leads nowhere is an error; otherwise it ends the walk.
+    pub(super) fn names_to_path(
+        &self,
+        q: QueryId,
+        names: &[String],
+        start: ModelId,
+        allow_many: bool,
+        strict: bool,
+    ) -> Result<ResolvedPath, PathError> {
+        let mut model = start;
+        let mut infos: Vec<PathInfo> = Vec::new();
+        let mut per_name: Vec<(String, Vec<PathInfo>)> = Vec::new();
+        let mut end: Option<(FinalField, Vec<FieldRef>)> = None;
+        let mut used = 0;
+        for (position, name) in names.iter().enumerate() {
+            let here = self.schema.model(model)?;
+            let mut filtered = None;
+            let target = if name == "pk" {
+                Some(NameTarget::Field(here.pk))
+            } else {
+                here.names.get(name).copied()
+            };
+            let mut prefix: Vec<PathInfo> = Vec::new();
+            let target = match target {
+                Some(target) => Some(target),
+                None if position == 0 => match self.q(q)?.filtered_relations.get(name) {
+                    Some(relation) => {
+                        filtered = Some(name.clone());
+                        let parts = split(&relation.relation);
+                        let (last, first) = parts
+                            .split_last()
+                            .ok_or_else(|| Error::internal("empty relation name"))?;
+                        if !first.is_empty() {
+                            let before =
+                                self.names_to_path(q, first, model, allow_many, strict)?;
+                            prefix = before.infos;
+                            model = before.model;
+                        }
+                        self.schema.model(model)?.names.get(last).copied()
+                    }
+                    None => None,
+                },
+                None => None,
+            };
+            let Some(target) = target else {
+                if position == 0 || strict {
+                    return Err(self.unknown_name(q, model, name)?.into());
+                }
+                break;
+            };
+            let mut step = prefix;
+            let field_ref = match target {
+                NameTarget::Field(f) | NameTarget::Reverse(f) => f,
+            };
+            let field = self.schema.field(field_ref)?;
+            if field.ty.kind == FieldKind::GenericForeignKey {
+                return Err(Error::new(
+                    Code::UnknownField,
+                    format!(
+                        "Field '{name}' does not generate an automatic reverse relation and therefore cannot be \
+                         used for reverse querying. If it is a GenericForeignKey, consider adding a GenericRelation."
+                    ),
+                )
+                .into());
+            }
+            let owner = match target {
+                NameTarget::Field(f) => f.model,
+                NameTarget::Reverse(_) => match field.to {
+                    Some(to) => self.schema.model(to)?.concrete,
+                    None => field_ref.model,
+                },
+            };
+            step.extend(self.path_to_parent(model, owner)?);
+            let relation = match target {
+                NameTarget::Field(_) if field.to.is_some() => Some(JoinField {
+                    field: field_ref,
+                    reverse: false,
+                }),
+                NameTarget::Reverse(_) => Some(JoinField {
+                    field: field_ref,
+                    reverse: true,
+                }),
+                NameTarget::Field(_) => None,
+            };
+            used = position + 1;
+            match relation {
+                Some(by) => {
+                    let path = self.path_infos(by)?;
+                    if !allow_many && let Some(at) = path.iter().position(|p| p.many) {
+                        step.extend(path.into_iter().take(at + 1));
+                        per_name.push((name.clone(), step));
+                        return Err(PathError::Multi(per_name));
+                    }
+                    step.extend(path);
+                    if let Some(filtered) = filtered
+                        && let Some(last) = step.last_mut()
+                    {
+                        last.filtered = Some(filtered);
+                    }
+                    let last = step
+                        .last()
+                        .ok_or_else(|| Error::internal("relation without path"))?;
+                    model = last.to;
+                    end = Some((FinalField::Relation(last.by), last.targets.clone()));
+                    infos.extend(step.iter().cloned());
+                    per_name.push((name.clone(), step));
+                }
+                None => {
+                    if let Some(last) = step.last() {
+                        model = last.to;
+                    }
+                    infos.extend(step.iter().cloned());
+                    per_name.push((name.clone(), step));
+                    end = Some((FinalField::Plain(field_ref), vec![field_ref]));
+                    if strict && position + 1 != names.len() {
+                        let next = names.get(position + 1).map_or("", String::as_str);
+                        return Err(Error::new(
+                            Code::UnknownField,
+                            format!(
+                                "Cannot resolve keyword '{next}' into field. Join on '{name}' not permitted."
+                            ),
+                        )
+                        .into());
+                    }
+                    break;
+                }
+            }
+        }
+        let (end, targets) = end.ok_or_else(|| Error::internal("path without names"))?;
+        Ok(ResolvedPath {
+            infos,
+            end,
+            targets,
+            model,
+            used,
+            per_name,
+        })
+    }
+
+    fn unknown_name(&self, q: QueryId, model: ModelId, name: &str) -> Result<Error> {
+        let here = self.schema.model(model)?;
+        let query = self.q(q)?;
+        let mut choices: Vec<String> = here
+            .names
+            .keys()
+            .filter(|n| !n.ends_with('+'))
+            .cloned()
+            .chain(query.selected_annotations().map(|(n, _)| n.clone()))
+            .chain(query.filtered_relations.keys().cloned())
+            .collect();
+        choices.sort();
+        choices.dedup();
+        Ok(Error::new(
+            Code::UnknownField,
+            format!("Cannot resolve keyword '{name}' into field."),
+        )
+        .with_choices(choices))
+    }
+
+    /// Joins from a model to the ancestor that has a field.
+    fn path_to_parent(&self, from: ModelId, to: ModelId) -> Result<Vec<PathInfo>> {
+        let Some(links) = self.schema.parent_links(from, to) else {
+            return Ok(Vec::new());
+        };
+        let mut path = Vec::with_capacity(links.len());
+        for link in links {
+            path.extend(self.path_infos(JoinField {
+                field: link,
+                reverse: false,
+            })?);
+        }
+        Ok(path)
+    }
+
+    /// The joins that one relation stands for.
+    pub(super) fn path_infos(&self, by: JoinField) -> Result<Vec<PathInfo>> {
+        let field = self.schema.field(by.field)?;
+        let to = field
+            .to
+            .ok_or_else(|| Error::internal("relation without target"))?;
+        let pk_of = |model: ModelId| -> Result<FieldRef> { Ok(self.schema.model(model)?.pk) };
+        Ok(match field.ty.kind {
+            FieldKind::ManyToManyField => {
+                let through = field.through.ok_or_else(|| {
+                    Error::new(
+                        Code::Schema,
+                        format!("many-to-many field {:?} has no through model", field.name),
+                    )
+                })?;
+                let (first, second) = if by.reverse {
+                    (through.target, through.source)
+                } else {
+                    (through.source, through.target)
+                };
+                let mut path = self.path_infos(JoinField {
+                    field: first,
+                    reverse: true,
+                })?;
+                let rest = self.path_infos(JoinField {
+                    field: second,
+                    reverse: false,
+                })?;
+                if let (Some(last), Some(next)) = (path.last(), rest.first()) {
+                    let from = self.schema.field(next.by.field)?.id.model;
+                    path.extend(self.path_to_parent(last.to, from)?);
+                }
+                path.extend(rest);
+                path
+            }
+            FieldKind::GenericRelation => {
+                let target = if by.reverse { by.field.model } else { to };
+                vec![PathInfo {
+                    to: target,
+                    targets: vec![pk_of(target)?],
+                    by,
+                    many: true,
+                    direct: false,
+                    filtered: None,
+                }]
+            }
+            _ if by.reverse => vec![PathInfo {
+                to: by.field.model,
+                targets: self.unnest(pk_of(by.field.model)?)?,
+                by,
+                many: !field.unique,
+                direct: false,
+                filtered: None,
+            }],
+            _ => vec![PathInfo {
+                to,
+                targets: field.links.iter().map(|(_, target)| *target).collect(),
+                by,
+                many: false,
+                direct: true,
+                filtered: None,
+            }],
+        })
+    }
+
+    /// The parts of a composite key; another field is its only part.
+    pub(super) fn unnest(&self, field: FieldRef) -> Result<Vec<FieldRef>> {
+        let f = self.schema.field(field)?;
+        Ok(if f.ty.kind == FieldKind::CompositePrimaryKey {
+            f.parts.clone()
+        } else {
+            vec![field]
+        })
+    }
+
+    /// Resolves names and adds the joins.
+    pub(super) fn setup_joins(
+        &mut self,
+        q: QueryId,
+        names: &[String],
+        model: ModelId,
+        alias: AliasId,
+        mut reuse: Option<&mut BTreeSet<AliasId>>,
+        allow_many: bool,
+    ) -> Result<JoinInfo, PathError> {
+        let mut last_error = None;
+        let mut found = None;
+        for pivot in (1..=names.len()).rev() {
+            let part = names.get(..pivot).unwrap_or(names);
+            match self.names_to_path(q, part, model, allow_many, true) {
+                Ok(path) => {
+                    found = Some((path, pivot));
+                    break;
+                }
+                Err(PathError::Other(error))
+                    if pivot > 1 && error.code().django_class() == "FieldError" =>
+                {
+                    last_error = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let (path, pivot) =
+            found.ok_or_else(|| last_error.unwrap_or_else(|| Error::internal("empty path")))?;
+        let transforms = names.get(pivot..).unwrap_or(&[]).to_vec();
+        let mut joins = vec![alias];
+        let mut at = alias;
+        for info in &path.infos {
+            let nullable = if info.direct {
+                self.join_nullable(info.by)?
+            } else {
+                true
+            };
+            let limited = if info.many {
+                reuse.as_deref()
+            } else {
+                None
+            };
+            let parent = at;
+            at = self.join(
+                q,
+                info.to,
+                parent,
+                info.by,
+                nullable,
+                info.many,
+                info.filtered.as_deref(),
+                limited,
+            )?;
+            self.generic_condition(q, at, info.by)?;
+            joins.push(at);
+            if info.filtered.is_some()
+                && let Some(reuse) = reuse.as_deref_mut()
+            {
+                reuse.insert(at);
+            }
+        }
+        Ok(JoinInfo {
+            end: path.end,
+            targets: path.targets,
+            model: path.model,
+            joins,
+            path: path.infos,
+            transforms,
+        })
+    }
+
+    fn join_nullable(&self, by: JoinField) -> Result<bool> {
+        Ok(self.schema.field(by.field)?.null())
+    }
+
+    /// Rows of a generic relation belong to one content type.
+    fn generic_condition(&mut self, q: QueryId, alias: AliasId, by: JoinField) -> Result<()> {
+        let field = self.schema.field(by.field)?;
+        if field.ty.kind != FieldKind::GenericRelation {
+            return Ok(());
+        }
+        let Some(content_type) = field.content_type_field else {
+            return Ok(());
+        };
+        let Some(holder) = (if by.reverse {
+            self.q(q)?.alias(alias)?.join.as_ref().map(|j| j.parent)
+        } else {
+            Some(alias)
+        }) else {
+            return Ok(());
+        };
+        let key = self.content_type_key(by.field)?;
+        let source = self.q(q)?.alias(holder)?.source;
+        let column = self.column(source, content_type)?;
+        let ty = self.columns.get(column)?.ty.clone();
+        self.set_join_condition(
+            q,
+            alias,
+            Predicate::Compare {
+                op: CompareOp::Eq,
+                lhs: Scalar::Column(column),
+                rhs: Scalar::Literal(Literal {
+                    value: bson::Bson::Int64(key),
+                    ty,
+                }),
+            },
+        )
+    }
+
+    /// The key by which a generic relation names its own model.
+    pub(super) fn content_type_key(&self, relation: FieldRef) -> Result<i64> {
+        let field = self.schema.field(relation)?;
+        let mut model = self.schema.model(relation.model)?;
+        if field.generic.as_ref().is_none_or(|g| g.for_concrete_model) {
+            model = self.schema.model(model.concrete)?;
+        }
+        self.model_content_type(&model.label)
+    }
+
+    /// The key by which generic relations name a model.
+    pub(super) fn model_content_type(&self, label: &str) -> Result<i64> {
+        self.schema
+            .settings()
+            .content_types
+            .get(label)
+            .copied()
+            .ok_or_else(|| {
+                Error::unsupported(
+                    format!("a generic relation to {label}"),
+                    "the schema's settings.content_types does not name the model",
+                )
+            })
+    }
+
+    /// Leaves out joins at the end whose only use is a key that the row before them has too.
+    pub(super) fn trim_joins(
+        &mut self,
+        q: QueryId,
+        info: &JoinInfo,
+    ) -> Result<(Vec<FieldRef>, AliasId, Vec<AliasId>)> {
+        let mut joins = info.joins.clone();
+        let mut targets = info.targets.clone();
+        for path in info.path.iter().rev() {
+            if joins.len() == 1 || !path.direct || path.filtered.is_some() {
+                break;
+            }
+            let field = self.schema.field(path.by.field)?;
+            let mut local = Vec::with_capacity(targets.len());
+            for target in &targets {
+                match field.links.iter().find(|(_, t)| t == target) {
+                    Some((l, _)) => local.push(*l),
+                    None => break,
+                }
+            }
+            if local.len() != targets.len() {
+                break;
+            }
+            targets = local;
+            if let Some(dropped) = joins.pop() {
+                self.q_mut(q)?.unref_alias(dropped)?;
+            }
+        }
+        let last = joins.last().copied().unwrap_or(0);
+        Ok((targets, last, joins))
+    }
+
+    /// The column of a field in a source.
+    pub(super) fn column(&mut self, source: SourceId, field: FieldRef) -> Result<ColumnId> {
+        let f = self.schema.field(field)?;
+        if !f.is_concrete() {
+            return Err(Error::new(
+                Code::FieldError,
+                format!("field {:?} stores no value of its own", f.name),
+            ));
+        }
+        let target = self.schema.key_target(field)?;
+        let mut ty: FieldType = (*target.ty).clone();
+        ty.null = f.null();
+        let array = match ty.kind.family() {
+            StorageFamily::Json | StorageFamily::Geo => ArrayFact::Maybe,
+            StorageFamily::Array | StorageFamily::EmbeddedArray => ArrayFact::Yes,
+            _ => ArrayFact::No,
+        };
+        let path = vec![f.column.clone()];
+        let column = Column {
+            name: f.attname.clone(),
+            nullable: ty.null && !f.primary_key,
+            ty: std::sync::Arc::new(ty),
+            array,
+            origin: Origin::Stored {
+                source,
+                path: path.clone(),
+                field: Some(field),
+            },
+        };
+        Ok(self.columns.stored(source, &path, || column))
+    }
+
+    /// A field of an alias as a value; a composite key gives a list.
+    pub(super) fn field_scalar(
+        &mut self,
+        q: QueryId,
+        alias: AliasId,
+        field: FieldRef,
+    ) -> Result<Scalar> {
+        let source = self.q(q)?.alias(alias)?.source;
+        let parts = self.unnest(field)?;
+        if let [only] = parts.as_slice()
+            && *only == field
+        {
+            return Ok(Scalar::Column(self.column(source, field)?));
+        }
+        let mut list = Vec::with_capacity(parts.len());
+        for part in parts {
+            list.push(Scalar::Column(self.column(source, part)?));
+        }
+        Ok(Scalar::List(list))
+    }
+
+    /// The value of a field with what lookups must know of it.
+    pub(super) fn field_bound(
+        &mut self,
+        q: QueryId,
+        alias: AliasId,
+        targets: &[FieldRef],
+        end: Option<FinalField>,
+    ) -> Result<Bound> {
+        let scalar = match targets {
+            [one] => self.field_scalar(q, alias, *one)?,
+            many => {
+                let mut list = Vec::with_capacity(many.len());
+                for target in many {
+                    list.push(self.field_scalar(q, alias, *target)?);
+                }
+                Scalar::List(list)
+            }
+        };
+        let ty = scalar.ty(&self.columns)?;
+        let relation = match end {
+            Some(FinalField::Relation(by)) => Some(self.relation_of(by)?),
+            _ => None,
+        };
+        Ok(Bound {
+            scalar,
+            ty,
+            relation,
+            field: targets.first().copied(),
+        })
+    }
+
+    fn relation_of(&self, by: JoinField) -> Result<Relation> {
+        let path = self.path_infos(by)?;
+        let last = path
+            .last()
+            .ok_or_else(|| Error::internal("relation without path"))?;
+        Ok(Relation {
+            model: last.to,
+            targets: last.targets.clone(),
+            by,
+        })
+    }
+}
+
+/// `a__b__c` as names.
+pub(super) fn split(path: &str) -> Vec<String> {
+    path.split("__").map(str::to_owned).collect()
+}

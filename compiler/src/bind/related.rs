@@ -1,0 +1,315 @@
+//! Which columns of which related objects are loaded: `select_related()`, `defer()`, `only()`.
+
+use indexmap::IndexMap;
+
+use super::path::PathError;
+use super::query::{AliasId, QueryId, RelatedTree, SelectRelated};
+use super::{Binder, Bound};
+use crate::error::{Code, Error, Result};
+use crate::plan::{OutputNode, Scalar};
+use crate::schema::{FieldKind, FieldRef, ModelId, NameTarget};
+
+/// Where the objects of `select_related()` are, by path, for prefetches that start there.
+pub(super) type RelatedPlaces = IndexMap<Vec<String>, (AliasId, ModelId)>;
+
+/// Names of fields to leave out or to load alone, nested.
+#[derive(Debug, Clone, Default)]
+struct Mask(IndexMap<String, Mask>);
+
+impl Mask {
+    fn of<'a>(paths: impl Iterator<Item = &'a String>) -> Mask {
+        let mut root = Mask::default();
+        for path in paths {
+            let mut at = &mut root;
+            for name in path.split("__") {
+                at = at.0.entry(name.to_owned()).or_default();
+            }
+        }
+        root
+    }
+}
+
+impl Binder<'_> {
+    /// Raw names of the fields that a query of model instances loads.
+    pub(super) fn loaded_attnames(&self, q: QueryId) -> Result<Vec<String>> {
+        let query = self.q(q)?;
+        let mask = Mask::of(query.deferred.iter());
+        let fields = self.loaded_fields(query.model, &mask, query.defer)?;
+        fields
+            .iter()
+            .map(|f| Ok(self.schema.field(*f)?.attname.clone()))
+            .collect()
+    }
+
+    fn loaded_fields(&self, model: ModelId, mask: &Mask, defer: bool) -> Result<Vec<FieldRef>> {
+        let model = self.schema.model(model)?;
+        for name in mask.0.keys() {
+            if name != "pk"
+                && !model.names.contains_key(name)
+                && !model
+                    .related_objects
+                    .iter()
+                    .any(|r| r.accessor.as_deref() == Some(name))
+            {
+                let label = model.label.rsplit('.').next().unwrap_or(&model.label);
+                return Err(Error::new(
+                    Code::FieldDoesNotExist,
+                    format!("{label} has no field named '{name}'"),
+                )
+                .with_choices(model.names.keys().cloned()));
+            }
+        }
+        let pk = self.unnest(model.pk)?;
+        let mut out = Vec::new();
+        for reference in &model.all_fields {
+            let field = self.schema.field(*reference)?;
+            if !field.is_concrete() {
+                continue;
+            }
+            let entry = mask
+                .0
+                .get(&field.name)
+                .or_else(|| mask.0.get(&field.attname));
+            let is_pk = pk.contains(reference) || field.primary_key;
+            let loaded = match (mask.0.is_empty(), defer) {
+                (true, _) => true,
+                (false, true) => entry.is_none_or(|sub| !sub.0.is_empty()) || is_pk,
+                (false, false) => entry.is_some() || is_pk,
+            };
+            if loaded {
+                out.push(*reference);
+            }
+        }
+        Ok(out)
+    }
+
+    /// The related objects of a query as output, with their places.
+    pub(super) fn related_nodes(
+        &mut self,
+        q: QueryId,
+        places: &mut RelatedPlaces,
+    ) -> Result<Vec<OutputNode>> {
+        let query = self.q(q)?;
+        let model = query.model;
+        let tree = match &query.select_related {
+            SelectRelated::None => return Ok(Vec::new()),
+            SelectRelated::All => None,
+            SelectRelated::Paths(tree) => Some(tree.clone()),
+        };
+        let mask = Mask::of(query.deferred.iter());
+        let defer = query.defer;
+        let alias = self.initial_alias(q)?;
+        self.related(
+            q,
+            model,
+            alias,
+            tree.as_ref(),
+            &mask,
+            defer,
+            1,
+            &mut Vec::new(),
+            places,
+        )
+    }
+
+    #[allow(clippy::too_many_arguments)] // the state of the recursion
+    fn related(
+        &mut self,
+        q: QueryId,
+        model: ModelId,
+        alias: AliasId,
+        requested: Option<&RelatedTree>,
+        mask: &Mask,
+        defer: bool,
+        depth: usize,
+        path: &mut Vec<String>,
+        places: &mut RelatedPlaces,
+    ) -> Result<Vec<OutputNode>> {
+        // Django stops an unrestricted select_related() after five levels.
+        if requested.is_none() && depth > 5 {
+            return Ok(Vec::new());
+        }
+        let here = self.schema.model(model)?.clone();
+        let mut nodes = Vec::new();
+        let mut found: Vec<&str> = Vec::new();
+        let mut todo: Vec<(String, Option<RelatedTree>)> = Vec::new();
+        match requested {
+            Some(tree) => {
+                for (name, sub) in &tree.0 {
+                    todo.push((name.clone(), Some(sub.clone())));
+                }
+            }
+            None => {
+                for reference in &here.all_fields {
+                    let field = self.schema.field(*reference)?;
+                    let is_link = here.parents.iter().any(|(_, l)| l == reference)
+                        || self
+                            .schema
+                            .model(reference.model)?
+                            .parents
+                            .iter()
+                            .any(|(_, l)| l == reference);
+                    if field.is_foreign_key() && !field.null() && !is_link {
+                        todo.push((field.name.clone(), None));
+                    }
+                }
+            }
+        }
+        for (name, sub) in &todo {
+            let target = here.names.get(name).copied();
+            let allowed = match target {
+                Some(NameTarget::Field(f)) => {
+                    let field = self.schema.field(f)?;
+                    field.name == *name
+                        && (field.is_foreign_key() || field.ty.kind == FieldKind::ForeignObject)
+                }
+                Some(NameTarget::Reverse(f)) => {
+                    let field = self.schema.field(f)?;
+                    field.unique && field.ty.kind != FieldKind::ManyToManyField
+                }
+                None => depth == 1 && self.q(q)?.filtered_relations.contains_key(name),
+            };
+            if !allowed {
+                continue;
+            }
+            found.push(name);
+            let forward = match target {
+                Some(NameTarget::Field(f)) => Some(f),
+                _ => None,
+            };
+            if let Some(field) = forward
+                && requested.is_some()
+                && !mask.0.is_empty()
+                && !self.loaded_fields(model, mask, defer)?.contains(&field)
+                && self.schema.field(field)?.is_concrete()
+            {
+                return Err(Error::new(
+                    Code::FieldError,
+                    format!(
+                        "Field {}.{name} cannot be both deferred and traversed using select_related at the same time.",
+                        here.label.rsplit('.').next().unwrap_or(&here.label)
+                    ),
+                ));
+            }
+            let info = match self.setup_joins(
+                q,
+                std::slice::from_ref(name),
+                model,
+                alias,
+                None,
+                true,
+            ) {
+                Ok(info) => info,
+                Err(PathError::Other(error)) => return Err(error),
+                Err(PathError::Multi(_)) => {
+                    return Err(Error::internal("multi-valued relation where allowed"));
+                }
+            };
+            let last = info.joins.last().copied().unwrap_or(alias);
+            let empty = Mask::default();
+            let sub_mask = mask.0.get(name).unwrap_or(&empty);
+            path.push(name.clone());
+            let mut inner = self.object_nodes(q, info.model, last, sub_mask, defer)?;
+            inner.extend(self.related(
+                q,
+                info.model,
+                last,
+                sub.as_ref(),
+                sub_mask,
+                defer,
+                depth + 1,
+                path,
+                places,
+            )?);
+            places.insert(path.clone(), (last, info.model));
+            path.pop();
+            let key = self.object_key(q, info.model, last)?;
+            nodes.push(OutputNode::Related {
+                name: name.clone(),
+                key,
+                nodes: inner,
+                prefetched: Vec::new(),
+            });
+        }
+        if let Some(tree) = requested {
+            let missing: Vec<&String> = tree
+                .0
+                .keys()
+                .filter(|n| !found.contains(&n.as_str()))
+                .collect();
+            if let Some(name) = missing.first() {
+                let mut choices = Vec::new();
+                for reference in &here.all_fields {
+                    let field = self.schema.field(*reference)?;
+                    if field.is_foreign_key() {
+                        choices.push(field.name.clone());
+                    }
+                }
+                return Err(Error::new(
+                    Code::FieldError,
+                    format!("Invalid field name(s) given in select_related: '{name}'."),
+                )
+                .with_choices(choices));
+            }
+        }
+        Ok(nodes)
+    }
+
+    /// Loaded columns of an object at an alias.
+    fn object_nodes(
+        &mut self,
+        q: QueryId,
+        model: ModelId,
+        alias: AliasId,
+        mask: &Mask,
+        defer: bool,
+    ) -> Result<Vec<OutputNode>> {
+        let mut nodes = Vec::new();
+        for reference in self.loaded_fields(model, mask, defer)? {
+            let name = self.schema.field(reference)?.attname.clone();
+            let bound = self.select_from(q, model, alias, &name)?;
+            if let Scalar::Column(column) = bound.scalar {
+                nodes.push(OutputNode::Column { name, column });
+            }
+        }
+        Ok(nodes)
+    }
+
+    /// The column that tells whether there is an object at an alias.
+    fn object_key(
+        &mut self,
+        q: QueryId,
+        model: ModelId,
+        alias: AliasId,
+    ) -> Result<crate::plan::ColumnId> {
+        let concrete = self.schema.model(model)?.concrete;
+        let pk = self.schema.model(concrete)?.pk;
+        let first = self
+            .unnest(pk)?
+            .first()
+            .copied()
+            .ok_or_else(|| Error::internal("composite key without fields"))?;
+        let source = self.q(q)?.alias(alias)?.source;
+        self.column(source, first)
+    }
+
+    /// A field of an object at an alias, parents' fields through their link.
+    pub(super) fn select_from(
+        &mut self,
+        q: QueryId,
+        model: ModelId,
+        alias: AliasId,
+        name: &str,
+    ) -> Result<Bound> {
+        let names = [name.to_owned()];
+        let info = match self.setup_joins(q, &names, model, alias, None, true) {
+            Ok(info) => info,
+            Err(PathError::Other(error)) => return Err(error),
+            Err(PathError::Multi(_)) => {
+                return Err(Error::internal("multi-valued relation where allowed"));
+            }
+        };
+        let (targets, alias, _) = self.trim_joins(q, &info)?;
+        self.field_bound(q, alias, &targets, None)
+    }
+}

@@ -1,0 +1,359 @@
+//! What is done with the rows: returned, counted, tested, aggregated.
+
+use indexmap::{IndexMap, IndexSet};
+
+use super::query::{Annotation, GroupBy, QueryId, Rows, SelectRelated};
+use super::related::RelatedPlaces;
+use super::{Binder, Resolve};
+use crate::error::{Code, Error, Result};
+use crate::plan::{Output, OutputNode, Plan, Rel, RowKind, Scalar, Terminal};
+use crate::queryset::{Do, Expr, Statement};
+
+impl Binder<'_> {
+    /// Binds a whole statement.
+    pub(super) fn statement(&mut self, statement: &Statement) -> Result<Plan> {
+        let q = self.calls(&statement.model, &statement.calls, None)?;
+        let (rel, terminal) = match &statement.action {
+            Do::Rows | Do::Get | Do::Explain => self.rows(q)?,
+            Do::Count { limit } => {
+                let rel = self.counted(q)?;
+                (rel, Terminal::Count { limit: *limit })
+            }
+            Do::Exists => {
+                let rel = self.existing(q)?;
+                (rel, Terminal::Exists)
+            }
+            Do::Aggregate(exprs) => self
+                .aggregated(q, exprs)
+                .map_err(|e| e.inside("aggregate").inside("do"))?,
+            other => {
+                return Err(Error::unsupported(
+                    name_of(other),
+                    "writes are not compiled yet",
+                )
+                .at("/do"));
+            }
+        };
+        Ok(Plan {
+            columns: std::mem::take(&mut self.columns),
+            rel,
+            terminal,
+        })
+    }
+
+    /// Rows with what they are made of.
+    pub(super) fn rows(&mut self, q: QueryId) -> Result<(Rel, Terminal)> {
+        let hint = self.q(q)?.hint.clone();
+        let (rel, output) = self.rows_output(q)?;
+        Ok((rel, Terminal::Rows { output, hint }))
+    }
+
+    pub(super) fn rows_output(&mut self, q: QueryId) -> Result<(Rel, Output)> {
+        self.rows_with(q, &[])
+    }
+
+    /// Rows with further values that stay computable (keys of a prefetch).
+    pub(super) fn rows_with(&mut self, q: QueryId, more: &[Scalar]) -> Result<(Rel, Output)> {
+        let query = self.q(q)?.clone();
+        let kind = match query.rows {
+            Rows::Model => RowKind::Model,
+            Rows::Values => RowKind::Values,
+            Rows::List { flat: true, .. } | Rows::Flat => RowKind::Flat,
+            Rows::List { named: true, .. } => RowKind::Named,
+            Rows::List { .. } => RowKind::List,
+        };
+        if let Some(combined) = &query.combined {
+            let (rel, columns) = self.finish_combined(q, combined)?;
+            let nodes = self.nodes(q, &columns)?;
+            return Ok((
+                rel,
+                Output {
+                    kind,
+                    nodes,
+                    prefetched: Vec::new(),
+                },
+            ));
+        }
+        let mut places = RelatedPlaces::new();
+        let selection = self.selection(q)?;
+        let mut nodes = self.nodes(q, &selection)?;
+        if kind == RowKind::Model {
+            let related = self.related_nodes(q, &mut places)?;
+            nodes.extend(related);
+        }
+        let mut prefetched = Vec::new();
+        if kind == RowKind::Model && !query.prefetch.is_empty() {
+            prefetched = self.prefetched(q, &mut nodes, &places)?;
+        }
+        let mut select = more.to_vec();
+        select_of(&nodes, &mut select);
+        for p in &prefetched {
+            select.extend(p.parent.iter().map(|id| Scalar::Column(*id)));
+        }
+        let rel = self.finish_rows(q, &select)?;
+        Ok((
+            rel,
+            Output {
+                kind,
+                nodes,
+                prefetched,
+            },
+        ))
+    }
+
+    /// Selected values as parts of a row.
+    fn nodes(&mut self, q: QueryId, selection: &[(String, Scalar)]) -> Result<Vec<OutputNode>> {
+        let mut nodes = Vec::with_capacity(selection.len());
+        for (name, scalar) in selection {
+            nodes.push(match scalar {
+                Scalar::List(parts) => {
+                    let mut columns = Vec::with_capacity(parts.len());
+                    for part in parts {
+                        columns.push(self.as_column(q, name, part.clone())?);
+                    }
+                    OutputNode::Tuple {
+                        name: name.clone(),
+                        columns,
+                    }
+                }
+                scalar => OutputNode::Column {
+                    name: name.clone(),
+                    column: self.as_column(q, name, scalar.clone())?,
+                },
+            });
+        }
+        Ok(nodes)
+    }
+
+    /// The rows that `count()` counts: ordering and what is only selected make no difference.
+    fn counted(&mut self, q: QueryId) -> Result<Rel> {
+        let query = self.q_mut(q)?;
+        query.select_related = SelectRelated::None;
+        query.clear_ordering(false, true);
+        let query = self.q(q)?;
+        let (combined, distinct) = (query.combined.is_some(), query.distinct);
+        if combined {
+            return Ok(self.finish_values(q)?.0);
+        }
+        if distinct {
+            return Ok(self.finish_values(q)?.0);
+        }
+        let select = self.grouping_selection(q)?;
+        self.finish_rows(q, &select)
+    }
+
+    fn existing(&mut self, q: QueryId) -> Result<Rel> {
+        let query = self.q_mut(q)?;
+        query.select_related = SelectRelated::None;
+        let keep = query.is_sliced();
+        query.clear_ordering(!keep, true);
+        let query = self.q(q)?;
+        if query.combined.is_some() || query.distinct && query.is_sliced() {
+            return Ok(self.finish_values(q)?.0);
+        }
+        self.q_mut(q)?.distinct = false;
+        let select = self.grouping_selection(q)?;
+        self.finish_rows(q, &select)
+    }
+
+    /// What must stay selected so that groups stay the same: nothing, unless a grouped query has to be expanded.
+    fn grouping_selection(&mut self, q: QueryId) -> Result<Vec<Scalar>> {
+        if self.q(q)?.group_by == GroupBy::Model {
+            let model = self.q(q)?.model;
+            let pk = self.schema.model(model)?.pk;
+            let name = self.schema.field(pk)?.name.clone();
+            let bound = self.select_path(q, &name)?;
+            return Ok(vec![bound.scalar]);
+        }
+        Ok(Vec::new())
+    }
+
+    /// `aggregate()`: one row over all rows, those of an inner query where it groups, slices or combines.
+    fn aggregated(
+        &mut self,
+        q: QueryId,
+        exprs: &IndexMap<String, Expr>,
+    ) -> Result<(Rel, Terminal)> {
+        let query = self.q(q)?;
+        if !query.distinct_fields.is_empty() {
+            return Err(Error::new(
+                Code::NotImplemented,
+                "aggregate() + distinct(fields) not implemented.",
+            ));
+        }
+        let existing: Vec<Scalar> = query
+            .annotations
+            .values()
+            .map(|a| a.scalar.clone())
+            .collect();
+        let mask = query.mask.clone();
+        let mut results: Vec<(String, Scalar)> = Vec::with_capacity(exprs.len());
+        for (name, expr) in exprs {
+            super::expr::check_alias(name)?;
+            let mut cx = Resolve {
+                allow_joins: true,
+                reuse: None,
+                summarize: true,
+            };
+            let bound = self.resolve(q, expr, &mut cx).map_err(|e| e.inside(name))?;
+            if !self.contains_aggregate(q, &bound.scalar) {
+                return Err(Error::new(
+                    Code::TypeError,
+                    format!("{name} is not an aggregate expression"),
+                )
+                .inside(name));
+            }
+            let scalar = self.annotation_scalar(q, name, bound.scalar)?;
+            let query = self.q_mut(q)?;
+            if let Some(mask) = &mut query.mask {
+                mask.insert(name.clone());
+            }
+            query.annotations.insert(
+                name.clone(),
+                Annotation {
+                    scalar: scalar.clone(),
+                },
+            );
+            results.push((name.clone(), scalar));
+        }
+        let query = self.q_mut(q)?;
+        for (name, _) in &results {
+            query.annotations.shift_remove(name);
+        }
+        query.mask = mask;
+        query.select_related = SelectRelated::None;
+        query.clear_ordering(false, true);
+        let grouped_before = existing
+            .iter()
+            .any(|scalar| self.contains_aggregate(q, scalar));
+        let scalars: Vec<Scalar> = results.iter().map(|(_, s)| s.clone()).collect();
+        let query = self.q(q)?;
+        let combined = query.combined.is_some();
+        let rel = if combined {
+            return self.aggregated_combination(q, &results);
+        } else {
+            let inputs = self.inputs_of_aggregates(q, &scalars);
+            let inputs: Vec<Scalar> = inputs
+                .into_iter()
+                .filter(|s| !scalars.contains(s))
+                .collect();
+            let query = self.q(q)?;
+            let keyed = matches!(query.group_by, GroupBy::Keys(_));
+            let mut select = inputs;
+            if query.distinct {
+                for (_, scalar) in self.selection(q)? {
+                    select.push(scalar);
+                }
+            } else if grouped_before && !keyed {
+                // Groups are those of the model's rows.
+                let query = self.q_mut(q)?;
+                query.group_by = GroupBy::Model;
+                query.mask = Some(IndexSet::new());
+                query.default_columns = false;
+                query.rows = Rows::Values;
+                query.selected = Some(Vec::new());
+                query.select.clear();
+                let model = query.model;
+                let pk = self.schema.model(model)?.pk;
+                let name = self.schema.field(pk)?.name.clone();
+                let bound = self.select_path(q, &name)?;
+                select.push(bound.scalar);
+            } else if keyed {
+                // The keys are what they were; only what is referenced is computed.
+            } else {
+                self.q_mut(q)?.group_by = GroupBy::None;
+            }
+            self.finish_rows(q, &select)?
+        };
+        let (rel, _) = self.aggregate_all(q, rel, &scalars)?;
+        let nodes = self.nodes(q, &results)?;
+        Ok((
+            rel,
+            Terminal::Aggregate {
+                output: Output {
+                    kind: RowKind::Values,
+                    nodes,
+                    prefetched: Vec::new(),
+                },
+            },
+        ))
+    }
+
+    /// `aggregate()` over a combination: what the aggregates read is selected in each of its queries.
+    fn aggregated_combination(
+        &mut self,
+        q: QueryId,
+        results: &[(String, Scalar)],
+    ) -> Result<(Rel, Terminal)> {
+        let Some(combined) = self.q(q)?.combined.clone() else {
+            return Err(Error::internal("combination without queries"));
+        };
+        let scalars: Vec<Scalar> = results.iter().map(|(_, s)| s.clone()).collect();
+        let inputs = self.inputs_of_aggregates(q, &scalars);
+        let (rel, columns) = self.finish_combined(q, &combined)?;
+        let mut definitions = crate::plan::substitute::Definitions::default();
+        for input in inputs {
+            let Scalar::Column(id) = input else { continue };
+            let name = self.columns.get(id)?.name.clone();
+            match columns.iter().find(|(n, _)| *n == name) {
+                Some((_, column)) => {
+                    definitions.insert(id, column.clone());
+                }
+                None => {
+                    return Err(Error::unsupported(
+                        format!("aggregating {name:?} over a combination that does not select it"),
+                        "the combined rows hold only what they select",
+                    ));
+                }
+            }
+        }
+        let (mut rel, _) = self.aggregate_all(q, rel, &scalars)?;
+        crate::plan::substitute::substitute_rel(&mut rel, &definitions);
+        let nodes = self.nodes(q, results)?;
+        Ok((
+            rel,
+            Terminal::Aggregate {
+                output: Output {
+                    kind: RowKind::Values,
+                    nodes,
+                    prefetched: Vec::new(),
+                },
+            },
+        ))
+    }
+}
+
+/// Columns that the parts of a row show.
+pub(super) fn select_of(nodes: &[OutputNode], out: &mut Vec<Scalar>) {
+    for node in nodes {
+        match node {
+            OutputNode::Column { column, .. } => out.push(Scalar::Column(*column)),
+            OutputNode::Tuple { columns, .. } => {
+                out.extend(columns.iter().map(|id| Scalar::Column(*id)));
+            }
+            OutputNode::Related {
+                key,
+                nodes,
+                prefetched,
+                ..
+            } => {
+                out.push(Scalar::Column(*key));
+                select_of(nodes, out);
+                for p in prefetched {
+                    out.extend(p.parent.iter().map(|id| Scalar::Column(*id)));
+                }
+            }
+        }
+    }
+}
+
+fn name_of(action: &Do) -> &'static str {
+    match action {
+        Do::Update(_) => "update()",
+        Do::Delete => "delete()",
+        Do::Insert(_) => "create() and bulk_create()",
+        Do::GetOrCreate { .. } => "get_or_create()",
+        Do::UpdateOrCreate { .. } => "update_or_create()",
+        _ => "this terminal",
+    }
+}
