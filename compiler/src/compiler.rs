@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::Result;
+use crate::functions::Registry;
 use crate::plan::Plan;
 use crate::program::Program;
 use crate::queryset::Statement;
@@ -15,6 +16,7 @@ use crate::{bind, lower};
 #[derive(Debug, Clone)]
 pub struct Compiler {
     schema: Arc<Schema>,
+    registry: Arc<Registry>,
     target: Target,
 }
 
@@ -34,6 +36,7 @@ impl Compiler {
     pub fn new(schema: impl Into<Arc<Schema>>) -> Self {
         Compiler {
             schema: schema.into(),
+            registry: Arc::new(Registry::django()),
             target: Target::default(),
         }
     }
@@ -42,6 +45,13 @@ impl Compiler {
     #[must_use]
     pub fn target(mut self, target: Target) -> Self {
         self.target = target;
+        self
+    }
+
+    /// Compiles with another registry: Django's functions and an embedder's own.
+    #[must_use]
+    pub fn registry(mut self, registry: impl Into<Arc<Registry>>) -> Self {
+        self.registry = registry.into();
         self
     }
 
@@ -57,7 +67,7 @@ impl Compiler {
     /// Whatever Django refuses, with its class; and what cannot be done on the target.
     pub fn compile(&self, statement: &Statement) -> Result<Compiled> {
         let plan = self.bind(statement)?;
-        let (program, shape) = lower::lower(plan, &self.target)?;
+        let (program, shape) = lower::lower(plan, &self.registry, &self.target)?;
         Ok(Compiled {
             schema: Arc::clone(&self.schema),
             program,
@@ -70,6 +80,6 @@ impl Compiler {
     /// # Errors
     /// Whatever Django refuses, with its class.
     pub fn bind(&self, statement: &Statement) -> Result<Plan> {
-        bind::bind(&self.schema, statement)
+        bind::bind(&self.schema, &self.registry, statement)
     }
 }

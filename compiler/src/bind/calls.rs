@@ -16,7 +16,11 @@ use crate::schema::{FieldKind, FieldType, NameTarget};
 
 impl Binder<'_> {
     /// Applies all calls of a queryset.
-    pub(super) fn queryset(&mut self, queryset: &Queryset, outer: Option<QueryId>) -> Result<QueryId> {
+    pub(super) fn queryset(
+        &mut self,
+        queryset: &Queryset,
+        outer: Option<QueryId>,
+    ) -> Result<QueryId> {
         self.calls(&queryset.model, &queryset.calls, outer)
     }
 
@@ -101,9 +105,7 @@ impl Binder<'_> {
                 )
                 .map_err(|e| e.inside("values_list"))?;
             }
-            Call::OrderBy(terms) => self
-                .order_by(q, terms)
-                .map_err(|e| e.inside("order_by"))?,
+            Call::OrderBy(terms) => self.order_by(q, terms).map_err(|e| e.inside("order_by"))?,
             Call::Reverse => {
                 let query = self.q_mut(q)?;
                 if query.is_sliced() {
@@ -294,7 +296,12 @@ impl Binder<'_> {
             Scalar::Literal(_) => Vec::new(),
             Scalar::Column(id) => match self.definitions.get(id) {
                 Some((owner, Definition::Aggregate(_))) if *owner == q => Vec::new(),
-                Some((owner, Definition::Window { partition, order, .. })) if *owner == q => {
+                Some((
+                    owner,
+                    Definition::Window {
+                        partition, order, ..
+                    },
+                )) if *owner == q => {
                     let mut keys = Vec::new();
                     for part in partition.iter().chain(order.iter().map(|k| &k.scalar)) {
                         keys.extend(self.group_columns(q, part));
@@ -707,11 +714,7 @@ impl Binder<'_> {
     }
 
     /// Copies what a filtered relation needs to know to another query.
-    pub(super) fn copy_filtered_relations(
-        &mut self,
-        from: QueryId,
-        to: QueryId,
-    ) -> Result<()> {
+    pub(super) fn copy_filtered_relations(&mut self, from: QueryId, to: QueryId) -> Result<()> {
         let relations: IndexMap<String, FilteredRelation> =
             self.q(from)?.filtered_relations.clone();
         self.q_mut(to)?.filtered_relations.extend(relations);

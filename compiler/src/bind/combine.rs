@@ -6,8 +6,10 @@ use super::filter::conjunction;
 use super::query::{AliasId, JoinPromoter, QueryId, Rows};
 use super::{Binder, Definition};
 use crate::error::{Code, Error, Result};
-use crate::plan::substitute::{Definitions, substitute_predicate, substitute_scalar};
-use crate::plan::{ColumnId, JoinKind, Origin, Predicate, Scalar, SubKind, SubPlan};
+use crate::plan::{
+    ColumnId, Definitions, JoinKind, Origin, Predicate, Scalar, SubKind, SubPlan,
+    substitute_predicate, substitute_scalar,
+};
 use crate::queryset::CombineOp;
 
 impl Binder<'_> {

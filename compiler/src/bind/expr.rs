@@ -118,12 +118,12 @@ impl Binder<'_> {
             Expr::Aggregate(aggregate) => self
                 .aggregate(q, aggregate, cx)
                 .map_err(|e| e.inside("aggregate")),
-            Expr::Window(window) => self
-                .window(q, window, cx)
-                .map_err(|e| e.inside("window")),
+            Expr::Window(window) => self.window(q, window, cx).map_err(|e| e.inside("window")),
             Expr::Case(case) => self.case(q, case, cx).map_err(|e| e.inside("case")),
             Expr::Q(condition) => {
-                let predicate = self.condition(q, condition, cx).map_err(|e| e.inside("q"))?;
+                let predicate = self
+                    .condition(q, condition, cx)
+                    .map_err(|e| e.inside("q"))?;
                 Ok(boolean(predicate))
             }
             Expr::Wrap { expr, output } => self.wrap(q, expr, output, cx),
@@ -177,10 +177,7 @@ impl Binder<'_> {
                 Code::FieldError,
                 "FilteredRelation stands in annotate() and alias() only",
             )),
-            Expr::Star => Err(Error::new(
-                Code::FieldError,
-                "* stands in Count() only",
-            )),
+            Expr::Star => Err(Error::new(Code::FieldError, "* stands in Count() only")),
             Expr::Raw(bson) => {
                 let ty = plain(FieldKind::JSONField);
                 Ok(Bound::of(Scalar::Raw(bson.clone(), ty.clone()), ty))
@@ -270,9 +267,10 @@ impl Binder<'_> {
     ) -> Result<Bound> {
         if let Some((bound, used)) = self.annotation_of(q, names, cx.summarize)? {
             let whole = used == names.len();
-            let first = names
-                .first()
-                .is_some_and(|n| self.q(q).is_ok_and(|query| query.annotations.contains_key(n)));
+            let first = names.first().is_some_and(|n| {
+                self.q(q)
+                    .is_ok_and(|query| query.annotations.contains_key(n))
+            });
             if whole || first {
                 if !cx.allow_joins {
                     self.check_no_joins(q, &bound.scalar)?;
@@ -676,9 +674,7 @@ impl Binder<'_> {
         }
         let otherwise = match &case.default {
             Some(default) => {
-                let bound = self
-                    .resolve(q, default, cx)
-                    .map_err(|e| e.inside("else"))?;
+                let bound = self.resolve(q, default, cx).map_err(|e| e.inside("else"))?;
                 types.push((!bound.is_untyped()).then(|| bound.ty.clone()));
                 bound.scalar
             }
@@ -716,12 +712,18 @@ impl Binder<'_> {
         let ty = Arc::new(self.key_type(output)?);
         match expr {
             Expr::Combined { op, lhs, rhs } => {
-                let l = self
-                    .resolve(q, lhs, cx)
-                    .map_err(|e| e.inside("lhs").inside("combined").inside("expr").inside("wrap"))?;
-                let r = self
-                    .resolve(q, rhs, cx)
-                    .map_err(|e| e.inside("rhs").inside("combined").inside("expr").inside("wrap"))?;
+                let l = self.resolve(q, lhs, cx).map_err(|e| {
+                    e.inside("lhs")
+                        .inside("combined")
+                        .inside("expr")
+                        .inside("wrap")
+                })?;
+                let r = self.resolve(q, rhs, cx).map_err(|e| {
+                    e.inside("rhs")
+                        .inside("combined")
+                        .inside("expr")
+                        .inside("wrap")
+                })?;
                 let scalar = self.registry.combine(
                     *op,
                     Self::arg(&l),
@@ -973,7 +975,7 @@ impl Binder<'_> {
     /// Columns that an expression reads, those of subqueries' outer references included.
     pub(super) fn columns_in(&self, scalar: &Scalar) -> Vec<ColumnId> {
         let mut found = Vec::new();
-        crate::plan::visit::columns_of_scalar(scalar, &mut found);
+        super::finish::columns_of(crate::plan::Node::Scalar(scalar), &mut found);
         found
     }
 
@@ -1190,10 +1192,7 @@ pub(super) fn boolean(predicate: Predicate) -> Bound {
 
 fn frame_of(frame: Frame) -> Result<WindowFrame> {
     use crate::queryset::{FrameExclusion, FrameUnit};
-    if frame
-        .exclude
-        .is_some_and(|e| e != FrameExclusion::NoOthers)
-    {
+    if frame.exclude.is_some_and(|e| e != FrameExclusion::NoOthers) {
         return Err(Error::new(
             Code::NotSupported,
             "This backend does not support window frame exclusions.",
@@ -1247,9 +1246,24 @@ fn lookups_of(condition: &Q, found: &mut Vec<String>) {
 
 fn rename_prefix(condition: &Q, prefix: &str, name: &str) -> Q {
     match condition {
-        Q::And(parts) => Q::And(parts.iter().map(|p| rename_prefix(p, prefix, name)).collect()),
-        Q::Or(parts) => Q::Or(parts.iter().map(|p| rename_prefix(p, prefix, name)).collect()),
-        Q::Xor(parts) => Q::Xor(parts.iter().map(|p| rename_prefix(p, prefix, name)).collect()),
+        Q::And(parts) => Q::And(
+            parts
+                .iter()
+                .map(|p| rename_prefix(p, prefix, name))
+                .collect(),
+        ),
+        Q::Or(parts) => Q::Or(
+            parts
+                .iter()
+                .map(|p| rename_prefix(p, prefix, name))
+                .collect(),
+        ),
+        Q::Xor(parts) => Q::Xor(
+            parts
+                .iter()
+                .map(|p| rename_prefix(p, prefix, name))
+                .collect(),
+        ),
         Q::Not(inner) => Q::Not(Box::new(rename_prefix(inner, prefix, name))),
         Q::Lookup { path, rhs } => Q::Lookup {
             path: match path.strip_prefix(prefix) {

@@ -50,8 +50,7 @@ impl Binder<'_> {
         } else {
             condition
         };
-        let (predicate, _) =
-            self.build_q(q, condition, FilterContext::default(), &mut reuse)?;
+        let (predicate, _) = self.build_q(q, condition, FilterContext::default(), &mut reuse)?;
         let query = self.q_mut(q)?;
         if let Some(used) = reuse {
             query.used_aliases = used;
@@ -297,8 +296,7 @@ impl Binder<'_> {
                         }
                         other => other,
                     };
-                    predicate =
-                        predicate.and(Predicate::Not(Box::new(Predicate::IsNull(plain))));
+                    predicate = predicate.and(Predicate::Not(Box::new(Predicate::IsNull(plain))));
                 }
                 if let Some((id, bound)) = value_column
                     && self.columns.get(id)?.nullable
@@ -312,11 +310,7 @@ impl Binder<'_> {
         }
         Ok((
             predicate,
-            if require_outer {
-                BTreeSet::new()
-            } else {
-                used
-            },
+            if require_outer { BTreeSet::new() } else { used },
         ))
     }
 

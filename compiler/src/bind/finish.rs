@@ -10,8 +10,8 @@ use super::query::{AliasId, Combined, GroupBy, Query, QueryId, Rows};
 use super::{Binder, Definition};
 use crate::error::{Code, Error, Result};
 use crate::plan::{
-    AggregateCall, Cardinality, Column, ColumnId, Join, Node, Origin, Predicate, Rel,
-    Scalar, SetOp, SortKey, SourceId, WindowCall, visit,
+    AggregateCall, Cardinality, Column, ColumnId, Join, Node, Origin, Predicate, Rel, Scalar,
+    SortKey, SourceId, WindowCall, visit,
 };
 use crate::queryset::OrderTerm;
 use crate::schema::FieldKind;
@@ -64,7 +64,14 @@ impl Binder<'_> {
         wanted.extend(order.iter().map(|k| k.scalar.clone()));
         wanted.extend(distinct_on.iter().cloned());
         if grouped {
-            self.group(q, &query, &mut building, &wanted, &split.having, &split.qualify)?;
+            self.group(
+                q,
+                &query,
+                &mut building,
+                &wanted,
+                &split.having,
+                &split.qualify,
+            )?;
             if !split.having.is_empty() {
                 self.ensure_all(q, &mut building, split.having.iter().map(Node::Predicate))?;
                 let predicate = conjunction(split.having);
@@ -218,7 +225,11 @@ impl Binder<'_> {
                 on.push((self.fitting(lhs, rhs)?, rhs));
             }
             if let Some(condition) = &join.condition {
-                self.ensure_all(q, &mut building, std::iter::once(Node::Predicate(condition)))?;
+                self.ensure_all(
+                    q,
+                    &mut building,
+                    std::iter::once(Node::Predicate(condition)),
+                )?;
             }
             let rel = std::mem::replace(&mut building.rel, Rel::Empty);
             building.rel = Rel::Join(Box::new(Join {
@@ -226,10 +237,7 @@ impl Binder<'_> {
                 source: alias.source,
                 kind: join.kind,
                 on,
-                condition: join
-                    .condition
-                    .clone()
-                    .filter(|p| *p != Predicate::TRUE),
+                condition: join.condition.clone().filter(|p| *p != Predicate::TRUE),
                 cardinality: if join.many {
                     Cardinality::Many
                 } else {
@@ -243,9 +251,11 @@ impl Binder<'_> {
     /// Aliases that are needed: referenced, or on the way to one that is.
     fn used_aliases(&self, query: &Query) -> Vec<AliasId> {
         let mut needed: HashSet<AliasId> = HashSet::new();
-        let first_used = query.order.iter().copied().find(|id| {
-            query.aliases.get(*id).is_some_and(|a| a.refs > 0)
-        });
+        let first_used = query
+            .order
+            .iter()
+            .copied()
+            .find(|id| query.aliases.get(*id).is_some_and(|a| a.refs > 0));
         let base = first_used.or_else(|| query.order.first().copied());
         for id in &query.order {
             if query.aliases.get(*id).is_some_and(|a| a.refs > 0) {
@@ -595,11 +605,9 @@ impl Binder<'_> {
                     .find(|(p, o, _)| p == partition && o == order)
                 {
                     Some((_, _, outputs)) => outputs.push((id, call.clone())),
-                    None => groups.push((
-                        partition.clone(),
-                        order.clone(),
-                        vec![(id, call.clone())],
-                    )),
+                    None => {
+                        groups.push((partition.clone(), order.clone(), vec![(id, call.clone())]))
+                    }
                 }
             }
         }
@@ -744,8 +752,7 @@ impl Binder<'_> {
     fn reads(&self, q: QueryId, predicate: &Predicate) -> (bool, bool) {
         let mut columns = Vec::new();
         columns_of(Node::Predicate(predicate), &mut columns);
-        let window =
-            self.any_definition(q, &columns, &|d| matches!(d, Definition::Window { .. }));
+        let window = self.any_definition(q, &columns, &|d| matches!(d, Definition::Window { .. }));
         let aggregate =
             self.any_definition(q, &columns, &|d| matches!(d, Definition::Aggregate(_)));
         (aggregate, window)
@@ -798,9 +805,7 @@ impl Binder<'_> {
                 let ty = scalar.ty(&self.columns)?;
                 let nullable = inputs.iter().any(|(_, c)| {
                     c.get(i).is_none_or(|(_, s)| match s {
-                        Scalar::Column(id) => {
-                            self.columns.get(*id).map_or(true, |c| c.nullable)
-                        }
+                        Scalar::Column(id) => self.columns.get(*id).map_or(true, |c| c.nullable),
                         _ => true,
                     })
                 });
@@ -917,7 +922,11 @@ impl Binder<'_> {
                 },
             };
             let desc = desc ^ !query.standard_ordering;
-            let wanted = if name == "pk" { pk.clone() } else { name.clone() };
+            let wanted = if name == "pk" {
+                pk.clone()
+            } else {
+                name.clone()
+            };
             let attname = match model.names.get(&wanted) {
                 Some(crate::schema::NameTarget::Field(f)) => self.schema.field(*f)?.attname.clone(),
                 _ => wanted.clone(),
@@ -969,7 +978,7 @@ impl Binder<'_> {
 
 /// Columns that a tree reads, subqueries' outer references included.
 pub(super) fn columns_of(node: Node<'_>, found: &mut Vec<ColumnId>) {
-    visit::visit(node, &mut |node, _| {
+    visit(node, &mut |node, _| {
         if let Node::Scalar(Scalar::Column(id)) = node
             && !found.contains(id)
         {
@@ -1020,4 +1029,3 @@ fn without_carried(
     }
     Ok(kept)
 }
-

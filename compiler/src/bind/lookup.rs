@@ -116,9 +116,9 @@ impl Binder<'_> {
         lookups: &[String],
     ) -> Result<Bound> {
         if lhs.relation.is_none()
-            && let Some(transform) =
-                self.registry
-                    .transform(&lhs.ty, name, self.schema.settings())
+            && let Some(transform) = self
+                .registry
+                .transform(&lhs.ty, name, self.schema.settings())
         {
             let scalar = transform.apply(Self::arg(&lhs), self.registry, &self.context())?;
             return self.typed(scalar);
@@ -259,9 +259,7 @@ impl Binder<'_> {
             "exact" | "gt" | "gte" | "lt" | "lte" => self.compare(q, name, lhs, rhs, json),
             "in" => self.in_lookup(q, lhs, rhs),
             "range" => self.range(lhs, rhs),
-            "contains" | "contained_by" if json => {
-                self.special(&format!("json_{name}"), &lhs, rhs)
-            }
+            "contains" | "contained_by" if json => self.special(&format!("json_{name}"), &lhs, rhs),
             "has_key" | "has_keys" | "has_any_keys" => {
                 self.special(&format!("json_{name}"), &lhs, rhs)
             }
@@ -316,9 +314,7 @@ impl Binder<'_> {
         }
         let rhs = match rhs {
             Rhs::Value(value) => {
-                if !json
-                    && let Some(outcome) = self.out_of_range(&lhs, op, &value)
-                {
+                if !json && let Some(outcome) = self.out_of_range(&lhs, op, &value) {
                     return Ok(self.folded(&lhs, outcome).into());
                 }
                 if json && name == "exact" && matches!(value, Value::Null | Value::JsonNull) {
@@ -975,10 +971,7 @@ impl Binder<'_> {
         let mut branches = Vec::with_capacity(items.len());
         for item in items {
             let values = self.tuple_of("in", item, parts.len())?;
-            if values
-                .iter()
-                .any(|v| matches!(v, Rhs::Value(Value::Null)))
-            {
+            if values.iter().any(|v| matches!(v, Rhs::Value(Value::Null))) {
                 continue;
             }
             let values = self.tuple_values(&parts, lhs, values)?;

@@ -40,7 +40,7 @@ use crate::error::{Code, Error, Result};
 use crate::functions::{Arg, Context, Registry};
 use crate::plan::{AggregateCall, ColumnId, Columns, Plan, Rel, Scalar, SortKey, WindowCall};
 use crate::queryset::{Statement, Value};
-use crate::schema::{FieldRef, FieldType, ModelId, Schema};
+use crate::schema::{FieldRef, FieldType, Schema};
 
 use filter::Reuse;
 use query::{JoinField, Query, QueryId};
@@ -111,7 +111,6 @@ struct Bound {
 /// A relation at the end of a path.
 #[derive(Debug, Clone)]
 struct Relation {
-    model: ModelId,
     targets: Vec<FieldRef>,
     by: JoinField,
 }
@@ -126,10 +125,7 @@ enum Rhs {
     /// An expression.
     Scalar(Bound),
     /// A queryset; `explicit` for `Subquery(...)`.
-    Query {
-        id: QueryId,
-        explicit: bool,
-    },
+    Query { id: QueryId, explicit: bool },
 }
 
 /// How references are resolved.
@@ -178,9 +174,7 @@ impl Binder<'_> {
     /// A bound expression as an argument of a registered function.
     fn arg(bound: &Bound) -> Arg {
         match &bound.scalar {
-            Scalar::Literal(literal)
-                if literal.value == bson::Bson::Null && bound.is_untyped() =>
-            {
+            Scalar::Literal(literal) if literal.value == bson::Bson::Null && bound.is_untyped() => {
                 Arg::untyped_null()
             }
             scalar => Arg {

@@ -43,7 +43,11 @@ impl Binder<'_> {
             }
             .map_err(|e| {
                 let e = e.inside(i);
-                if meta { e.inside("ordering") } else { e.inside("order_by") }
+                if meta {
+                    e.inside("ordering")
+                } else {
+                    e.inside("order_by")
+                }
             })?;
             for key in found {
                 let direction = key.clone_direction();
@@ -52,7 +56,10 @@ impl Binder<'_> {
                     scalar => vec![scalar],
                 };
                 for scalar in parts {
-                    let key = SortKey { scalar, ..direction.clone() };
+                    let key = SortKey {
+                        scalar,
+                        ..direction.clone()
+                    };
                     if !keys.iter().any(|k| k.scalar == key.scalar) {
                         keys.push(key);
                     }
@@ -143,9 +150,8 @@ impl Binder<'_> {
             && name != "pk"
         {
             let field = self.schema.field(by.field)?;
-            let raw = !by.reverse
-                && pieces.last() == Some(&field.attname)
-                && field.attname != field.name;
+            let raw =
+                !by.reverse && pieces.last() == Some(&field.attname) && field.attname != field.name;
             let ordering = self.schema.model(info.model)?.ordering.clone();
             if !raw && !ordering.is_empty() {
                 if !seen.insert(info.joins.clone()) {
@@ -244,10 +250,7 @@ fn prefixed(expr: &Expr, prefix: &str) -> Expr {
                     then: prefixed(&w.then, prefix),
                 })
                 .collect(),
-            default: case
-                .default
-                .as_ref()
-                .map(|d| Box::new(prefixed(d, prefix))),
+            default: case.default.as_ref().map(|d| Box::new(prefixed(d, prefix))),
             output: case.output.clone(),
         }),
         other => other.clone(),

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use super::query::{AliasId, JoinField, QueryId};
 use super::{Binder, Bound, Relation};
 use crate::error::{Code, Error, Result};
-use crate::plan::{ArrayFact, Column, ColumnId, CompareOp, Literal, Origin, Predicate, Scalar, SourceId};
+use crate::plan::{
+    ArrayFact, Column, ColumnId, CompareOp, Literal, Origin, Predicate, Scalar, SourceId,
+};
 use crate::schema::{FieldKind, FieldRef, FieldType, ModelId, NameTarget, StorageFamily};
 
 /// One join of a path.
@@ -36,7 +38,6 @@ pub(super) struct ResolvedPath {
     pub model: ModelId,
     /// How many names were used.
     pub used: usize,
-    pub per_name: Vec<(String, Vec<PathInfo>)>,
 }
 
 /// A path that could not be resolved as wanted.
@@ -98,8 +99,7 @@ impl Binder<'_> {
                             .split_last()
                             .ok_or_else(|| Error::internal("empty relation name"))?;
                         if !first.is_empty() {
-                            let before =
-                                self.names_to_path(q, first, model, allow_many, strict)?;
+                            let before = self.names_to_path(q, first, model, allow_many, strict)?;
                             prefix = before.infos;
                             model = before.model;
                         }
@@ -200,7 +200,6 @@ impl Binder<'_> {
             targets,
             model,
             used,
-            per_name,
         })
     }
 
@@ -352,11 +351,7 @@ impl Binder<'_> {
             } else {
                 true
             };
-            let limited = if info.many {
-                reuse.as_deref()
-            } else {
-                None
-            };
+            let limited = if info.many { reuse.as_deref() } else { None };
             let parent = at;
             at = self.join(
                 q,
@@ -571,7 +566,6 @@ impl Binder<'_> {
             .last()
             .ok_or_else(|| Error::internal("relation without path"))?;
         Ok(Relation {
-            model: last.to,
             targets: last.targets.clone(),
             by,
         })

@@ -110,15 +110,14 @@ impl Binder<'_> {
             if want.own.as_ref().is_none_or(|p| p.queryset.is_none())
                 && let Some((alias, model)) = places.get(&here).copied()
             {
-                let node = nodes.iter_mut().find(
-                    |n| matches!(n, OutputNode::Related { name, .. } if *name == want.name),
-                );
+                let node = nodes
+                    .iter_mut()
+                    .find(|n| matches!(n, OutputNode::Related { name, .. } if *name == want.name));
                 if let Some(OutputNode::Related {
                     nodes, prefetched, ..
                 }) = node
                 {
-                    let more =
-                        self.level(q, model, alias, &here, want.rest, nodes, places)?;
+                    let more = self.level(q, model, alias, &here, want.rest, nodes, places)?;
                     prefetched.extend(more);
                     continue;
                 }
@@ -390,9 +389,10 @@ impl Binder<'_> {
     fn child_query(&mut self, target: ModelId, want: &Wanted) -> Result<QueryId> {
         match want.own.as_ref().and_then(|p| p.queryset.clone()) {
             Some(queryset) => {
-                let values = queryset.calls.iter().any(|c| {
-                    matches!(c, Call::Values(_) | Call::ValuesList { .. } | Call::Raw(_))
-                });
+                let values = queryset
+                    .calls
+                    .iter()
+                    .any(|c| matches!(c, Call::Values(_) | Call::ValuesList { .. } | Call::Raw(_)));
                 if values {
                     return Err(Error::new(
                         Code::ValueError,

@@ -7,7 +7,7 @@ use super::Binder;
 use super::lookup::python_class;
 use crate::error::{Code, Error, Result};
 use crate::queryset::Value;
-use crate::schema::{FieldKind, FieldType, StorageFamily};
+use crate::schema::{FieldType, StorageFamily};
 
 impl Binder<'_> {
     /// The storage form of a prepared value.
@@ -113,9 +113,10 @@ pub(super) fn named(error: Error, field: &str) -> Error {
     if field.is_empty() || !error.message().starts_with("Field expected") {
         return error;
     }
-    let message = error
-        .message()
-        .replacen("Field expected", &format!("Field '{field}' expected"), 1);
+    let message =
+        error
+            .message()
+            .replacen("Field expected", &format!("Field '{field}' expected"), 1);
     Error::new(error.code(), message)
 }
 
@@ -160,9 +161,7 @@ fn float(value: &Value) -> Result<Value> {
         Value::Float(_) => value.clone(),
         Value::Int(i) => Value::Float(i.to_string().parse().map_err(|_| number_error(value))?),
         Value::Bool(b) => Value::Float(f64::from(u8::from(*b))),
-        Value::Decimal(d) => {
-            Value::Float(d.to_string().parse().map_err(|_| number_error(value))?)
-        }
+        Value::Decimal(d) => Value::Float(d.to_string().parse().map_err(|_| number_error(value))?),
         Value::Str(text) => match text.trim().parse::<f64>() {
             Ok(float) => Value::Float(float),
             Err(_) => return Err(number_error(value)),
@@ -249,9 +248,7 @@ fn duration(value: &Value) -> Result<Value> {
 }
 
 fn uuid(value: &Value) -> Result<Value> {
-    let error = || {
-        invalid(format!("“{}” is not a valid UUID.", python_str(value)))
-    };
+    let error = || invalid(format!("“{}” is not a valid UUID.", python_str(value)));
     Ok(match value {
         Value::Uuid(_) => value.clone(),
         Value::Int(i) => Value::Uuid(u128::try_from(*i).map_err(|_| error())?.to_be_bytes()),
@@ -265,7 +262,11 @@ fn uuid(value: &Value) -> Result<Value> {
             if hex.len() != 32 {
                 return Err(error());
             }
-            Value::Uuid(u128::from_str_radix(&hex, 16).map_err(|_| error())?.to_be_bytes())
+            Value::Uuid(
+                u128::from_str_radix(&hex, 16)
+                    .map_err(|_| error())?
+                    .to_be_bytes(),
+            )
         }
         _ => return Err(error()),
     })
@@ -291,12 +292,7 @@ fn parse_date(text: &str) -> Option<civil::Date> {
     if parts.next().is_some() || year.len() != 4 || month.len() > 2 || day.len() > 2 {
         return None;
     }
-    civil::Date::new(
-        year.parse().ok()?,
-        month.parse().ok()?,
-        day.parse().ok()?,
-    )
-    .ok()
+    civil::Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).ok()
 }
 
 fn parse_time(text: &str) -> Option<civil::Time> {
@@ -350,7 +346,9 @@ fn parse_duration(text: &str) -> Option<i64> {
         }
         let (last, first) = parts.split_last()?;
         for part in first {
-            seconds = seconds.checked_add(part.parse::<i64>().ok()?)?.checked_mul(60)?;
+            seconds = seconds
+                .checked_add(part.parse::<i64>().ok()?)?
+                .checked_mul(60)?;
         }
         let (whole, fraction) = last.split_once(['.', ',']).unwrap_or((last, ""));
         seconds = seconds.checked_add(whole.parse::<i64>().ok()?)?;
@@ -437,12 +435,4 @@ fn python_repr(value: &Value) -> String {
         | Value::Regex(_) => python_str(value),
         other => format!("<{}>", python_class(other)),
     }
-}
-
-/// The kind of a field that holds whole numbers.
-pub(super) fn is_key(kind: FieldKind) -> bool {
-    matches!(
-        kind,
-        FieldKind::AutoField | FieldKind::BigAutoField | FieldKind::SmallAutoField
-    )
 }

@@ -204,7 +204,8 @@ impl Query {
     }
 
     pub fn has_limit_one(&self) -> bool {
-        self.high.is_some_and(|high| high.saturating_sub(self.low) == 1)
+        self.high
+            .is_some_and(|high| high.saturating_sub(self.low) == 1)
     }
 
     pub fn alias(&self, id: AliasId) -> Result<&Alias> {
@@ -316,7 +317,8 @@ impl Query {
     }
 
     pub fn clear_ordering(&mut self, force: bool, clear_default: bool) {
-        if !force && (self.is_sliced() || !self.distinct_fields.is_empty() || self.select_for_update)
+        if !force
+            && (self.is_sliced() || !self.distinct_fields.is_empty() || self.select_for_update)
         {
             return;
         }
@@ -390,8 +392,15 @@ impl Binder<'_> {
     fn new_source(&mut self, model: ModelId, name: String) -> Result<(SourceId, String)> {
         let model = self.schema.model(model)?;
         let concrete = self.schema.model(model.concrete)?;
+        let mut stored = Vec::with_capacity(concrete.fields.len());
+        for field in &concrete.fields {
+            if field.is_concrete() {
+                stored.push(field.column.clone());
+            }
+        }
         let source = self.columns.add_source(Source {
             name,
+            stored,
             model: concrete.id,
             collection: concrete.collection.clone(),
         });
@@ -441,12 +450,17 @@ impl Binder<'_> {
             .copied()
             .filter(|id| reuse.is_none_or(|r| r.contains(id)))
             .filter(|id| {
-                self.q(q).ok().and_then(|query| query.aliases.get(*id)).is_some_and(|a| {
-                    a.collection == collection
-                        && a.join.as_ref().is_some_and(|j| {
-                            j.parent == parent && j.by == by && j.filtered.as_deref() == filtered
-                        })
-                })
+                self.q(q)
+                    .ok()
+                    .and_then(|query| query.aliases.get(*id))
+                    .is_some_and(|a| {
+                        a.collection == collection
+                            && a.join.as_ref().is_some_and(|j| {
+                                j.parent == parent
+                                    && j.by == by
+                                    && j.filtered.as_deref() == filtered
+                            })
+                    })
             })
             .next_back();
         if let Some(found) = found {

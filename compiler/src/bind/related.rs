@@ -191,20 +191,14 @@ impl Binder<'_> {
                     ),
                 ));
             }
-            let info = match self.setup_joins(
-                q,
-                std::slice::from_ref(name),
-                model,
-                alias,
-                None,
-                true,
-            ) {
-                Ok(info) => info,
-                Err(PathError::Other(error)) => return Err(error),
-                Err(PathError::Multi(_)) => {
-                    return Err(Error::internal("multi-valued relation where allowed"));
-                }
-            };
+            let info =
+                match self.setup_joins(q, std::slice::from_ref(name), model, alias, None, true) {
+                    Ok(info) => info,
+                    Err(PathError::Other(error)) => return Err(error),
+                    Err(PathError::Multi(_)) => {
+                        return Err(Error::internal("multi-valued relation where allowed"));
+                    }
+                };
             let last = info.joins.last().copied().unwrap_or(alias);
             let empty = Mask::default();
             let sub_mask = mask.0.get(name).unwrap_or(&empty);

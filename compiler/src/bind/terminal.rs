@@ -27,11 +27,9 @@ impl Binder<'_> {
                 .aggregated(q, exprs)
                 .map_err(|e| e.inside("aggregate").inside("do"))?,
             other => {
-                return Err(Error::unsupported(
-                    name_of(other),
-                    "writes are not compiled yet",
-                )
-                .at("/do"));
+                return Err(
+                    Error::unsupported(name_of(other), "writes are not compiled yet").at("/do"),
+                );
             }
         };
         Ok(Plan {
@@ -291,7 +289,7 @@ impl Binder<'_> {
         let scalars: Vec<Scalar> = results.iter().map(|(_, s)| s.clone()).collect();
         let inputs = self.inputs_of_aggregates(q, &scalars);
         let (rel, columns) = self.finish_combined(q, &combined)?;
-        let mut definitions = crate::plan::substitute::Definitions::default();
+        let mut definitions = crate::plan::Definitions::default();
         for input in inputs {
             let Scalar::Column(id) = input else { continue };
             let name = self.columns.get(id)?.name.clone();
@@ -308,7 +306,7 @@ impl Binder<'_> {
             }
         }
         let (mut rel, _) = self.aggregate_all(q, rel, &scalars)?;
-        crate::plan::substitute::substitute_rel(&mut rel, &definitions);
+        crate::plan::substitute_rel(&mut rel, &definitions);
         let nodes = self.nodes(q, results)?;
         Ok((
             rel,

@@ -1,6 +1,7 @@
 //! From plan to MongoDB's languages: for each condition the cheapest form with the same truth.
 
 use crate::error::{Error, Result};
+use crate::functions::Registry;
 use crate::plan::Plan;
 use crate::program::Program;
 use crate::shape::Shape;
@@ -10,6 +11,6 @@ use crate::target::Target;
 ///
 /// # Errors
 /// `Unsupported` for what the target cannot do.
-pub fn lower(_plan: Plan, _target: &Target) -> Result<(Program, Shape)> {
+pub fn lower(_plan: Plan, _registry: &Registry, _target: &Target) -> Result<(Program, Shape)> {
     Err(Error::unsupported("lowering", "it is being built"))
 }
