@@ -56,12 +56,8 @@ fn sentence(error: &Error) -> String {
 /// A sentence without the names and numbers in it.
 fn general(sentence: &str) -> String {
     let mut short = String::with_capacity(sentence.len());
-    for (number, part) in sentence.split('"').enumerate() {
-        if number % 2 == 1 {
-            short.push_str("\"..\"");
-        } else {
-            short.push_str(part);
-        }
+    for (number, part) in sentence.split(['"', '\'']).enumerate() {
+        short.push_str(if number % 2 == 1 { "'..'" } else { part });
     }
     compare::shorten(&short)
 }
