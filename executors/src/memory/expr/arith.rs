@@ -1,0 +1,305 @@
+//! `$add`, `$subtract`, `$multiply`, `$divide`, `$mod`: promotion int, long, double, decimal; integers that overflow
+//! widen.
+use super::{Result, Summation};
+use crate::memory::decimal;
+use crate::memory::error::{Code, EngineError};
+use crate::memory::value::{Decimal, Value, ValueRef, num};
+
+/// Any number as a decimal, doubles with 15 digits.
+pub(crate) fn to_decimal(v: &Value) -> Decimal {
+    match v {
+        Value::Int32(n) => Decimal::from_i64(i64::from(*n)),
+        Value::Int64(n) => Decimal::from_i64(*n),
+        Value::Double(x) => decimal::from_f64(*x),
+        Value::Decimal(d) => *d,
+        _ => Decimal::NAN,
+    }
+}
+
+pub(crate) fn to_double(v: &Value) -> f64 {
+    v.as_f64().unwrap_or(f64::NAN)
+}
+
+fn long(v: &Value) -> Option<i64> {
+    match v {
+        Value::Int32(n) => Some(i64::from(*n)),
+        Value::Int64(n) => Some(*n),
+        _ => None,
+    }
+}
+
+/// The milliseconds of a date, of a timestamp or of an ObjectId's creation.
+pub(crate) fn coerce_date(v: ValueRef<'_>) -> Option<i64> {
+    match v {
+        ValueRef::Date(ms) => Some(ms),
+        ValueRef::Timestamp(t) => i64::try_from(t >> 32).ok()?.checked_mul(1000),
+        ValueRef::ObjectId([a, b, c, d, ..]) => {
+            Some(i64::from(u32::from_be_bytes([a, b, c, d])) * 1000)
+        }
+        _ => None,
+    }
+}
+
+fn overflow(what: &str) -> EngineError {
+    EngineError::new(Code::Overflow, format!("date overflow in {what}"))
+}
+
+/// The sum of two values, as `$add` gives it.
+///
+/// # Errors
+/// `TypeMismatch`; 16612 for two dates; `Overflow`.
+pub fn add(a: &Value, b: &Value) -> Result<Value> {
+    match (a, b) {
+        (Value::Int32(x), Value::Int32(y)) => Ok(Value::int(i64::from(*x) + i64::from(*y))),
+        (Value::Double(x), Value::Double(y)) => Ok(Value::Double(x + y)),
+        _ => add_all([a, b].into_iter()),
+    }
+}
+
+pub(super) fn add_two(a: Value, b: Value) -> Result<Value> {
+    add(&a, &b)
+}
+
+pub(super) fn add_many(args: Vec<Value>) -> Result<Value> {
+    add_all(args.iter())
+}
+
+fn add_all<'v>(args: impl Iterator<Item = &'v Value>) -> Result<Value> {
+    let mut sum = Summation::default();
+    let mut date = false;
+    for v in args {
+        match v {
+            Value::Date(ms) => {
+                if date {
+                    return Err(EngineError::location(
+                        16612,
+                        "only one date allowed in an $add expression",
+                    ));
+                }
+                date = true;
+                sum.add_millis(*ms);
+            }
+            v if v.is_nullish() => return Ok(Value::Null),
+            v if sum.add(v) => {}
+            v => {
+                return Err(EngineError::type_mismatch(format!(
+                    "$add only supports numeric or date types, not {}",
+                    v.type_name()
+                )));
+            }
+        }
+    }
+    if date {
+        return Ok(Value::Date(sum.millis().ok_or_else(|| overflow("$add"))?));
+    }
+    Ok(sum.value())
+}
+
+/// The difference, as `$subtract` gives it.
+///
+/// # Errors
+/// `TypeMismatch`, `Overflow`.
+pub fn sub(a: &Value, b: &Value) -> Result<Value> {
+    if a.is_nullish() || b.is_nullish() {
+        return Ok(Value::Null);
+    }
+    match (a, b) {
+        (Value::Date(x), Value::Date(y)) => {
+            let d = x.checked_sub(*y).ok_or_else(|| overflow("$subtract"))?;
+            return Ok(Value::Int64(d));
+        }
+        (Value::Date(x), y) if y.is_number() => {
+            let y = match y {
+                Value::Double(y) => num::exact_i64(y.round()),
+                Value::Decimal(d) => {
+                    decimal::to_integral(*d, decimal::Rounding::HalfEven).exact_i64()
+                }
+                other => other.as_i64(),
+            };
+            let d = y.and_then(|y| x.checked_sub(y));
+            return Ok(Value::Date(d.ok_or_else(|| overflow("$subtract"))?));
+        }
+        _ => {}
+    }
+    if !a.is_number() || !b.is_number() {
+        return Err(EngineError::type_mismatch(format!(
+            "can't $subtract {} from {}",
+            b.type_name(),
+            a.type_name()
+        )));
+    }
+    Ok(match (a, b) {
+        (Value::Decimal(_), _) | (_, Value::Decimal(_)) => {
+            Value::Decimal(decimal::sub(to_decimal(a), to_decimal(b)))
+        }
+        (Value::Int32(x), Value::Int32(y)) => Value::int(i64::from(*x) - i64::from(*y)),
+        _ => match (long(a), long(b)) {
+            (Some(x), Some(y)) => match x.checked_sub(y) {
+                Some(d) => Value::Int64(d),
+                None => Value::Double(num::i64_to_f64(x) - num::i64_to_f64(y)),
+            },
+            _ => Value::Double(to_double(a) - to_double(b)),
+        },
+    })
+}
+
+pub(super) fn subtract(a: Value, b: Value) -> Result<Value> {
+    sub(&a, &b)
+}
+
+/// The product, as `$multiply` gives it.
+///
+/// # Errors
+/// `TypeMismatch`.
+pub fn mul(a: &Value, b: &Value) -> Result<Value> {
+    for v in [a, b] {
+        if v.is_nullish() {
+            return Ok(Value::Null);
+        }
+        if !v.is_number() {
+            return Err(EngineError::type_mismatch(format!(
+                "$multiply only supports numeric types, not {}",
+                v.type_name()
+            )));
+        }
+    }
+    Ok(match (a, b) {
+        (Value::Decimal(_), _) | (_, Value::Decimal(_)) => {
+            Value::Decimal(decimal::mul(to_decimal(a), to_decimal(b)))
+        }
+        (Value::Int32(x), Value::Int32(y)) => Value::int(i64::from(*x) * i64::from(*y)),
+        _ => match (long(a), long(b)) {
+            (Some(x), Some(y)) => match x.checked_mul(y) {
+                Some(p) => Value::Int64(p),
+                None => Value::Double(num::i64_to_f64(x) * num::i64_to_f64(y)),
+            },
+            _ => Value::Double(to_double(a) * to_double(b)),
+        },
+    })
+}
+
+pub(super) fn multiply_two(a: Value, b: Value) -> Result<Value> {
+    mul(&a, &b)
+}
+
+pub(super) fn multiply_many(args: Vec<Value>) -> Result<Value> {
+    let mut product = Value::Int32(1);
+    for v in &args {
+        product = mul(&product, v)?;
+        if product.is_nullish() {
+            return Ok(Value::Null);
+        }
+    }
+    Ok(product)
+}
+
+pub(super) fn divide(a: Value, b: Value) -> Result<Value> {
+    if a.is_nullish() || b.is_nullish() {
+        return Ok(Value::Null);
+    }
+    if !a.is_number() || !b.is_number() {
+        return Err(EngineError::type_mismatch(format!(
+            "$divide only supports numeric types, not {} and {}",
+            a.type_name(),
+            b.type_name()
+        )));
+    }
+    let by_zero = || EngineError::bad_value("can't $divide by zero");
+    if matches!(a, Value::Decimal(_)) || matches!(b, Value::Decimal(_)) {
+        let (x, y) = (to_decimal(&a), to_decimal(&b));
+        if y.is_zero() {
+            return Err(by_zero());
+        }
+        return Ok(Value::Decimal(decimal::div(x, y)));
+    }
+    let (x, y) = (to_double(&a), to_double(&b));
+    if y == 0.0 {
+        return Err(by_zero());
+    }
+    Ok(Value::Double(x / y))
+}
+
+pub(super) fn modulo(a: Value, b: Value) -> Result<Value> {
+    if a.is_nullish() || b.is_nullish() {
+        return Ok(Value::Null);
+    }
+    if !a.is_number() || !b.is_number() {
+        return Err(EngineError::location(
+            16611,
+            format!(
+                "$mod only supports numeric types, not {} and {}",
+                a.type_name(),
+                b.type_name()
+            ),
+        ));
+    }
+    let by_zero = || EngineError::location(16610, "can't $mod by zero");
+    if matches!(a, Value::Decimal(_)) || matches!(b, Value::Decimal(_)) {
+        let (x, y) = (to_decimal(&a), to_decimal(&b));
+        if y.is_zero() {
+            return Err(by_zero());
+        }
+        return Ok(Value::Decimal(decimal::rem(x, y)));
+    }
+    Ok(match (&a, &b) {
+        (Value::Int32(_), Value::Int32(0)) => return Err(by_zero()),
+        (Value::Int32(x), Value::Int32(y)) => Value::Int32(x.checked_rem(*y).unwrap_or(0)),
+        _ => match (long(&a), long(&b)) {
+            (Some(_), Some(0)) => return Err(by_zero()),
+            (Some(x), Some(y)) => Value::Int64(x.checked_rem(y).unwrap_or(0)),
+            _ => {
+                let y = to_double(&b);
+                if y == 0.0 {
+                    return Err(by_zero());
+                }
+                Value::Double(to_double(&a) % y)
+            }
+        },
+    })
+}
+
+/// `$bitAnd`, `$bitOr`, `$bitXor` over ints and longs.
+fn bits(args: &[Value], name: &str, start: i64, f: fn(i64, i64) -> i64) -> Result<Value> {
+    let (mut total, mut wide) = (start, false);
+    for v in args {
+        match v {
+            Value::Int32(n) => total = f(total, i64::from(*n)),
+            Value::Int64(n) => {
+                wide = true;
+                total = f(total, *n);
+            }
+            v if v.is_nullish() => return Ok(Value::Null),
+            v => {
+                return Err(EngineError::type_mismatch(format!(
+                    "{name} only supports int and long operands, not {}",
+                    v.type_name()
+                )));
+            }
+        }
+    }
+    Ok(if wide { Value::Int64(total) } else { Value::int(total) })
+}
+
+pub(super) fn bit_and(args: Vec<Value>) -> Result<Value> {
+    bits(&args, "$bitAnd", -1, |a, b| a & b)
+}
+
+pub(super) fn bit_or(args: Vec<Value>) -> Result<Value> {
+    bits(&args, "$bitOr", 0, |a, b| a | b)
+}
+
+pub(super) fn bit_xor(args: Vec<Value>) -> Result<Value> {
+    bits(&args, "$bitXor", 0, |a, b| a ^ b)
+}
+
+pub(super) fn bit_not(v: Value) -> Result<Value> {
+    match v {
+        Value::Int32(n) => Ok(Value::Int32(!n)),
+        Value::Int64(n) => Ok(Value::Int64(!n)),
+        v if v.is_nullish() => Ok(Value::Null),
+        v => Err(EngineError::location(
+            28765,
+            format!("$bitNot only supports numeric types, not {}", v.type_name()),
+        )),
+    }
+}

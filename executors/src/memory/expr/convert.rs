@@ -1,0 +1,447 @@
+//! `$convert` and the `$toX` family.
+use bson::Bson;
+
+use super::compile::fold_if;
+use super::convert_binary::{self, ByteOrder, Encoding};
+use super::{Context, Env, Expr, Fields, Operator, Result, coerce_date};
+use crate::memory::datetime::{self, Format, Zone};
+use crate::memory::decimal;
+use crate::memory::error::{Code, EngineError};
+use crate::memory::value::{Decimal, Value, num};
+
+/// BSON's types by name and number, as `to` names them.
+const TYPES: &[(&str, i32)] = &[
+    ("double", 1),
+    ("string", 2),
+    ("object", 3),
+    ("array", 4),
+    ("binData", 5),
+    ("undefined", 6),
+    ("objectId", 7),
+    ("bool", 8),
+    ("date", 9),
+    ("null", 10),
+    ("regex", 11),
+    ("dbPointer", 12),
+    ("javascript", 13),
+    ("symbol", 14),
+    ("javascriptWithScope", 15),
+    ("int", 16),
+    ("timestamp", 17),
+    ("long", 18),
+    ("decimal", 19),
+    ("minKey", -1),
+    ("maxKey", 127),
+];
+
+/// The type to convert to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Target {
+    code: i32,
+    name: &'static str,
+    subtype: u8,
+}
+
+impl Target {
+    fn by_name(name: &str) -> Result<Self> {
+        TYPES
+            .iter()
+            .find(|(n, _)| *n == name)
+            .map(|(name, code)| Self {
+                code: *code,
+                name,
+                subtype: 0,
+            })
+            .ok_or_else(|| EngineError::bad_value(format!("Unknown type name: {name}")))
+    }
+
+    /// From the value of `to`; `None` for null.
+    fn read(v: &Value) -> Result<Option<Self>> {
+        match v {
+            Value::Str(s) => Self::by_name(s.as_str()).map(Some),
+            Value::Document(d) => {
+                let Some(mut target) = Self::read(&d.get("type"))? else {
+                    return Ok(None);
+                };
+                match d.get("subtype") {
+                    Value::Missing => {}
+                    v => {
+                        target.subtype = v
+                            .as_i64()
+                            .and_then(|n| u8::try_from(n).ok())
+                            .ok_or_else(|| EngineError::bad_value("In $convert, 'subtype' must be a valid BinData subtype"))?;
+                    }
+                }
+                Ok(Some(target))
+            }
+            v if v.is_number() => {
+                let code = v.as_i64().and_then(|n| i32::try_from(n).ok()).ok_or_else(|| {
+                    EngineError::failed_to_parse("In $convert, numeric 'to' argument is not an integer")
+                })?;
+                let found = TYPES.iter().find(|(_, c)| *c == code);
+                let (name, _) = found.ok_or_else(|| {
+                    EngineError::failed_to_parse(format!(
+                        "In $convert, numeric value for 'to' does not correspond to a BSON type: {code}"
+                    ))
+                })?;
+                Ok(Some(Self {
+                    code,
+                    name,
+                    subtype: 0,
+                }))
+            }
+            v if v.is_nullish() => Ok(None),
+            v => Err(EngineError::failed_to_parse(format!(
+                "$convert's 'to' argument must be a string or number, but is {}",
+                v.type_name()
+            ))),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Convert {
+    input: Expr,
+    to: Expr,
+    fixed: Option<Target>,
+    on_error: Option<Expr>,
+    on_null: Option<Expr>,
+    format: Option<Expr>,
+    byte_order: Option<Expr>,
+    base: Option<Expr>,
+}
+
+/// What steers a conversion besides the type.
+#[derive(Clone, Copy, Default)]
+struct Options {
+    encoding: Option<Encoding>,
+    byte_order: ByteOrder,
+    base: Option<u32>,
+}
+
+impl Operator for Convert {
+    fn eval(&self, env: &mut Env<'_>) -> Result<Value> {
+        let v = self.input.eval(env)?;
+        let target = match self.fixed {
+            Some(t) => Some(t),
+            None => Target::read(&self.to.eval(env)?)?,
+        };
+        if v.is_nullish() {
+            return match &self.on_null {
+                Some(e) => e.eval(env),
+                None => Ok(Value::Null),
+            };
+        }
+        let Some(target) = target else {
+            return Ok(Value::Null);
+        };
+        let mut options = Options::default();
+        if let Some(f) = &self.format {
+            options.encoding = convert_binary::encoding(&f.eval(env)?)?;
+        }
+        if let Some(b) = &self.byte_order {
+            options.byte_order = convert_binary::byte_order(&b.eval(env)?)?;
+        }
+        if let Some(b) = &self.base {
+            options.base = base(&b.eval(env)?)?;
+        }
+        match convert(&v, target, options) {
+            Err(e) => match &self.on_error {
+                Some(other) => other.eval(env),
+                None => Err(e),
+            },
+            done => done,
+        }
+    }
+}
+
+fn base(v: &Value) -> Result<Option<u32>> {
+    if v.is_nullish() {
+        return Ok(None);
+    }
+    match v.as_i64() {
+        Some(2) => Ok(Some(2)),
+        Some(8) => Ok(Some(8)),
+        Some(10) => Ok(Some(10)),
+        Some(16) => Ok(Some(16)),
+        _ => Err(EngineError::location(
+            3_501_301,
+            "In $convert, 'base' must be one of 2, 8, 10 and 16",
+        )),
+    }
+}
+
+pub(super) fn compile(name: &str, argument: &Bson, cx: Context<'_>) -> Result<Expr> {
+    let known = [
+        "input", "to", "onError", "onNull", "format", "byteOrder", "base",
+    ];
+    let fields = Fields::new(name, argument, &known, 9, 9)?;
+    let input = fields.required("input", 9, cx)?;
+    let to = fields.required("to", 9, cx)?;
+    let fixed = match to.as_literal() {
+        Some(v) => Target::read(v)?,
+        None => None,
+    };
+    let convert = Convert {
+        input,
+        to,
+        fixed,
+        on_error: fields.optional("onError", cx)?,
+        on_null: fields.optional("onNull", cx)?,
+        format: fields.optional("format", cx)?,
+        byte_order: fields.optional("byteOrder", cx)?,
+        base: fields.optional("base", cx)?,
+    };
+    let constant = convert.input.as_literal().is_some()
+        && convert.to.as_literal().is_some()
+        && argument.as_document().is_some_and(|d| d.len() == 2);
+    Ok(fold_if(constant, Expr::operator(convert)))
+}
+
+/// `$toInt` and the like.
+pub(super) fn compile_to(name: &str, argument: &Bson, cx: Context<'_>) -> Result<Expr> {
+    let [input] = cx.exactly(name, argument)?;
+    let mut target = Target::by_name(match name {
+        "$toBool" => "bool",
+        "$toDate" => "date",
+        "$toDecimal" => "decimal",
+        "$toDouble" => "double",
+        "$toInt" => "int",
+        "$toLong" => "long",
+        "$toObjectId" => "objectId",
+        "$toUUID" => "binData",
+        _ => "string",
+    })?;
+    let mut format = None;
+    if name == "$toUUID" {
+        target.subtype = 4;
+        format = Some(Expr::literal(Value::str("uuid")));
+    }
+    let constant = input.as_literal().is_some();
+    let convert = Convert {
+        input,
+        to: Expr::literal(Value::Null),
+        fixed: Some(target),
+        on_error: None,
+        on_null: None,
+        format,
+        byte_order: None,
+        base: None,
+    };
+    Ok(fold_if(constant, Expr::operator(convert)))
+}
+
+fn failure(message: impl Into<String>) -> EngineError {
+    EngineError::new(Code::ConversionFailure, message)
+}
+
+fn unsupported(v: &Value, target: Target) -> EngineError {
+    failure(format!(
+        "Unsupported conversion from {} to {} in $convert with no onError value",
+        v.type_name(),
+        target.name
+    ))
+}
+
+fn not_parsed(text: &str, why: &str) -> EngineError {
+    failure(format!(
+        "Failed to parse number '{text}' in $convert with no onError value: {why}"
+    ))
+}
+
+fn convert(v: &Value, target: Target, options: Options) -> Result<Value> {
+    match target.name {
+        "double" => to_double(v, target, options),
+        "string" => to_string(v, target, options),
+        "bool" => Ok(Value::Bool(match v {
+            Value::Bool(b) => *b,
+            Value::Str(_) => true,
+            v if v.is_number() => v.truthy(),
+            _ => true,
+        })),
+        "int" => {
+            let n = to_integer(v, target, options)?;
+            i32::try_from(n).map(Value::Int32).map_err(|_| {
+                failure("Conversion would overflow target type in $convert with no onError value")
+            })
+        }
+        "long" => to_integer(v, target, options).map(Value::Int64),
+        "decimal" => to_decimal(v, target),
+        "date" => to_date(v, target),
+        "objectId" => match v {
+            Value::ObjectId(_) => Ok(v.clone()),
+            Value::Str(s) => object_id(s.as_str()).map(Value::ObjectId).ok_or_else(|| {
+                failure(format!(
+                    "Failed to parse objectId '{s}' in $convert with no onError value"
+                ))
+            }),
+            v => Err(unsupported(v, target)),
+        },
+        "binData" => convert_binary::to_binary(v, target.subtype, options.encoding, options.byte_order)
+            .unwrap_or_else(|| Err(unsupported(v, target))),
+        "array" if v.as_array().is_some() => Ok(v.clone()),
+        "object" if v.as_document().is_some() => Ok(v.clone()),
+        "timestamp" if matches!(v, Value::Timestamp(_)) => Ok(v.clone()),
+        "regex" if matches!(v, Value::Regex(_)) => Ok(v.clone()),
+        _ => Err(unsupported(v, target)),
+    }
+}
+
+fn object_id(text: &str) -> Option<[u8; 12]> {
+    let bytes = convert_binary::unhex(text)?;
+    bytes.try_into().ok()
+}
+
+fn to_double(v: &Value, target: Target, options: Options) -> Result<Value> {
+    Ok(Value::Double(match v {
+        Value::Double(x) => *x,
+        Value::Bool(b) => f64::from(u8::from(*b)),
+        Value::Date(ms) => num::i64_to_f64(*ms),
+        Value::Decimal(d) => {
+            let x = d.to_f64();
+            if x.is_infinite() && !decimal::is_infinite(*d) {
+                return Err(failure("Conversion would overflow target type in $convert with no onError value"));
+            }
+            x
+        }
+        v if v.is_number() => v.as_f64().unwrap_or(f64::NAN),
+        Value::Str(s) => {
+            let text = s.as_str();
+            if let Some(base) = options.base.filter(|b| *b != 10) {
+                num::i64_to_f64(parse_integer(text, base)?)
+            } else {
+                let x: f64 = text.parse().map_err(|_| not_parsed(text, "Did not consume whole string."))?;
+                if x.is_infinite() && !text.to_ascii_lowercase().contains("inf") {
+                    return Err(not_parsed(text, "Out of range"));
+                }
+                x
+            }
+        }
+        Value::Binary(_, b) => convert_binary::to_double(b.as_slice(), options.byte_order)
+            .ok_or_else(|| unsupported(v, target))?,
+        v => return Err(unsupported(v, target)),
+    }))
+}
+
+fn parse_integer(text: &str, base: u32) -> Result<i64> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if digits.is_empty() || !digits.chars().all(|c| c.is_digit(base)) {
+        return Err(not_parsed(text, "Did not consume whole string."));
+    }
+    i64::from_str_radix(text, base).map_err(|_| not_parsed(text, "Overflow"))
+}
+
+fn to_integer(v: &Value, target: Target, options: Options) -> Result<i64> {
+    let overflow =
+        || failure("Conversion would overflow target type in $convert with no onError value");
+    Ok(match v {
+        Value::Int32(n) => i64::from(*n),
+        Value::Int64(n) => *n,
+        Value::Bool(b) => i64::from(*b),
+        Value::Double(x) if x.is_nan() => {
+            return Err(failure("Attempt to convert NaN value to integer type in $convert with no onError value"));
+        }
+        Value::Double(x) if x.is_infinite() => {
+            return Err(failure("Attempt to convert infinity value to integer type in $convert with no onError value"));
+        }
+        Value::Double(x) => num::exact_i64(x.trunc()).ok_or_else(overflow)?,
+        Value::Decimal(d) if d.is_nan() || decimal::is_infinite(*d) => {
+            return Err(failure("Attempt to convert NaN or infinity to integer type in $convert with no onError value"));
+        }
+        Value::Decimal(d) => decimal::trunc_i64(*d).ok_or_else(overflow)?,
+        Value::Date(ms) if target.name == "long" => *ms,
+        Value::Str(s) => parse_integer(s.as_str(), options.base.unwrap_or(10))?,
+        Value::Binary(_, b) => {
+            let widest = if target.name == "int" { 4 } else { 8 };
+            convert_binary::to_integer(b.as_slice(), widest, options.byte_order)
+                .ok_or_else(|| unsupported(v, target))?
+        }
+        v => return Err(unsupported(v, target)),
+    })
+}
+
+fn to_decimal(v: &Value, target: Target) -> Result<Value> {
+    Ok(Value::Decimal(match v {
+        Value::Decimal(d) => *d,
+        Value::Bool(b) => Decimal::from_i64(i64::from(*b)),
+        Value::Int32(n) => Decimal::from_i64(i64::from(*n)),
+        Value::Int64(n) | Value::Date(n) => Decimal::from_i64(*n),
+        Value::Double(x) => decimal::from_f64(*x),
+        Value::Str(s) => decimal::parse(s.as_str()).map_err(|e| match e {
+            decimal::ParseError::Malformed => not_parsed(s.as_str(), "Failed to parse string to decimal"),
+            decimal::ParseError::OutOfRange => not_parsed(s.as_str(), "Conversion from string to decimal would overflow"),
+        })?,
+        v => return Err(unsupported(v, target)),
+    }))
+}
+
+fn to_date(v: &Value, target: Target) -> Result<Value> {
+    let overflow =
+        || failure("Conversion would overflow target type in $convert with no onError value");
+    Ok(Value::Date(match v {
+        Value::Int64(ms) => *ms,
+        Value::Double(x) => num::exact_i64(x.trunc()).ok_or_else(overflow)?,
+        Value::Decimal(d) => decimal::trunc_i64(*d).ok_or_else(overflow)?,
+        Value::Str(s) => datetime::parse_date(s.as_str(), None)?,
+        v => coerce_date(v.view()).ok_or_else(|| unsupported(v, target))?,
+    }))
+}
+
+fn to_string(v: &Value, target: Target, options: Options) -> Result<Value> {
+    match v {
+        Value::Str(_) => Ok(v.clone()),
+        Value::Binary(subtype, b) => {
+            convert_binary::to_text(*subtype, b.as_slice(), options.encoding).map(Value::str)
+        }
+        Value::Int32(_) | Value::Int64(_) if options.base.is_some_and(|b| b != 10) => {
+            let n = v.as_i64().unwrap_or(0);
+            let m = n.unsigned_abs();
+            let digits = match options.base {
+                Some(2) => format!("{m:b}"),
+                Some(8) => format!("{m:o}"),
+                _ => format!("{m:X}"),
+            };
+            Ok(Value::str(if n < 0 { format!("-{digits}") } else { digits }))
+        }
+        Value::Bool(_)
+        | Value::Int32(_)
+        | Value::Int64(_)
+        | Value::Double(_)
+        | Value::Decimal(_)
+        | Value::Date(_)
+        | Value::ObjectId(_) => text_of(v).map(Value::str),
+        v => Err(unsupported(v, target)),
+    }
+}
+
+/// The text of a boolean, number, date or ObjectId.
+pub(crate) fn text_of(v: &Value) -> Result<String> {
+    Ok(match v {
+        Value::Bool(b) => b.to_string(),
+        Value::Int32(n) => n.to_string(),
+        Value::Int64(n) => n.to_string(),
+        Value::Double(x) => double_text(*x),
+        Value::Decimal(d) => d.to_string(),
+        Value::Date(ms) => Format::to_string_format(datetime::ISO_UTC)?.write(*ms, &Zone::Utc)?,
+        Value::ObjectId(id) => convert_binary::hex(id),
+        _ => String::new(),
+    })
+}
+
+/// The shortest digits that read back as the same double; scientific below 1e-4 and from 1e16.
+fn double_text(x: f64) -> String {
+    if x.is_nan() {
+        return "NaN".to_owned();
+    }
+    if x.is_infinite() {
+        return if x > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
+    }
+    let scientific = format!("{x:e}");
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if (-4..16).contains(&exponent) {
+        return format!("{x}");
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{mantissa}e{sign}{:02}", exponent.abs())
+}

@@ -1,0 +1,250 @@
+//! Binary data in `$convert`: encodings as text, and numbers as bytes.
+use std::sync::Arc;
+
+use super::Result;
+use crate::memory::error::{Code, EngineError};
+use crate::memory::value::{Bytes, Value};
+
+/// How bytes are written as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Auto,
+    Base64,
+    Base64Url,
+    Utf8,
+    Hex,
+    Uuid,
+}
+
+/// In which order the bytes of a number come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum ByteOrder {
+    #[default]
+    Little,
+    Big,
+}
+
+pub(super) fn encoding(v: &Value) -> Result<Option<Encoding>> {
+    if v.is_nullish() {
+        return Ok(None);
+    }
+    match v.as_str() {
+        Some("auto") => Ok(Some(Encoding::Auto)),
+        Some("base64") => Ok(Some(Encoding::Base64)),
+        Some("base64url") => Ok(Some(Encoding::Base64Url)),
+        Some("utf8") => Ok(Some(Encoding::Utf8)),
+        Some("hex") => Ok(Some(Encoding::Hex)),
+        Some("uuid") => Ok(Some(Encoding::Uuid)),
+        Some(other) => Err(EngineError::location(
+            4_341_125,
+            format!("Invalid 'format' argument for $convert: {other}"),
+        )),
+        None => Err(EngineError::location(
+            4_341_114,
+            format!("$convert requires that 'format' be a string, found: {}", v.type_name()),
+        )),
+    }
+}
+
+pub(super) fn byte_order(v: &Value) -> Result<ByteOrder> {
+    match v.as_str() {
+        Some("little") => Ok(ByteOrder::Little),
+        Some("big") => Ok(ByteOrder::Big),
+        None if v.is_nullish() => Ok(ByteOrder::Little),
+        _ => Err(EngineError::location(
+            9_130_002,
+            "$convert requires that 'byteOrder' be either 'little' or 'big'",
+        )),
+    }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut out, b| {
+        let _infallible = write!(out, "{b:02x}");
+        out
+    })
+}
+
+pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
+    if !text.len().is_multiple_of(2) || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    (0..text.len() / 2)
+        .map(|i| u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok())
+        .collect()
+}
+
+const PLAIN: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+fn base64(bytes: &[u8], url: bool) -> String {
+    let table = if url { URL } else { PLAIN };
+    let mut out = String::new();
+    for chunk in bytes.chunks(3) {
+        let bits = chunk
+            .iter()
+            .chain([0, 0].iter())
+            .take(3)
+            .fold(0_usize, |acc, b| (acc << 8) | usize::from(*b));
+        for i in 0..4 {
+            if i <= chunk.len() {
+                let six = (bits >> (18 - 6 * i)) & 63;
+                out.push(table.get(six).map_or('=', |b| char::from(*b)));
+            } else if !url {
+                out.push('=');
+            }
+        }
+    }
+    out
+}
+
+fn unbase64(text: &str, url: bool) -> Option<Vec<u8>> {
+    let table = if url { URL } else { PLAIN };
+    let body = text.trim_end_matches('=');
+    let padded = text.len() - body.len();
+    if padded > 2 || body.len() % 4 == 1 || (!url && !text.len().is_multiple_of(4)) {
+        return None;
+    }
+    let mut out = Vec::with_capacity(body.len() * 3 / 4);
+    let (mut bits, mut have) = (0_u32, 0_u32);
+    for b in body.bytes() {
+        let six = table.iter().position(|t| *t == b)?;
+        bits = (bits << 6) | u32::try_from(six).ok()?;
+        have += 6;
+        if have >= 8 {
+            have -= 8;
+            out.push(u8::try_from((bits >> have) & 0xff).ok()?);
+            bits &= (1 << have) - 1;
+        }
+    }
+    Some(out)
+}
+
+fn uuid_text(bytes: &[u8]) -> Option<String> {
+    let all = hex(bytes);
+    if bytes.len() != 16 {
+        return None;
+    }
+    let parts = [all.get(..8)?, all.get(8..12)?, all.get(12..16)?, all.get(16..20)?, all.get(20..)?];
+    Some(parts.join("-"))
+}
+
+fn failure(message: impl Into<String>) -> EngineError {
+    EngineError::new(Code::ConversionFailure, message)
+}
+
+/// Bytes as text.
+pub(super) fn to_text(subtype: u8, bytes: &[u8], encoding: Option<Encoding>) -> Result<String> {
+    let encoding = match encoding {
+        Some(Encoding::Auto) => {
+            if subtype == 4 {
+                Encoding::Uuid
+            } else {
+                Encoding::Base64
+            }
+        }
+        None if subtype == 4 => Encoding::Uuid,
+        None => Encoding::Base64,
+        Some(e) => e,
+    };
+    match encoding {
+        Encoding::Hex => Ok(hex(bytes).to_ascii_uppercase()),
+        Encoding::Base64Url => Ok(base64(bytes, true)),
+        Encoding::Utf8 => std::str::from_utf8(bytes)
+            .map(str::to_owned)
+            .map_err(|_| failure("BinData does not represent a valid UTF-8 string in $convert")),
+        Encoding::Uuid => (subtype == 4)
+            .then(|| uuid_text(bytes))
+            .flatten()
+            .ok_or_else(|| failure("BinData is no UUID in $convert")),
+        Encoding::Base64 | Encoding::Auto => Ok(base64(bytes, false)),
+    }
+}
+
+/// A value as bytes; `None` when its type has no such form.
+pub(super) fn to_binary(
+    v: &Value,
+    subtype: u8,
+    encoding: Option<Encoding>,
+    order: ByteOrder,
+) -> Option<Result<Value>> {
+    let arranged = |mut bytes: Vec<u8>| {
+        if order == ByteOrder::Big {
+            bytes.reverse();
+        }
+        bytes
+    };
+    let bytes = match v {
+        Value::Binary(own, _) => {
+            return Some(if *own == subtype {
+                Ok(v.clone())
+            } else {
+                Err(failure("Conversions between different BinData subtypes are not supported"))
+            });
+        }
+        Value::Int32(n) => arranged(n.to_le_bytes().to_vec()),
+        Value::Int64(n) => arranged(n.to_le_bytes().to_vec()),
+        Value::Double(x) => arranged(x.to_le_bytes().to_vec()),
+        Value::Str(s) => {
+            let text = s.as_str();
+            let decoded = match encoding? {
+                Encoding::Hex => unhex(text),
+                Encoding::Base64 => unbase64(text, false),
+                Encoding::Base64Url => unbase64(text, true),
+                Encoding::Utf8 => Some(text.as_bytes().to_vec()),
+                Encoding::Uuid | Encoding::Auto => {
+                    let groups: Vec<usize> = text.split('-').map(str::len).collect();
+                    if groups == [8, 4, 4, 4, 12] {
+                        unhex(&text.replace('-', ""))
+                    } else {
+                        None
+                    }
+                }
+            };
+            match decoded {
+                Some(b) => b,
+                None => {
+                    return Some(Err(failure(format!(
+                        "Input string '{text}' is not in the given format in $convert"
+                    ))));
+                }
+            }
+        }
+        _ => return None,
+    };
+    Some(Ok(Value::Binary(subtype, Bytes::whole(Arc::from(bytes)))))
+}
+
+fn little(bytes: &[u8], order: ByteOrder) -> Vec<u8> {
+    let mut out = bytes.to_vec();
+    if order == ByteOrder::Big {
+        out.reverse();
+    }
+    out
+}
+
+/// Bytes as a signed integer of 1, 2, 4 or 8 bytes.
+pub(super) fn to_integer(bytes: &[u8], widest: usize, order: ByteOrder) -> Option<i64> {
+    if bytes.len() > widest {
+        return None;
+    }
+    let b = little(bytes, order);
+    Some(match b.len() {
+        1 => i64::from(i8::from_le_bytes(b.try_into().ok()?)),
+        2 => i64::from(i16::from_le_bytes(b.try_into().ok()?)),
+        4 => i64::from(i32::from_le_bytes(b.try_into().ok()?)),
+        8 => i64::from_le_bytes(b.try_into().ok()?),
+        _ => return None,
+    })
+}
+
+/// Bytes as a float of 4 or 8 bytes.
+pub(super) fn to_double(bytes: &[u8], order: ByteOrder) -> Option<f64> {
+    let b = little(bytes, order);
+    Some(match b.len() {
+        4 => f64::from(f32::from_le_bytes(b.try_into().ok()?)),
+        8 => f64::from_le_bytes(b.try_into().ok()?),
+        _ => return None,
+    })
+}
