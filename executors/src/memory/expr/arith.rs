@@ -277,7 +277,11 @@ fn bits(args: &[Value], name: &str, start: i64, f: fn(i64, i64) -> i64) -> Resul
             }
         }
     }
-    Ok(if wide { Value::Int64(total) } else { Value::int(total) })
+    Ok(if wide {
+        Value::Int64(total)
+    } else {
+        Value::int(total)
+    })
 }
 
 pub(super) fn bit_and(args: Vec<Value>) -> Result<Value> {

@@ -1,11 +1,14 @@
 //! Arrays: elements, slices, ranges, conversions to and from objects.
-use super::math::integral;
 use super::Result;
+use super::math::integral;
 use crate::memory::error::{Code, EngineError};
 use crate::memory::value::{Array, DocBuilder, Str, Value, ValueRef, num};
 
 fn wrong(code: i32, what: &str, v: &Value) -> EngineError {
-    EngineError::location(code, format!("{what} must be an array, but is {}", v.type_name()))
+    EngineError::location(
+        code,
+        format!("{what} must be an array, but is {}", v.type_name()),
+    )
 }
 
 fn at(a: &Array, i: i64) -> Value {
@@ -27,15 +30,20 @@ pub(super) fn element_at(v: Value, index: Value) -> Result<Value> {
     if !index.is_number() {
         return Err(EngineError::location(
             28690,
-            format!("$arrayElemAt's second argument must be a numeric value, but is {}", index.type_name()),
+            format!(
+                "$arrayElemAt's second argument must be a numeric value, but is {}",
+                index.type_name()
+            ),
         ));
     }
-    let i = integral(&index).filter(|i| i32::try_from(*i).is_ok()).ok_or_else(|| {
-        EngineError::location(
-            28691,
-            "$arrayElemAt's second argument must be representable as a 32-bit integer",
-        )
-    })?;
+    let i = integral(&index)
+        .filter(|i| i32::try_from(*i).is_ok())
+        .ok_or_else(|| {
+            EngineError::location(
+                28691,
+                "$arrayElemAt's second argument must be representable as a 32-bit integer",
+            )
+        })?;
     Ok(at(a, i))
 }
 
@@ -82,7 +90,10 @@ pub(super) fn size(v: Value) -> Result<Value> {
     let a = v.as_array().ok_or_else(|| {
         EngineError::location(
             17124,
-            format!("The argument to $size must be an array, but was of type: {}", v.type_name()),
+            format!(
+                "The argument to $size must be an array, but was of type: {}",
+                v.type_name()
+            ),
         )
     })?;
     Ok(Value::Int32(num::len_i32(a.len())))
@@ -100,7 +111,10 @@ pub(super) fn reverse(v: Value) -> Result<Value> {
         }
         v => Err(EngineError::location(
             34435,
-            format!("The argument to $reverseArray must be an array, but was of type: {}", v.type_name()),
+            format!(
+                "The argument to $reverseArray must be an array, but was of type: {}",
+                v.type_name()
+            ),
         )),
     }
 }
@@ -114,15 +128,22 @@ pub(super) fn range(args: Vec<Value>) -> Result<Value> {
         if !v.is_number() {
             return Err(EngineError::location(
                 numeric,
-                format!("$range requires a numeric {what} value, found value of type: {}", v.type_name()),
+                format!(
+                    "$range requires a numeric {what} value, found value of type: {}",
+                    v.type_name()
+                ),
             ));
         }
-        integral(v).filter(|n| i32::try_from(*n).is_ok()).ok_or_else(|| {
-            EngineError::location(
-                whole,
-                format!("$range requires a {what} value that can be represented as a 32-bit integer"),
-            )
-        })
+        integral(v)
+            .filter(|n| i32::try_from(*n).is_ok())
+            .ok_or_else(|| {
+                EngineError::location(
+                    whole,
+                    format!(
+                        "$range requires a {what} value that can be represented as a 32-bit integer"
+                    ),
+                )
+            })
     };
     let start = int(0, "starting", 34443, 34444)?;
     let end = int(1, "ending", 34445, 34446)?;
@@ -148,7 +169,9 @@ pub(super) fn range(args: Vec<Value>) -> Result<Value> {
             "$range would use too much memory and cannot spill",
         ));
     }
-    Ok(Value::array((0..count).map(|i| Value::int(start + i * step)).collect()))
+    Ok(Value::array(
+        (0..count).map(|i| Value::int(start + i * step)).collect(),
+    ))
 }
 
 trait DivCeil {
@@ -174,15 +197,20 @@ pub(super) fn slice(args: Vec<Value>) -> Result<Value> {
         if !v.is_number() {
             return Err(EngineError::location(
                 numeric,
-                format!("{what} argument to $slice must be a numeric value, but is of type: {}", v.type_name()),
+                format!(
+                    "{what} argument to $slice must be a numeric value, but is of type: {}",
+                    v.type_name()
+                ),
             ));
         }
-        integral(v).filter(|n| i32::try_from(*n).is_ok()).ok_or_else(|| {
-            EngineError::location(
-                whole,
-                format!("{what} argument to $slice can't be represented as a 32-bit integer"),
-            )
-        })
+        integral(v)
+            .filter(|n| i32::try_from(*n).is_ok())
+            .ok_or_else(|| {
+                EngineError::location(
+                    whole,
+                    format!("{what} argument to $slice can't be represented as a 32-bit integer"),
+                )
+            })
     };
     let n = int(second, 28725, 28726, "Second")?;
     let len = num::len_i64(a.len());
@@ -208,7 +236,11 @@ pub(super) fn slice(args: Vec<Value>) -> Result<Value> {
         return Ok(v.clone());
     }
     Ok(Value::array(
-        a.iter().skip(start).take(count).map(ValueRef::to_value).collect(),
+        a.iter()
+            .skip(start)
+            .take(count)
+            .map(ValueRef::to_value)
+            .collect(),
     ))
 }
 
@@ -219,7 +251,10 @@ pub(super) fn object_to_array(v: Value) -> Result<Value> {
     let d = v.as_document().ok_or_else(|| {
         EngineError::location(
             40390,
-            format!("$objectToArray requires a document input, found: {}", v.type_name()),
+            format!(
+                "$objectToArray requires a document input, found: {}",
+                v.type_name()
+            ),
         )
     })?;
     let pairs = d.iter().map(|(k, item)| {
@@ -238,7 +273,10 @@ pub(super) fn array_to_object(v: Value) -> Result<Value> {
     let a = v.as_array().ok_or_else(|| {
         EngineError::location(
             40386,
-            format!("$arrayToObject requires an array input, found: {}", v.type_name()),
+            format!(
+                "$arrayToObject requires an array input, found: {}",
+                v.type_name()
+            ),
         )
     })?;
     let mut out = DocBuilder::new();
@@ -250,7 +288,10 @@ pub(super) fn array_to_object(v: Value) -> Result<Value> {
             other => {
                 return Err(EngineError::location(
                     40398,
-                    format!("Unrecognised input type format for $arrayToObject: {}", other.type_name()),
+                    format!(
+                        "Unrecognised input type format for $arrayToObject: {}",
+                        other.type_name()
+                    ),
                 ));
             }
         };
@@ -272,7 +313,10 @@ fn pair(item: ValueRef<'_>) -> Result<(Str, Value)> {
             if p.len() != 2 {
                 return Err(EngineError::location(
                     40397,
-                    format!("$arrayToObject requires an array of size 2 arrays,found array of size: {}", p.len()),
+                    format!(
+                        "$arrayToObject requires an array of size 2 arrays,found array of size: {}",
+                        p.len()
+                    ),
                 ));
             }
             (p.get(0), p.get(1), 40395)
@@ -281,7 +325,10 @@ fn pair(item: ValueRef<'_>) -> Result<(Str, Value)> {
             if d.len() != 2 {
                 return Err(EngineError::location(
                     40392,
-                    format!("$arrayToObject requires an object keys of 'k' and 'v'. Found incorrect number of keys:{}", d.len()),
+                    format!(
+                        "$arrayToObject requires an object keys of 'k' and 'v'. Found incorrect number of keys:{}",
+                        d.len()
+                    ),
                 ));
             }
             let (key, value) = (d.get("k"), d.get("v"));
@@ -303,7 +350,10 @@ fn pair(item: ValueRef<'_>) -> Result<(Str, Value)> {
         )),
         other => Err(EngineError::location(
             code,
-            format!("$arrayToObject requires keys of type string, found: {}", other.type_name()),
+            format!(
+                "$arrayToObject requires keys of type string, found: {}",
+                other.type_name()
+            ),
         )),
     }
 }

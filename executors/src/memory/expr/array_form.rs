@@ -74,9 +74,14 @@ impl Operator for Filter {
             Some(l) => match l.eval(env)? {
                 v if v.is_nullish() => usize::MAX,
                 v => {
-                    let n = integral(&v).filter(|n| i32::try_from(*n).is_ok()).ok_or_else(|| {
-                        EngineError::location(327_391, "$filter: limit must be represented as a 32-bit integral value")
-                    })?;
+                    let n = integral(&v)
+                        .filter(|n| i32::try_from(*n).is_ok())
+                        .ok_or_else(|| {
+                            EngineError::location(
+                                327_391,
+                                "$filter: limit must be represented as a 32-bit integral value",
+                            )
+                        })?;
                     if n < 1 {
                         return Err(EngineError::location(
                             327_392,
@@ -102,7 +107,13 @@ impl Operator for Filter {
 }
 
 pub(super) fn compile_filter(name: &str, argument: &Bson, cx: Context<'_>) -> Result<Expr> {
-    let fields = Fields::new(name, argument, &["input", "as", "cond", "limit"], 28646, 28647)?;
+    let fields = Fields::new(
+        name,
+        argument,
+        &["input", "as", "cond", "limit"],
+        28646,
+        28647,
+    )?;
     let input = fields.required("input", 28648, cx)?;
     let (scope, slot) = bind(cx.scope(), name_of(&fields)?)?;
     let condition = fields.required("cond", 28650, cx.with(&scope))?;
@@ -140,7 +151,13 @@ impl Operator for Reduce {
 }
 
 pub(super) fn compile_reduce(name: &str, argument: &Bson, cx: Context<'_>) -> Result<Expr> {
-    let fields = Fields::new(name, argument, &["input", "initialValue", "in"], 40075, 40076)?;
+    let fields = Fields::new(
+        name,
+        argument,
+        &["input", "initialValue", "in"],
+        40075,
+        40076,
+    )?;
     let input = fields.required("input", 40077, cx)?;
     let initial = fields.required("initialValue", 40078, cx)?;
     let (scope, value) = cx.scope().with("value");
@@ -172,13 +189,21 @@ impl Operator for Zip {
                 v => {
                     return Err(EngineError::location(
                         34468,
-                        format!("$zip found a non-array expression in input: {}", v.type_name()),
+                        format!(
+                            "$zip found a non-array expression in input: {}",
+                            v.type_name()
+                        ),
                     ));
                 }
             }
         }
         let lengths = arrays.iter().map(Vec::len);
-        let rows = if self.longest { lengths.max() } else { lengths.min() }.unwrap_or(0);
+        let rows = if self.longest {
+            lengths.max()
+        } else {
+            lengths.min()
+        }
+        .unwrap_or(0);
         let mut defaults = Vec::with_capacity(self.defaults.len());
         for e in &self.defaults {
             defaults.push(e.eval(env)?.or_null());
@@ -270,7 +295,10 @@ impl Operator for SortArray {
             v => {
                 return Err(EngineError::location(
                     2_942_504,
-                    format!("The input argument to $sortArray must be an array, but was of type: {}", v.type_name()),
+                    format!(
+                        "The input argument to $sortArray must be an array, but was of type: {}",
+                        v.type_name()
+                    ),
                 ));
             }
         };
@@ -282,10 +310,7 @@ impl Operator for SortArray {
                 if *ascending { order } else { order.reverse() }
             }),
             Order::By(by) => {
-                let mut keyed: Vec<_> = items
-                    .into_iter()
-                    .map(|v| (by.key(v.view()), v))
-                    .collect();
+                let mut keyed: Vec<_> = items.into_iter().map(|v| (by.key(v.view()), v)).collect();
                 keyed.sort_by(|(a, _), (b, _)| by.compare(a, b, collation));
                 items = keyed.into_iter().map(|(_, v)| v).collect();
             }
@@ -337,10 +362,9 @@ pub(crate) fn count(v: &Value) -> Result<usize> {
             format!("Value for 'n' must be of integral type, but found {:?}", v),
         )
     })?;
-    usize::try_from(n)
-        .ok()
-        .filter(|n| *n > 0)
-        .ok_or_else(|| EngineError::location(5_787_908, format!("'n' must be greater than 0, found {n}")))
+    usize::try_from(n).ok().filter(|n| *n > 0).ok_or_else(|| {
+        EngineError::location(5_787_908, format!("'n' must be greater than 0, found {n}"))
+    })
 }
 
 impl Operator for TakeN {
@@ -366,7 +390,11 @@ impl Operator for TakeN {
                     .collect();
                 all.sort_by(|a, b| {
                     let order = compare_with(a.view(), b.view(), collation);
-                    if self.take == Take::Min { order } else { order.reverse() }
+                    if self.take == Take::Min {
+                        order
+                    } else {
+                        order.reverse()
+                    }
                 });
                 all.truncate(n);
                 all
@@ -388,5 +416,8 @@ pub(super) fn compile_take(name: &str, argument: &Bson, cx: Context<'_>) -> Resu
     };
     let constant = n.as_literal().is_some() && input.as_literal().is_some();
     let plain = matches!(take, Take::First | Take::Last);
-    Ok(fold_if(constant && plain, Expr::operator(TakeN { take, input, n })))
+    Ok(fold_if(
+        constant && plain,
+        Expr::operator(TakeN { take, input, n }),
+    ))
 }

@@ -1,8 +1,8 @@
 //! Sets and look-ups in arrays: what depends on how values compare.
 use std::collections::HashSet;
 
-use super::string::bounds;
 use super::Result;
+use super::string::bounds;
 use crate::memory::error::EngineError;
 use crate::memory::value::{Array, Collation, Key, Value, compare_with, num};
 
@@ -16,7 +16,10 @@ pub(crate) fn key(v: &Value, collation: Option<&Collation>) -> Key {
 
 fn array<'v>(v: &'v Value, code: i32, what: &str) -> Result<&'v Array> {
     v.as_array().ok_or_else(|| {
-        EngineError::location(code, format!("{what} must be an array, but is {}", v.type_name()))
+        EngineError::location(
+            code,
+            format!("{what} must be an array, but is {}", v.type_name()),
+        )
     })
 }
 
@@ -44,7 +47,10 @@ pub(super) fn set_intersection(args: Vec<Value>, collation: Option<&Collation>) 
             return Ok(Value::Null);
         }
         let items = array(v, 17047, "All operands of $setIntersection")?;
-        let keys: HashSet<Key> = items.iter().map(|i| key(&i.to_value(), collation)).collect();
+        let keys: HashSet<Key> = items
+            .iter()
+            .map(|i| key(&i.to_value(), collation))
+            .collect();
         kept = Some(match kept {
             None => distinct(items, collation),
             Some(old) => old
@@ -126,7 +132,10 @@ pub(super) fn contains(args: Vec<Value>, collation: Option<&Collation>) -> Resul
     let Some(hay) = hay.as_array() else {
         return Err(EngineError::location(
             40081,
-            format!("$in requires an array as a second argument, found: {}", hay.type_name()),
+            format!(
+                "$in requires an array as a second argument, found: {}",
+                hay.type_name()
+            ),
         ));
     };
     let n = needle.view();
@@ -143,7 +152,10 @@ pub(super) fn index_of_array(args: Vec<Value>, collation: Option<&Collation>) ->
     let Some(hay) = hay.as_array() else {
         return Err(EngineError::location(
             40090,
-            format!("$indexOfArray requires an array as a first argument, found: {}", hay.type_name()),
+            format!(
+                "$indexOfArray requires an array as a first argument, found: {}",
+                hay.type_name()
+            ),
         ));
     };
     let (start, end) = bounds(&args, "$indexOfArray")?;

@@ -80,13 +80,17 @@ impl<'s> Context<'s> {
             if name.starts_with('$') {
                 return Err(EngineError::location(
                     16410,
-                    format!("FieldPath field names may not start with '$'. Consider using $getField or $setField. FieldPath: {name}"),
+                    format!(
+                        "FieldPath field names may not start with '$'. Consider using $getField or $setField. FieldPath: {name}"
+                    ),
                 ));
             }
             if name.contains('.') {
                 return Err(EngineError::location(
                     16412,
-                    format!("FieldPath field names may not contain '.'. Consider using $getField or $setField. FieldPath: {name}"),
+                    format!(
+                        "FieldPath field names may not contain '.'. Consider using $getField or $setField. FieldPath: {name}"
+                    ),
                 ));
             }
             fields.push((Str::from(name.as_str()), self.compile(value)?));
@@ -126,13 +130,13 @@ impl<'s> Context<'s> {
                 fold(Node::Unary(f, Box::new(a)))
             }
             Kind::Binary(f) => fold(Node::Binary(f, Box::new(self.exactly(name, argument)?))),
-            Kind::Compare(how) => Expr::from_node(Node::Compare(
-                how,
-                Box::new(self.exactly(name, argument)?),
-            )),
-            Kind::Nary(low, high, f) => {
-                fold(Node::Nary(f, self.between(name, argument, low, high)?.into()))
+            Kind::Compare(how) => {
+                Expr::from_node(Node::Compare(how, Box::new(self.exactly(name, argument)?)))
             }
+            Kind::Nary(low, high, f) => fold(Node::Nary(
+                f,
+                self.between(name, argument, low, high)?.into(),
+            )),
             Kind::Collated(low, high, f) => Expr::from_node(Node::Collated(
                 f,
                 self.between(name, argument, low, high)?.into(),
@@ -162,7 +166,13 @@ impl<'s> Context<'s> {
     }
 
     /// At least and at most so many arguments.
-    pub fn between(&self, name: &str, argument: &Bson, low: usize, high: usize) -> Result<Vec<Expr>> {
+    pub fn between(
+        &self,
+        name: &str,
+        argument: &Bson,
+        low: usize,
+        high: usize,
+    ) -> Result<Vec<Expr>> {
         let args = self.arguments(argument)?;
         let n = args.len();
         if n < low || n > high {

@@ -216,9 +216,19 @@ pub(super) fn meta(_name: &str, argument: &Bson, _cx: Context<'_>) -> Result<Exp
         Bson::String(s)
             if matches!(
                 s.as_str(),
-                "textScore" | "searchScore" | "vectorSearchScore" | "indexKey" | "recordId" | "sortKey"
-                    | "geoNearDistance" | "geoNearPoint" | "searchHighlights" | "searchScoreDetails" | "score"
-                    | "scoreDetails" | "randVal"
+                "textScore"
+                    | "searchScore"
+                    | "vectorSearchScore"
+                    | "indexKey"
+                    | "recordId"
+                    | "sortKey"
+                    | "geoNearDistance"
+                    | "geoNearPoint"
+                    | "searchHighlights"
+                    | "searchScoreDetails"
+                    | "score"
+                    | "scoreDetails"
+                    | "randVal"
             ) =>
         {
             Ok(Expr::literal(Value::Missing))

@@ -66,18 +66,27 @@ impl Target {
                 match d.get("subtype") {
                     Value::Missing => {}
                     v => {
-                        target.subtype = v
-                            .as_i64()
-                            .and_then(|n| u8::try_from(n).ok())
-                            .ok_or_else(|| EngineError::bad_value("In $convert, 'subtype' must be a valid BinData subtype"))?;
+                        target.subtype =
+                            v.as_i64()
+                                .and_then(|n| u8::try_from(n).ok())
+                                .ok_or_else(|| {
+                                    EngineError::bad_value(
+                                        "In $convert, 'subtype' must be a valid BinData subtype",
+                                    )
+                                })?;
                     }
                 }
                 Ok(Some(target))
             }
             v if v.is_number() => {
-                let code = v.as_i64().and_then(|n| i32::try_from(n).ok()).ok_or_else(|| {
-                    EngineError::failed_to_parse("In $convert, numeric 'to' argument is not an integer")
-                })?;
+                let code = v
+                    .as_i64()
+                    .and_then(|n| i32::try_from(n).ok())
+                    .ok_or_else(|| {
+                        EngineError::failed_to_parse(
+                            "In $convert, numeric 'to' argument is not an integer",
+                        )
+                    })?;
                 let found = TYPES.iter().find(|(_, c)| *c == code);
                 let (name, _) = found.ok_or_else(|| {
                     EngineError::failed_to_parse(format!(
@@ -173,7 +182,13 @@ fn base(v: &Value) -> Result<Option<u32>> {
 
 pub(super) fn compile(name: &str, argument: &Bson, cx: Context<'_>) -> Result<Expr> {
     let known = [
-        "input", "to", "onError", "onNull", "format", "byteOrder", "base",
+        "input",
+        "to",
+        "onError",
+        "onNull",
+        "format",
+        "byteOrder",
+        "base",
     ];
     let fields = Fields::new(name, argument, &known, 9, 9)?;
     let input = fields.required("input", 9, cx)?;
@@ -277,8 +292,10 @@ fn convert(v: &Value, target: Target, options: Options) -> Result<Value> {
             }),
             v => Err(unsupported(v, target)),
         },
-        "binData" => convert_binary::to_binary(v, target.subtype, options.encoding, options.byte_order)
-            .unwrap_or_else(|| Err(unsupported(v, target))),
+        "binData" => {
+            convert_binary::to_binary(v, target.subtype, options.encoding, options.byte_order)
+                .unwrap_or_else(|| Err(unsupported(v, target)))
+        }
         "array" if v.as_array().is_some() => Ok(v.clone()),
         "object" if v.as_document().is_some() => Ok(v.clone()),
         "timestamp" if matches!(v, Value::Timestamp(_)) => Ok(v.clone()),
@@ -300,7 +317,9 @@ fn to_double(v: &Value, target: Target, options: Options) -> Result<Value> {
         Value::Decimal(d) => {
             let x = d.to_f64();
             if x.is_infinite() && !decimal::is_infinite(*d) {
-                return Err(failure("Conversion would overflow target type in $convert with no onError value"));
+                return Err(failure(
+                    "Conversion would overflow target type in $convert with no onError value",
+                ));
             }
             x
         }
@@ -310,7 +329,9 @@ fn to_double(v: &Value, target: Target, options: Options) -> Result<Value> {
             if let Some(base) = options.base.filter(|b| *b != 10) {
                 num::i64_to_f64(parse_integer(text, base)?)
             } else {
-                let x: f64 = text.parse().map_err(|_| not_parsed(text, "Did not consume whole string."))?;
+                let x: f64 = text
+                    .parse()
+                    .map_err(|_| not_parsed(text, "Did not consume whole string."))?;
                 if x.is_infinite() && !text.to_ascii_lowercase().contains("inf") {
                     return Err(not_parsed(text, "Out of range"));
                 }
@@ -339,14 +360,20 @@ fn to_integer(v: &Value, target: Target, options: Options) -> Result<i64> {
         Value::Int64(n) => *n,
         Value::Bool(b) => i64::from(*b),
         Value::Double(x) if x.is_nan() => {
-            return Err(failure("Attempt to convert NaN value to integer type in $convert with no onError value"));
+            return Err(failure(
+                "Attempt to convert NaN value to integer type in $convert with no onError value",
+            ));
         }
         Value::Double(x) if x.is_infinite() => {
-            return Err(failure("Attempt to convert infinity value to integer type in $convert with no onError value"));
+            return Err(failure(
+                "Attempt to convert infinity value to integer type in $convert with no onError value",
+            ));
         }
         Value::Double(x) => num::exact_i64(x.trunc()).ok_or_else(overflow)?,
         Value::Decimal(d) if d.is_nan() || decimal::is_infinite(*d) => {
-            return Err(failure("Attempt to convert NaN or infinity to integer type in $convert with no onError value"));
+            return Err(failure(
+                "Attempt to convert NaN or infinity to integer type in $convert with no onError value",
+            ));
         }
         Value::Decimal(d) => decimal::trunc_i64(*d).ok_or_else(overflow)?,
         Value::Date(ms) if target.name == "long" => *ms,
@@ -368,8 +395,13 @@ fn to_decimal(v: &Value, target: Target) -> Result<Value> {
         Value::Int64(n) | Value::Date(n) => Decimal::from_i64(*n),
         Value::Double(x) => decimal::from_f64(*x),
         Value::Str(s) => decimal::parse(s.as_str()).map_err(|e| match e {
-            decimal::ParseError::Malformed => not_parsed(s.as_str(), "Failed to parse string to decimal"),
-            decimal::ParseError::OutOfRange => not_parsed(s.as_str(), "Conversion from string to decimal would overflow"),
+            decimal::ParseError::Malformed => {
+                not_parsed(s.as_str(), "Failed to parse string to decimal")
+            }
+            decimal::ParseError::OutOfRange => not_parsed(
+                s.as_str(),
+                "Conversion from string to decimal would overflow",
+            ),
         })?,
         v => return Err(unsupported(v, target)),
     }))
@@ -401,7 +433,11 @@ fn to_string(v: &Value, target: Target, options: Options) -> Result<Value> {
                 Some(8) => format!("{m:o}"),
                 _ => format!("{m:X}"),
             };
-            Ok(Value::str(if n < 0 { format!("-{digits}") } else { digits }))
+            Ok(Value::str(if n < 0 {
+                format!("-{digits}")
+            } else {
+                digits
+            }))
         }
         Value::Bool(_)
         | Value::Int32(_)

@@ -41,7 +41,10 @@ pub(super) fn encoding(v: &Value) -> Result<Option<Encoding>> {
         )),
         None => Err(EngineError::location(
             4_341_114,
-            format!("$convert requires that 'format' be a string, found: {}", v.type_name()),
+            format!(
+                "$convert requires that 'format' be a string, found: {}",
+                v.type_name()
+            ),
         )),
     }
 }
@@ -126,7 +129,13 @@ fn uuid_text(bytes: &[u8]) -> Option<String> {
     if bytes.len() != 16 {
         return None;
     }
-    let parts = [all.get(..8)?, all.get(8..12)?, all.get(12..16)?, all.get(16..20)?, all.get(20..)?];
+    let parts = [
+        all.get(..8)?,
+        all.get(8..12)?,
+        all.get(12..16)?,
+        all.get(16..20)?,
+        all.get(20..)?,
+    ];
     Some(parts.join("-"))
 }
 
@@ -180,7 +189,9 @@ pub(super) fn to_binary(
             return Some(if *own == subtype {
                 Ok(v.clone())
             } else {
-                Err(failure("Conversions between different BinData subtypes are not supported"))
+                Err(failure(
+                    "Conversions between different BinData subtypes are not supported",
+                ))
             });
         }
         Value::Int32(n) => arranged(n.to_le_bytes().to_vec()),

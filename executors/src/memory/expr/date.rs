@@ -44,7 +44,10 @@ fn read_zone(v: &Value) -> Result<Option<Zone>> {
         v if v.is_nullish() => Ok(None),
         v => Err(EngineError::location(
             40517,
-            format!("timezone must evaluate to a string, found {}", v.type_name()),
+            format!(
+                "timezone must evaluate to a string, found {}",
+                v.type_name()
+            ),
         )),
     }
 }
@@ -116,7 +119,10 @@ pub(super) fn compile_part(name: &str, argument: &Bson, cx: Context<'_>) -> Resu
         Bson::Array(items) if items.len() != 1 => {
             return Err(EngineError::location(
                 40536,
-                format!("{name} accepts exactly one argument if given an array, but was given {}", items.len()),
+                format!(
+                    "{name} accepts exactly one argument if given an array, but was given {}",
+                    items.len()
+                ),
             ));
         }
         other => {
@@ -155,7 +161,10 @@ fn text(v: &Value) -> Result<&str> {
     v.as_str().ok_or_else(|| {
         EngineError::location(
             18533,
-            format!("the format of a date must evaluate to a string, found {}", v.type_name()),
+            format!(
+                "the format of a date must evaluate to a string, found {}",
+                v.type_name()
+            ),
         )
     })
 }
@@ -194,7 +203,11 @@ impl Operator for ToText {
         let Some(zone) = zone else {
             return Ok(Value::Null);
         };
-        let format = format.unwrap_or(if zone.is_utc() { &self.iso_utc } else { &self.iso });
+        let format = format.unwrap_or(if zone.is_utc() {
+            &self.iso_utc
+        } else {
+            &self.iso
+        });
         format.write(ms, &zone).map(Value::str)
     }
 }
@@ -261,7 +274,10 @@ impl FromText {
         let parsed = match v.as_str() {
             None => Err(EngineError::new(
                 crate::memory::error::Code::ConversionFailure,
-                format!("$dateFromString requires that 'dateString' be a string, found: {}", v.type_name()),
+                format!(
+                    "$dateFromString requires that 'dateString' be a string, found: {}",
+                    v.type_name()
+                ),
             )),
             Some(t) => match format {
                 Some(f) => datetime::parse_with(t, f, zone.as_ref()),
@@ -372,7 +388,13 @@ impl Operator for ToParts {
 }
 
 pub(super) fn compile_to_parts(name: &str, argument: &Bson, cx: Context<'_>) -> Result<Expr> {
-    let fields = Fields::new(name, argument, &["date", "timezone", "iso8601"], 40524, 40520)?;
+    let fields = Fields::new(
+        name,
+        argument,
+        &["date", "timezone", "iso8601"],
+        40524,
+        40520,
+    )?;
     Ok(Expr::operator(ToParts {
         date: fields.required("date", 40522, cx)?,
         zone: ZoneArg::compile(&fields, cx)?,
@@ -386,20 +408,24 @@ pub(super) fn ts_second(v: Value) -> Result<Value> {
         v if v.is_nullish() => Ok(Value::Null),
         v => Err(EngineError::location(
             5_687_301,
-            format!("Argument to $tsSecond must be a timestamp, but is {}", v.type_name()),
+            format!(
+                "Argument to $tsSecond must be a timestamp, but is {}",
+                v.type_name()
+            ),
         )),
     }
 }
 
 pub(super) fn ts_increment(v: Value) -> Result<Value> {
     match v {
-        Value::Timestamp(t) => Ok(Value::Int64(
-            i64::try_from(t & 0xffff_ffff).unwrap_or(0),
-        )),
+        Value::Timestamp(t) => Ok(Value::Int64(i64::try_from(t & 0xffff_ffff).unwrap_or(0))),
         v if v.is_nullish() => Ok(Value::Null),
         v => Err(EngineError::location(
             5_687_302,
-            format!("Argument to $tsIncrement must be a timestamp, but is {}", v.type_name()),
+            format!(
+                "Argument to $tsIncrement must be a timestamp, but is {}",
+                v.type_name()
+            ),
         )),
     }
 }

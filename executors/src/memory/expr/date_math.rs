@@ -38,7 +38,10 @@ fn read_unit(v: &Value, name: &str) -> Result<Unit> {
     let text = v.as_str().ok_or_else(|| {
         EngineError::location(
             5_439_013,
-            format!("{name} requires 'unit' to be a string, but got {}", v.type_name()),
+            format!(
+                "{name} requires 'unit' to be a string, but got {}",
+                v.type_name()
+            ),
         )
     })?;
     Unit::parse(text)
@@ -67,7 +70,10 @@ fn need_date(v: &Value, code: i32, name: &str, what: &str) -> Result<i64> {
     instant(v).ok().flatten().ok_or_else(|| {
         EngineError::location(
             code,
-            format!("{name} requires '{what}' to be a date, but got {}", v.type_name()),
+            format!(
+                "{name} requires '{what}' to be a date, but got {}",
+                v.type_name()
+            ),
         )
     })
 }
@@ -99,10 +105,16 @@ impl Operator for Add {
         };
         let ms = need_date(&start, 5_166_403, self.name, "startDate")?;
         let n = integral(&amount).ok_or_else(|| {
-            EngineError::location(5_166_405, format!("{} expects integer amount of time units", self.name))
+            EngineError::location(
+                5_166_405,
+                format!("{} expects integer amount of time units", self.name),
+            )
         })?;
         let n = n.checked_mul(self.sign).ok_or_else(|| {
-            EngineError::location(5_976_500, format!("invalid {} 'amount' argument value: {n}", self.name))
+            EngineError::location(
+                5_976_500,
+                format!("invalid {} 'amount' argument value: {n}", self.name),
+            )
         })?;
         datetime::add_units(ms, unit, n, &zone).map(Value::Date)
     }
@@ -186,7 +198,9 @@ fn check_week_start(e: Option<&Expr>, name: &str) -> Result<()> {
     match e.and_then(Expr::as_literal) {
         Some(Value::Str(s)) if Weekday::parse(s.as_str()).is_none() => Err(EngineError::location(
             5_439_016,
-            format!("{name} parameter 'startOfWeek' value cannot be recognized as a day of a week: {s}"),
+            format!(
+                "{name} parameter 'startOfWeek' value cannot be recognized as a day of a week: {s}"
+            ),
         )),
         _ => Ok(()),
     }
@@ -217,7 +231,9 @@ impl Operator for Trunc {
                     let n = n.ok_or_else(|| {
                         EngineError::location(
                             5_439_017,
-                            format!("{NAME} requires 'binSize' to be a 64-bit integer, but got {v:?}"),
+                            format!(
+                                "{NAME} requires 'binSize' to be a 64-bit integer, but got {v:?}"
+                            ),
                         )
                     })?;
                     if n <= 0 {
@@ -277,7 +293,15 @@ struct FromParts {
     zone: ZoneArg,
 }
 
-const PLAIN: [&str; 7] = ["year", "month", "day", "hour", "minute", "second", "millisecond"];
+const PLAIN: [&str; 7] = [
+    "year",
+    "month",
+    "day",
+    "hour",
+    "minute",
+    "second",
+    "millisecond",
+];
 const ISO: [&str; 7] = [
     "isoWeekYear",
     "isoWeek",
@@ -307,19 +331,26 @@ impl Operator for FromParts {
             let n = n.ok_or_else(|| {
                 EngineError::location(
                     40515,
-                    format!("'{name}' must evaluate to an integer, found {}", v.type_name()),
+                    format!(
+                        "'{name}' must evaluate to an integer, found {}",
+                        v.type_name()
+                    ),
                 )
             })?;
             if i == 0 && !(1..=9999).contains(&n) {
                 return Err(EngineError::location(
                     if self.iso { 31095 } else { 40523 },
-                    format!("'{name}' must evaluate to an integer in the range 1 to 9999, found {n}"),
+                    format!(
+                        "'{name}' must evaluate to an integer in the range 1 to 9999, found {n}"
+                    ),
                 ));
             }
             if (1..5).contains(&i) && i16::try_from(n).is_err() {
                 return Err(EngineError::location(
                     31034,
-                    format!("'{name}' must evaluate to a value in the range [-32768, 32767]; value {n} is not in range"),
+                    format!(
+                        "'{name}' must evaluate to a value in the range [-32768, 32767]; value {n} is not in range"
+                    ),
                 ));
             }
             *slot = n;
@@ -353,15 +384,27 @@ impl Operator for FromParts {
             .to_utc(&zone)
         };
         ms.map(Value::Date).ok_or_else(|| {
-            EngineError::new(crate::memory::error::Code::Overflow, "the date is out of range")
+            EngineError::new(
+                crate::memory::error::Code::Overflow,
+                "the date is out of range",
+            )
         })
     }
 }
 
 pub(super) fn compile_from_parts(name: &str, argument: &Bson, cx: Context<'_>) -> Result<Expr> {
     let known = [
-        "year", "month", "day", "hour", "minute", "second", "millisecond", "isoWeekYear", "isoWeek",
-        "isoDayOfWeek", "timezone",
+        "year",
+        "month",
+        "day",
+        "hour",
+        "minute",
+        "second",
+        "millisecond",
+        "isoWeekYear",
+        "isoWeek",
+        "isoDayOfWeek",
+        "timezone",
     ];
     let fields = Fields::new(name, argument, &known, 40519, 40518)?;
     let any = |names: &[&str]| names.iter().any(|n| fields.get(n).is_some());

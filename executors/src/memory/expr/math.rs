@@ -1,6 +1,6 @@
 //! Rounding, roots, powers and logarithms.
-use super::arith::{to_decimal, to_double};
 use super::Result;
+use super::arith::{to_decimal, to_double};
 use crate::memory::decimal::{self, Function, Rounding};
 use crate::memory::error::EngineError;
 use crate::memory::value::{Value, num};
@@ -50,9 +50,10 @@ fn is_zero(v: &Value) -> bool {
 pub(super) fn abs(v: Value) -> Result<Value> {
     Ok(match v {
         Value::Int32(n) => Value::int(i64::from(n).abs()),
-        Value::Int64(n) => Value::Int64(n.checked_abs().ok_or_else(|| {
-            EngineError::location(28680, "can't take $abs of long long min")
-        })?),
+        Value::Int64(n) => Value::Int64(
+            n.checked_abs()
+                .ok_or_else(|| EngineError::location(28680, "can't take $abs of long long min"))?,
+        ),
         Value::Double(x) => Value::Double(x.abs()),
         Value::Decimal(d) => Value::Decimal(decimal::abs(d)),
         v if v.is_nullish() => Value::Null,
@@ -108,7 +109,10 @@ fn to_places(name: &str, args: &[Value], rounding: Rounding) -> Result<Value> {
         }
         Some(p) => {
             let n = p.as_i64().ok_or_else(|| {
-                EngineError::location(51082, format!("precision argument to {name} must be a integral value"))
+                EngineError::location(
+                    51082,
+                    format!("precision argument to {name} must be a integral value"),
+                )
             })?;
             i32::try_from(n)
                 .ok()
@@ -235,7 +239,10 @@ pub(super) fn pow(base: Value, exponent: Value) -> Result<Value> {
     if !exponent.is_number() {
         return Err(EngineError::location(
             28763,
-            format!("$pow's exponent must be numeric, not {}", exponent.type_name()),
+            format!(
+                "$pow's exponent must be numeric, not {}",
+                exponent.type_name()
+            ),
         ));
     }
     if is_zero(&base) && below(&exponent, 0) {

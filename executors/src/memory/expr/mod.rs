@@ -31,8 +31,10 @@ use std::sync::Arc;
 use bson::Bson;
 
 pub(crate) use arith::coerce_date;
+pub(crate) use array_form::count;
 pub(crate) use compile::{Context, Fields};
 pub use env::{Env, Evaluation};
+pub(crate) use object::merge_into;
 pub use scope::{Scope, Slot};
 pub(crate) use sum::Summation;
 
@@ -272,6 +274,3 @@ fn compare(how: Comparison, args: &[Expr; 2], env: &mut Env<'_>) -> Result<Value
         }),
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -19,7 +19,10 @@ pub(super) fn bson_size(v: Value) -> Result<Value> {
         v if v.is_nullish() => Ok(Value::Null),
         v => Err(EngineError::location(
             31393,
-            format!("$bsonSize requires a document input, found: {}", v.type_name()),
+            format!(
+                "$bsonSize requires a document input, found: {}",
+                v.type_name()
+            ),
         )),
     }
 }
@@ -36,7 +39,10 @@ pub(crate) fn merge_into(out: &mut DocBuilder, v: &Value) -> Result<()> {
         v if v.is_nullish() => Ok(()),
         v => Err(EngineError::location(
             40400,
-            format!("$mergeObjects requires object inputs, but input {v:?} is of type {}", v.type_name()),
+            format!(
+                "$mergeObjects requires object inputs, but input {v:?} is of type {}",
+                v.type_name()
+            ),
         )),
     }
 }
@@ -71,7 +77,10 @@ impl Operator for GetField {
         let Some(name) = field.as_str() else {
             return Err(EngineError::location(
                 3_041_704,
-                format!("$getField requires 'field' to evaluate to type String, but got {}", field.type_name()),
+                format!(
+                    "$getField requires 'field' to evaluate to type String, but got {}",
+                    field.type_name()
+                ),
             ));
         };
         Ok(match self.input.eval(env)? {
@@ -131,7 +140,11 @@ impl Operator for SetField {
             v if v.is_nullish() => Ok(Value::Null),
             v => Err(EngineError::location(
                 4_161_105,
-                format!("{} requires 'input' to evaluate to type Object, but got {}", self.operator, v.type_name()),
+                format!(
+                    "{} requires 'input' to evaluate to type Object, but got {}",
+                    self.operator,
+                    v.type_name()
+                ),
             )),
         }
     }
@@ -143,17 +156,28 @@ fn constant_name(name: &str, spec: &Bson, cx: Context<'_>) -> Result<Str> {
         Some(Value::Str(s)) => Ok(s.clone()),
         Some(v) => Err(EngineError::location(
             4_161_107,
-            format!("{name} requires 'field' to evaluate to type String, but got {}", v.type_name()),
+            format!(
+                "{name} requires 'field' to evaluate to type String, but got {}",
+                v.type_name()
+            ),
         )),
         None => Err(EngineError::location(
             4_161_108,
-            format!("{name} requires 'field' to evaluate to a constant, but got a non-constant argument"),
+            format!(
+                "{name} requires 'field' to evaluate to a constant, but got a non-constant argument"
+            ),
         )),
     }
 }
 
 pub(super) fn compile_set(name: &str, argument: &Bson, cx: Context<'_>) -> Result<Expr> {
-    let fields = Fields::new(name, argument, &["field", "input", "value"], 4_161_100, 4_161_101)?;
+    let fields = Fields::new(
+        name,
+        argument,
+        &["field", "input", "value"],
+        4_161_100,
+        4_161_101,
+    )?;
     Ok(Expr::operator(SetField {
         field: constant_name(name, fields.require("field", 4_161_102)?, cx)?,
         input: fields.required("input", 4_161_109, cx)?,

@@ -33,7 +33,10 @@ fn pattern(name: &str, regex: &Value, options: Option<&Value>) -> Result<Option<
         None => None,
         Some(v) if v.is_nullish() => None,
         Some(v) => Some(v.as_str().ok_or_else(|| {
-            EngineError::location(51106, format!("{name} needs 'options' to be of type string"))
+            EngineError::location(
+                51106,
+                format!("{name} needs 'options' to be of type string"),
+            )
         })?),
     };
     match regex {
@@ -52,7 +55,9 @@ fn pattern(name: &str, regex: &Value, options: Option<&Value>) -> Result<Option<
             if !own.is_empty() && given.is_some() {
                 return Err(EngineError::location(
                     51107,
-                    format!("{name}: found regex option(s) specified in both 'regex' and 'option' fields"),
+                    format!(
+                        "{name}: found regex option(s) specified in both 'regex' and 'option' fields"
+                    ),
                 ));
             }
             Pattern::compile(r.pattern.as_str(), given.unwrap_or(own)).map(Some)

@@ -140,10 +140,16 @@ const OPERATORS: &[(&str, Kind)] = &[
     ("$rtrim", Special(string::compile_trim)),
     ("$sampleRate", Special(control::sample_rate)),
     ("$second", Special(date::compile_part)),
-    ("$setDifference", Collated(2, 2, collections::set_difference)),
+    (
+        "$setDifference",
+        Collated(2, 2, collections::set_difference),
+    ),
     ("$setEquals", Collated(2, ANY, collections::set_equals)),
     ("$setField", Special(object::compile_set)),
-    ("$setIntersection", Collated(0, ANY, collections::set_intersection)),
+    (
+        "$setIntersection",
+        Collated(0, ANY, collections::set_intersection),
+    ),
     ("$setIsSubset", Collated(2, 2, collections::set_is_subset)),
     ("$setUnion", Collated(0, ANY, collections::set_union)),
     ("$sigmoid", Unary(math::sigmoid)),
@@ -196,7 +202,11 @@ pub(super) fn find(name: &str) -> Option<Kind> {
 }
 
 fn add(_name: &str, argument: &Bson, cx: Context<'_>) -> Result<Expr> {
-    Ok(pairwise(cx.arguments(argument)?, arith::add_two, arith::add_many))
+    Ok(pairwise(
+        cx.arguments(argument)?,
+        arith::add_two,
+        arith::add_many,
+    ))
 }
 
 fn multiply(_name: &str, argument: &Bson, cx: Context<'_>) -> Result<Expr> {

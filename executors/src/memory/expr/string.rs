@@ -54,7 +54,10 @@ pub(super) fn to_upper(v: Value) -> Result<Value> {
 }
 
 pub(super) fn strcasecmp(a: Value, b: Value) -> Result<Value> {
-    let (a, b) = (coerce(&a)?.to_ascii_uppercase(), coerce(&b)?.to_ascii_uppercase());
+    let (a, b) = (
+        coerce(&a)?.to_ascii_uppercase(),
+        coerce(&b)?.to_ascii_uppercase(),
+    );
     Ok(Value::Int32(match a.cmp(&b) {
         std::cmp::Ordering::Less => -1,
         std::cmp::Ordering::Equal => 0,
@@ -83,7 +86,10 @@ pub(super) fn substr_bytes(args: Vec<Value>) -> Result<Value> {
         v.as_f64().map(num::f64_to_i64).ok_or_else(|| {
             EngineError::location(
                 code,
-                format!("$substrBytes:  {what} must be a numeric type (is BSON type {})", v.type_name()),
+                format!(
+                    "$substrBytes:  {what} must be a numeric type (is BSON type {})",
+                    v.type_name()
+                ),
             )
         })
     };
@@ -124,14 +130,23 @@ pub(super) fn substr_cp(args: Vec<Value>) -> Result<Value> {
         if !v.is_number() {
             return Err(EngineError::location(
                 numeric,
-                format!("$substrCP: {what} must be a numeric type (is BSON type {})", v.type_name()),
+                format!(
+                    "$substrCP: {what} must be a numeric type (is BSON type {})",
+                    v.type_name()
+                ),
             ));
         }
         let n = integral(v).ok_or_else(|| {
-            EngineError::location(whole, format!("$substrCP: {what} cannot be represented as a 32-bit integral value"))
+            EngineError::location(
+                whole,
+                format!("$substrCP: {what} cannot be represented as a 32-bit integral value"),
+            )
         })?;
         usize::try_from(n).map_err(|_| {
-            EngineError::location(negative, format!("$substrCP: {what} must be a nonnegative integer"))
+            EngineError::location(
+                negative,
+                format!("$substrCP: {what} must be a nonnegative integer"),
+            )
         })
     };
     let start = index(start, "starting index", 34450, 34451, 34455)?;
@@ -148,11 +163,17 @@ pub(super) fn bounds(args: &[Value], name: &str) -> Result<(usize, Option<usize>
             let n = integral(v).ok_or_else(|| {
                 EngineError::location(
                     40096,
-                    format!("{name} requires an integral {what} index, found a value of type: {}", v.type_name()),
+                    format!(
+                        "{name} requires an integral {what} index, found a value of type: {}",
+                        v.type_name()
+                    ),
                 )
             })?;
             usize::try_from(n).map(Some).map_err(|_| {
-                EngineError::location(40097, format!("{name} requires a nonnegative {what} index, found: {n}"))
+                EngineError::location(
+                    40097,
+                    format!("{name} requires a nonnegative {what} index, found: {n}"),
+                )
             })
         }
     };
@@ -165,10 +186,18 @@ fn needle(args: &[Value], name: &str, codes: [i32; 2]) -> Result<Option<(String,
         return Ok(None);
     }
     let h = hay.as_str().ok_or_else(|| {
-        wrong(codes[0], &format!("{name} requires a string as the first argument"), hay)
+        wrong(
+            codes[0],
+            &format!("{name} requires a string as the first argument"),
+            hay,
+        )
     })?;
     let n = needle.as_str().ok_or_else(|| {
-        wrong(codes[1], &format!("{name} requires a string as the second argument"), needle)
+        wrong(
+            codes[1],
+            &format!("{name} requires a string as the second argument"),
+            needle,
+        )
     })?;
     Ok(Some((h.to_owned(), n.to_owned())))
 }
@@ -216,10 +245,18 @@ pub(super) fn split(text: Value, delimiter: Value) -> Result<Value> {
         return Ok(Value::Null);
     }
     let t = text.as_str().ok_or_else(|| {
-        wrong(40085, "$split requires an expression that evaluates to a string as a first argument", &text)
+        wrong(
+            40085,
+            "$split requires an expression that evaluates to a string as a first argument",
+            &text,
+        )
     })?;
     let d = delimiter.as_str().ok_or_else(|| {
-        wrong(40086, "$split requires an expression that evaluates to a string as a second argument", &delimiter)
+        wrong(
+            40086,
+            "$split requires an expression that evaluates to a string as a second argument",
+            &delimiter,
+        )
     })?;
     if d.is_empty() {
         return Err(EngineError::location(
@@ -241,7 +278,11 @@ fn trimmed(args: &[Value], left: bool, right: bool, name: &str) -> Result<Value>
         return Ok(Value::Null);
     }
     let t = text.as_str().ok_or_else(|| {
-        wrong(50699, &format!("{name} requires its input to be a string"), text)
+        wrong(
+            50699,
+            &format!("{name} requires its input to be a string"),
+            text,
+        )
     })?;
     let set: Option<Vec<char>> = match args.get(1) {
         None => None,
@@ -250,7 +291,11 @@ fn trimmed(args: &[Value], left: bool, right: bool, name: &str) -> Result<Value>
             chars
                 .as_str()
                 .ok_or_else(|| {
-                    wrong(50700, &format!("{name} requires 'chars' to be a string"), chars)
+                    wrong(
+                        50700,
+                        &format!("{name} requires 'chars' to be a string"),
+                        chars,
+                    )
                 })?
                 .chars()
                 .collect(),
@@ -328,13 +373,23 @@ fn replace_all(args: Vec<Value>) -> Result<Value> {
 
 /// `$replaceOne`, `$replaceAll`.
 pub(super) fn compile_replace(name: &str, argument: &Bson, cx: Context<'_>) -> Result<Expr> {
-    let fields = Fields::new(name, argument, &["input", "find", "replacement"], 51751, 51750)?;
+    let fields = Fields::new(
+        name,
+        argument,
+        &["input", "find", "replacement"],
+        51751,
+        51750,
+    )?;
     let args = vec![
         fields.required("input", 51749, cx)?,
         fields.required("find", 51748, cx)?,
         fields.required("replacement", 51747, cx)?,
     ];
-    let f = if name == "$replaceAll" { replace_all } else { replace_one };
+    let f = if name == "$replaceAll" {
+        replace_all
+    } else {
+        replace_one
+    };
     Ok(super::compile::fold(Node::Nary(f, args.into())))
 }
 
@@ -343,6 +398,10 @@ pub(super) fn binary_size(v: Value) -> Result<Value> {
         Value::Str(s) => Ok(Value::Int32(num::len_i32(s.as_bytes().len()))),
         Value::Binary(_, b) => Ok(Value::Int32(num::len_i32(b.as_slice().len()))),
         v if v.is_nullish() => Ok(Value::Null),
-        v => Err(wrong(51276, "$binarySize requires a string or BinData argument", v)),
+        v => Err(wrong(
+            51276,
+            "$binarySize requires a string or BinData argument",
+            v,
+        )),
     }
 }

@@ -88,7 +88,11 @@ impl Summation {
     fn decimal(&self) -> Decimal {
         let mut sum = integer_decimal(self.integers);
         if self.high != 0.0 || self.low != 0.0 || !self.plain.is_finite() {
-            let x = if self.plain.is_finite() { self.high } else { self.plain };
+            let x = if self.plain.is_finite() {
+                self.high
+            } else {
+                self.plain
+            };
             sum = decimal::add(sum, decimal::from_f64_exact(x));
             if self.plain.is_finite() && self.low != 0.0 {
                 sum = decimal::add(sum, decimal::from_f64_exact(self.low));

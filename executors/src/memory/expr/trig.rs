@@ -1,7 +1,7 @@
 //! Trigonometry, with the bounds that MongoDB sets.
+use super::Result;
 use super::arith::{to_decimal, to_double};
 use super::math::real;
-use super::Result;
 use crate::memory::decimal::{self, Function};
 use crate::memory::error::EngineError;
 use crate::memory::value::Value;
@@ -17,7 +17,8 @@ fn bounded(
     if v.is_number() {
         let x = to_double(v);
         // Infinite bounds are open, the others closed.
-        let outside = x < low || x > high || (x.is_infinite() && (x == low || x == high) && low == -high);
+        let outside =
+            x < low || x > high || (x.is_infinite() && (x == low || x == high) && low == -high);
         if !x.is_nan() && outside {
             return Err(EngineError::location(
                 50989,
@@ -79,7 +80,10 @@ pub(super) fn atan2(y: Value, x: Value) -> Result<Value> {
         }
     }
     if matches!(y, Value::Decimal(_)) || matches!(x, Value::Decimal(_)) {
-        return Ok(Value::Decimal(decimal::atan2(to_decimal(&y), to_decimal(&x))));
+        return Ok(Value::Decimal(decimal::atan2(
+            to_decimal(&y),
+            to_decimal(&x),
+        )));
     }
     Ok(Value::Double(to_double(&y).atan2(to_double(&x))))
 }

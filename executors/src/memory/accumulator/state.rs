@@ -1,0 +1,265 @@
+//! What accumulators hold while they run.
+use std::collections::{HashSet, VecDeque};
+
+use super::order::{SortBy, SortKey};
+use crate::memory::error::EngineError;
+use crate::memory::expr::Summation;
+use crate::memory::value::{Collation, DocBuilder, Key, Value, ValueRef, compare_with, num};
+
+/// What one accumulator holds for one group.
+#[derive(Clone, Debug)]
+pub struct State {
+    pub(super) body: Body,
+    pub(super) bytes: usize,
+}
+
+/// One value to take in, with its sort key where the accumulator orders.
+#[derive(Clone, Debug)]
+pub(crate) struct Input {
+    pub value: Value,
+    pub key: Option<SortKey>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Body {
+    Sum(Box<Summation>),
+    /// Nothing but small integers so far (`{$sum: 1}`).
+    Counter(i64),
+    Avg(Box<Summation>, i64),
+    Count(i64),
+    Extreme {
+        best: Value,
+        max: bool,
+    },
+    First(Option<Value>),
+    Last(Value),
+    List(Vec<Value>),
+    Set {
+        seen: HashSet<Key>,
+        items: Vec<Value>,
+    },
+    StdDev(Deviation),
+    Merge(DocBuilder),
+    FirstN(usize, Vec<Value>),
+    LastN(usize, VecDeque<Value>),
+    ExtremeN {
+        n: usize,
+        max: bool,
+        items: Vec<Value>,
+    },
+    /// The first (or last) `n` in an order.
+    Ranked {
+        n: usize,
+        bottom: bool,
+        items: VecDeque<(SortKey, Value)>,
+    },
+    Numbers(Vec<f64>),
+}
+
+/// Welford's running variance.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Deviation {
+    n: i64,
+    mean: f64,
+    squares: f64,
+    broken: bool,
+}
+
+impl Deviation {
+    pub fn add(&mut self, x: f64) {
+        if !x.is_finite() {
+            self.broken = true;
+        }
+        self.n += 1;
+        let delta = x - self.mean;
+        self.mean += delta / num::i64_to_f64(self.n);
+        self.squares += delta * (x - self.mean);
+    }
+
+    pub fn finish(self, sample: bool) -> Value {
+        let degrees = self.n - i64::from(sample);
+        if degrees <= 0 {
+            return Value::Null;
+        }
+        if self.broken {
+            return Value::Null;
+        }
+        Value::Double((self.squares / num::i64_to_f64(degrees)).sqrt())
+    }
+}
+
+impl State {
+    pub(super) fn new(body: Body) -> Self {
+        Self { body, bytes: 0 }
+    }
+
+    /// About how many bytes the state holds beyond its own size (0 for counters): for the memory limit.
+    pub fn byte_size(&self) -> usize {
+        self.bytes
+    }
+
+    /// Takes a value in.
+    pub(super) fn push(
+        &mut self,
+        input: Input,
+        sort: Option<&SortBy>,
+        collation: Option<&Collation>,
+    ) -> Result<(), EngineError> {
+        let Input { value: v, key } = input;
+        match &mut self.body {
+            Body::Counter(n) => match v {
+                Value::Int32(m) => *n += i64::from(m),
+                v => {
+                    let mut sum = Box::new(Summation::default());
+                    // Ints below 2^63 in count keep the type int until they no longer fit.
+                    sum.add_millis(*n);
+                    sum.add(&v);
+                    self.body = Body::Sum(sum);
+                }
+            },
+            Body::Sum(sum) => {
+                sum.add(&v);
+            }
+            Body::Avg(sum, n) => *n += i64::from(sum.add(&v)),
+            Body::Count(n) => *n += 1,
+            Body::Extreme { best, max } => {
+                if !v.is_nullish() {
+                    let better = best.is_missing() || {
+                        let order = compare_with(v.view(), best.view(), collation);
+                        if *max { order.is_gt() } else { order.is_lt() }
+                    };
+                    if better {
+                        *best = v;
+                    }
+                }
+            }
+            Body::First(first) => {
+                first.get_or_insert(v);
+            }
+            Body::Last(last) => *last = v,
+            Body::List(items) => {
+                if !v.is_missing() {
+                    self.bytes += v.view().byte_size() + 32;
+                    items.push(v);
+                }
+            }
+            Body::Set { seen, items } => {
+                if !v.is_missing() {
+                    let key = Key(match collation {
+                        Some(c) => c.fold(&v),
+                        None => v.clone(),
+                    });
+                    if seen.insert(key) {
+                        self.bytes += v.view().byte_size() + 64;
+                        items.push(v);
+                    }
+                }
+            }
+            Body::StdDev(d) => {
+                if let Some(x) = number(&v) {
+                    d.add(x);
+                }
+            }
+            Body::Merge(doc) => crate::memory::expr::merge_into(doc, &v)?,
+            Body::FirstN(n, items) => {
+                if items.len() < *n {
+                    self.bytes += v.view().byte_size() + 32;
+                    items.push(v.or_null());
+                }
+            }
+            Body::LastN(n, items) => {
+                self.bytes += v.view().byte_size() + 32;
+                items.push_back(v.or_null());
+                if items.len() > *n {
+                    items.pop_front();
+                }
+            }
+            Body::ExtremeN { n, max, items } => {
+                if !v.is_nullish() {
+                    let at = items.partition_point(|old| {
+                        let order = compare_with(old.view(), v.view(), collation);
+                        if *max { order.is_ge() } else { order.is_le() }
+                    });
+                    if at < *n {
+                        self.bytes += v.view().byte_size() + 32;
+                        items.insert(at, v);
+                        items.truncate(*n);
+                    }
+                }
+            }
+            Body::Ranked { n, bottom, items } => {
+                let (Some(sort), Some(key)) = (sort, key) else {
+                    return Ok(());
+                };
+                let at =
+                    items.partition_point(|(old, _)| sort.compare(old, &key, collation).is_le());
+                if *bottom {
+                    if items.len() < *n || at > 0 {
+                        items.insert(at, (key, v));
+                        if items.len() > *n {
+                            items.pop_front();
+                        }
+                    }
+                } else if at < *n {
+                    items.insert(at, (key, v));
+                    items.truncate(*n);
+                }
+            }
+            Body::Numbers(numbers) => {
+                if let Some(x) = number(&v) {
+                    self.bytes += 8;
+                    numbers.push(x);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Concatenates arrays (`$concatArrays`), or unites them (`$setUnion`).
+    pub(super) fn push_all(
+        &mut self,
+        v: &Value,
+        name: &str,
+        collation: Option<&Collation>,
+    ) -> Result<(), EngineError> {
+        if v.is_nullish() {
+            return Ok(());
+        }
+        let items = v.as_array().ok_or_else(|| {
+            EngineError::type_mismatch(format!(
+                "{name} requires array inputs, but input {v:?} is of type {}",
+                v.type_name()
+            ))
+        })?;
+        for item in items.iter().map(ValueRef::to_value) {
+            self.push(
+                Input {
+                    value: item,
+                    key: None,
+                },
+                None,
+                collation,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Takes a value out again that went in first, where that is exact: sums of integers, counts. `false` otherwise.
+    pub(super) fn shift(&mut self, v: &Value) -> bool {
+        match (&mut self.body, v) {
+            (Body::Count(n), _) => {
+                *n -= 1;
+                true
+            }
+            (Body::Counter(n), Value::Int32(m)) => {
+                *n -= i64::from(*m);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+fn number(v: &Value) -> Option<f64> {
+    if v.is_number() { v.as_f64() } else { None }
+}
