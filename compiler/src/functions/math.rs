@@ -5,7 +5,7 @@
 use bson::Bson;
 
 use super::arithmetic::{non_zero, power};
-use super::build::{Class, bind, class, decimal, int, only_if, strict, two};
+use super::build::{Class, bind, class, decimal, int, only_if, two};
 use super::{Arg, Arity, Call, Context, Function, LoweredArg, LoweredCall, NullRule, Output};
 use crate::error::Result;
 use crate::mql::{Args, Expr};
@@ -151,13 +151,39 @@ fn sqrt(call: &LoweredCall<'_>, _target: &Target) -> Result<Expr> {
 /// `Log(base, x)`; MongoDB takes them the other way round.
 fn log(call: &LoweredCall<'_>, _target: &Target) -> Result<Expr> {
     let (base, x) = (call.arg(0)?.number(), call.arg(1)?.number());
-    let body = strict([&base, &x], |[base, x]| {
-        let mut tests = vec![two("$gt", x.clone(), int(0))];
-        tests.push(two("$gt", base.clone(), int(0)));
-        tests.push(two("$ne", base.clone(), int(1)));
-        only_if(Expr::list("$and", tests), two("$log", x, base))
+    // comparisons with NULL are false here, so that NULL needs no test of its own
+    let known = base.literal.is_some();
+    if known && (!base.literal.as_ref().is_some_and(is_positive) || base.as_int() == Some(1)) {
+        return Ok(Expr::null());
+    }
+    let body = bind("number", x.expr, |x| {
+        bind("base", base.expr, |base| {
+            let positive = two("$gt", x.clone(), int(0));
+            let test = if known {
+                positive
+            } else {
+                let at_base = two("$gt", base.clone(), int(0));
+                Expr::list(
+                    "$and",
+                    [positive, at_base, two("$ne", base.clone(), int(1))],
+                )
+            };
+            only_if(test, two("$log", x, base))
+        })
     });
     Ok(fit(body, call))
+}
+
+fn is_positive(value: &Bson) -> bool {
+    match value {
+        Bson::Int32(n) => *n > 0,
+        Bson::Int64(n) => *n > 0,
+        Bson::Double(n) => *n > 0.0 && (*n - 1.0).abs() > 0.0,
+        Bson::Decimal128(_) => {
+            !super::arithmetic::is_zero(value) && !value.to_string().starts_with('-')
+        }
+        _ => false,
+    }
 }
 
 fn default_precision(call: &mut Call, _cx: &Context<'_>) -> Result<()> {

@@ -87,3 +87,6 @@ fn families() -> impl Iterator<Item = Function> {
     .into_iter()
     .flatten()
 }
+
+#[cfg(test)]
+mod tests;

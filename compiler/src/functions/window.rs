@@ -178,7 +178,7 @@ fn documents(start: Option<i64>, end: Option<i64>) -> Option<WindowRange> {
 }
 
 /// A single key by which MongoDB itself tells peers: never NULL, or NULLs cannot be told from missing fields.
-fn one_certain_key<'a>(order: &'a [LoweredKey]) -> Option<&'a LoweredKey> {
+fn one_certain_key(order: &[LoweredKey]) -> Option<&LoweredKey> {
     match order {
         [key] if !key.nullable => Some(key),
         _ => None,
