@@ -12,12 +12,14 @@
 //! | `expr` | expressions, [`Expr`] |
 //! | `value` | literals, [`Value`] |
 //! | `json` | Queryset JSON, in both directions |
+//! | `text` | the canonical text: Django's Python |
 
 mod call;
 mod expr;
 pub(crate) mod json;
 mod q;
 mod statement;
+mod text;
 mod value;
 
 pub use call::{Call, CombineOp, Direction, Hint, Order, OrderTerm, Prefetch, ValuesFields};
