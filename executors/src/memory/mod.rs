@@ -8,6 +8,7 @@ pub mod datetime;
 pub mod decimal;
 pub mod error;
 pub mod expr;
+pub mod filter;
 pub mod geo;
 pub mod pattern;
 pub mod value;

@@ -3,7 +3,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::raw::RawIter;
-use super::{Bytes, BytesRef, Value, ValueRef};
+use super::{Bytes, BytesRef, DocRef, Document, Value, ValueRef};
 
 /// An owned array; cloning shares.
 #[derive(Clone)]
@@ -118,6 +118,18 @@ impl<'a> ArrRef<'a> {
     /// Whether there are no elements.
     pub fn is_empty(self) -> bool {
         self.iter().next().is_none()
+    }
+
+    /// The array as the document that BSON stores for it: the indexes are the names.
+    pub fn as_document(self) -> Document {
+        match self.0 {
+            FormRef::Raw(b) => DocRef::raw(b.buffer(), b.start(), b.len()).to_document(),
+            FormRef::Built(v) => v
+                .iter()
+                .enumerate()
+                .map(|(i, v)| (i.to_string(), v.clone()))
+                .collect(),
+        }
     }
 
     /// Owned; shares.

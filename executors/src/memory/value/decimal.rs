@@ -157,6 +157,30 @@ impl Decimal {
         i64::try_from(if negative { -magnitude } else { magnitude }).ok()
     }
 
+    /// Without its fraction, toward zero.
+    #[must_use]
+    pub fn truncated(self) -> Self {
+        let DecimalParts::Finite {
+            negative,
+            mut coefficient,
+            mut exponent,
+        } = self.parts()
+        else {
+            return self;
+        };
+        while exponent < 0 && coefficient > 0 {
+            coefficient /= 10;
+            exponent += 1;
+        }
+        let exponent = if coefficient == 0 { 0 } else { exponent };
+        Self::from_parts(DecimalParts::Finite {
+            negative,
+            coefficient,
+            exponent,
+        })
+        .unwrap_or(self)
+    }
+
     /// Numeric comparison; NaN is below everything and equal to itself.
     pub fn compare(self, other: Self) -> Ordering {
         compare_digits(&Digits::of_decimal(self), &Digits::of_decimal(other))

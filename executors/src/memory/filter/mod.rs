@@ -1,0 +1,202 @@
+//! The match language: filters compiled into a tree of predicates over paths.
+//!
+//! Matching reads documents in place. Array traversal, the difference between null and missing, and type bracketing
+//! are here; expressions come in only through `$expr`.
+mod bits;
+mod compile;
+mod pred;
+mod schema;
+mod visit;
+
+use super::error::EngineError;
+use super::expr::{Env, Expr, Scope};
+use super::geo::Geo;
+use super::value::{Collation, DocRef, Document, Path, ValueRef};
+pub use compile::type_set;
+pub use pred::{Comparison, InSet, Pred, TypeSet};
+use schema::Schema;
+pub use visit::{visit, visit_value};
+
+/// A compiled filter.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    root: Node,
+}
+
+/// A node of the filter tree.
+#[derive(Clone, Debug)]
+pub enum Node {
+    /// Everything or nothing.
+    Constant(bool),
+    /// All hold.
+    And(Vec<Node>),
+    /// At least one holds.
+    Or(Vec<Node>),
+    /// Does not hold.
+    Not(Box<Node>),
+    /// Some value at the path satisfies the predicate (the value itself when there is no path).
+    Leaf(Option<Path>, Pred),
+    /// An aggregation expression is true.
+    Expr(Box<Expr>),
+    /// The document satisfies a JSON schema.
+    Schema(Box<Schema>),
+}
+
+impl Filter {
+    /// Compiles a filter document.
+    ///
+    /// # Errors
+    /// `BadValue`, `FailedToParse` and the like, as MongoDB's parser; what `$expr` gives when it compiles.
+    pub fn compile(spec: &bson::Document, scope: &Scope) -> Result<Self, EngineError> {
+        Ok(Self {
+            root: compile::document(spec, scope, 0)?,
+        })
+    }
+
+    /// Compiles the condition of `$pull` or of an array filter: operators on the value itself, or a filter on it.
+    ///
+    /// # Errors
+    /// As [`Filter::compile`].
+    pub fn compile_value(spec: &bson::Document, scope: &Scope) -> Result<Self, EngineError> {
+        Ok(Self {
+            root: compile::operators(None, spec, scope, 0)?,
+        })
+    }
+
+    /// A filter that everything passes.
+    pub fn all() -> Self {
+        Self {
+            root: Node::Constant(true),
+        }
+    }
+
+    /// The tree, for planning.
+    pub fn node(&self) -> &Node {
+        &self.root
+    }
+
+    /// Whether everything passes.
+    pub fn is_all(&self) -> bool {
+        match &self.root {
+            Node::Constant(b) => *b,
+            Node::And(nodes) => nodes.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// Whether the document passes.
+    ///
+    /// # Errors
+    /// What evaluating `$expr` gives.
+    #[inline]
+    pub fn matches(&self, doc: &Document, env: &mut Env<'_>) -> Result<bool, EngineError> {
+        self.root.matches(doc.view(), doc, env)
+    }
+
+    /// Whether a value passes a filter from [`Filter::compile_value`].
+    pub fn matches_value(&self, value: ValueRef<'_>, collation: Option<&Collation>) -> bool {
+        self.root.matches_value(value, collation)
+    }
+
+    /// The index in the outermost array that the match went through: what a positional `$` stands for.
+    pub fn position(&self, doc: &Document, collation: Option<&Collation>) -> Option<usize> {
+        self.root.position(doc.view(), collation)
+    }
+
+    /// The `$near` predicate and its path, if there is one.
+    pub fn near(&self) -> Option<(&Path, &Geo)> {
+        self.root.near()
+    }
+}
+
+impl Node {
+    fn matches(
+        &self,
+        view: DocRef<'_>,
+        doc: &Document,
+        env: &mut Env<'_>,
+    ) -> Result<bool, EngineError> {
+        match self {
+            Self::Leaf(Some(path), pred) => {
+                Ok(pred.matches_at(path.parts(), view, env.collation()))
+            }
+            Self::Leaf(None, pred) => {
+                Ok(pred.matches_single(ValueRef::Document(view), env.collation()))
+            }
+            Self::Constant(b) => Ok(*b),
+            Self::And(nodes) => {
+                for node in nodes {
+                    if !node.matches(view, doc, env)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            Self::Or(nodes) => {
+                for node in nodes {
+                    if node.matches(view, doc, env)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            Self::Not(node) => Ok(!node.matches(view, doc, env)?),
+            Self::Expr(expr) => {
+                env.set_root(doc.clone());
+                Ok(expr.eval(env)?.truthy())
+            }
+            Self::Schema(schema) => Ok(schema.matches(ValueRef::Document(view))),
+        }
+    }
+
+    /// Matches a subdocument, where there is no `$expr`.
+    fn matches_document(&self, doc: DocRef<'_>, collation: Option<&Collation>) -> bool {
+        match self {
+            Self::Leaf(Some(path), pred) => pred.matches_at(path.parts(), doc, collation),
+            Self::Leaf(None, pred) => pred.matches_single(ValueRef::Document(doc), collation),
+            Self::Constant(b) => *b,
+            Self::And(nodes) => nodes.iter().all(|n| n.matches_document(doc, collation)),
+            Self::Or(nodes) => nodes.iter().any(|n| n.matches_document(doc, collation)),
+            Self::Not(node) => !node.matches_document(doc, collation),
+            Self::Expr(_) => false,
+            Self::Schema(schema) => schema.matches(ValueRef::Document(doc)),
+        }
+    }
+
+    fn matches_value(&self, value: ValueRef<'_>, collation: Option<&Collation>) -> bool {
+        match self {
+            Self::Leaf(None, pred) => pred.matches_single(value, collation),
+            Self::Leaf(Some(_), _) => match value {
+                ValueRef::Document(d) => self.matches_document(d, collation),
+                ValueRef::Array(a) => self.matches_document(a.as_document().view(), collation),
+                _ => false,
+            },
+            Self::Constant(b) => *b,
+            Self::And(nodes) => nodes.iter().all(|n| n.matches_value(value, collation)),
+            Self::Or(nodes) => nodes.iter().any(|n| n.matches_value(value, collation)),
+            Self::Not(node) => !node.matches_value(value, collation),
+            Self::Expr(_) => false,
+            Self::Schema(schema) => schema.matches(value),
+        }
+    }
+
+    fn position(&self, doc: DocRef<'_>, collation: Option<&Collation>) -> Option<usize> {
+        match self {
+            Self::Leaf(Some(path), pred) => pred.position_at(path.parts(), doc, collation),
+            Self::And(nodes) => nodes.iter().rev().find_map(|n| n.position(doc, collation)),
+            Self::Or(nodes) => nodes
+                .iter()
+                .find(|n| n.matches_document(doc, collation))
+                .and_then(|n| n.position(doc, collation)),
+            _ => None,
+        }
+    }
+
+    fn near(&self) -> Option<(&Path, &Geo)> {
+        match self {
+            Self::Leaf(Some(path), Pred::Geo(geo)) if geo.sorts() => Some((path, geo)),
+            Self::And(nodes) => nodes.iter().find_map(Self::near),
+            _ => None,
+        }
+    }
+}
