@@ -11,5 +11,6 @@ pub mod expr;
 pub mod filter;
 pub mod geo;
 pub mod pattern;
+pub mod storage;
 pub mod value;
 pub mod window;

@@ -2,6 +2,7 @@
 use std::cmp::Ordering;
 
 use super::{Array, DocBuilder, Value};
+use crate::memory::error::EngineError;
 
 /// A collation of strength 1 (letters only), 2 (letters and accents) or 3 (also case).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,56 @@ pub struct Collation {
 }
 
 impl Collation {
+    /// Reads a `collation` document. The locale `simple` is no collation.
+    ///
+    /// # Errors
+    /// `BadValue`, `TypeMismatch`, `FailedToParse` as MongoDB.
+    pub fn parse(d: &bson::Document) -> Result<Option<Self>, EngineError> {
+        let Some(bson::Bson::String(locale)) = d.get("locale") else {
+            return Err(EngineError::failed_to_parse(
+                "BSON field 'collation.locale' is missing but a required field",
+            ));
+        };
+        let mut collation = Self {
+            locale: locale.clone(),
+            strength: 3,
+            numeric: false,
+            case_level: false,
+        };
+        for (key, v) in d {
+            let flag = || match v {
+                bson::Bson::Boolean(b) => Ok(*b),
+                _ => Err(EngineError::type_mismatch(format!(
+                    "Field '{key}' must be of type bool"
+                ))),
+            };
+            match key.as_str() {
+                "locale" | "version" => {}
+                "strength" => {
+                    let strength = Value::from_bson(v).as_i64().filter(|n| (1..=5).contains(n));
+                    let bad = || {
+                        EngineError::bad_value(format!(
+                            "Field 'strength' must be an integer 1 through 5. Got: {v}"
+                        ))
+                    };
+                    collation.strength = u8::try_from(strength.ok_or_else(bad)?).unwrap_or(3);
+                }
+                "numericOrdering" => collation.numeric = flag()?,
+                "caseLevel" => collation.case_level = flag()?,
+                "caseFirst" | "alternate" | "maxVariable" => {}
+                "backwards" | "normalization" => {
+                    flag()?;
+                }
+                other => {
+                    return Err(EngineError::failed_to_parse(format!(
+                        "Collation spec contains unknown field: {other}"
+                    )));
+                }
+            }
+        }
+        Ok((locale != "simple").then_some(collation))
+    }
+
     /// Compares two strings.
     pub fn compare(&self, a: &str, b: &str) -> Ordering {
         self.key(a).cmp(&self.key(b))

@@ -1,0 +1,489 @@
+//! Ordered indexes: for every value that the match language finds at the key's paths, an entry.
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use super::tree::{Cursor, Tree};
+use crate::memory::error::{Code, EngineError};
+use crate::memory::expr::{Env, Evaluation, Scope};
+use crate::memory::filter::{Filter, visit};
+use crate::memory::value::{Collation, DocRef, Document, Path, Value, ValueRef, compare, equal};
+
+/// The values of one index entry, in the order of the index's fields.
+#[derive(Clone, Debug)]
+pub enum IndexKey {
+    /// Of a single-field index.
+    One(Value),
+    /// Of a compound index.
+    Many(Box<[Value]>),
+}
+
+impl IndexKey {
+    /// The values.
+    #[inline]
+    pub fn values(&self) -> &[Value] {
+        match self {
+            Self::One(v) => std::slice::from_ref(v),
+            Self::Many(vs) => vs,
+        }
+    }
+}
+
+impl From<Vec<Value>> for IndexKey {
+    fn from(mut values: Vec<Value>) -> Self {
+        match (values.len(), values.pop()) {
+            (1, Some(v)) => Self::One(v),
+            (_, Some(v)) => {
+                values.push(v);
+                Self::Many(values.into())
+            }
+            (_, None) => Self::Many(Box::new([])),
+        }
+    }
+}
+
+/// An entry: its values and the record that has them.
+pub type Entry = (IndexKey, u64);
+
+/// One field of an index.
+#[derive(Clone, Debug)]
+pub struct IndexField {
+    /// The path.
+    pub path: Path,
+    /// Whether it ascends.
+    pub ascending: bool,
+}
+
+/// What an index is made of.
+#[derive(Clone, Debug)]
+pub struct IndexSpec {
+    /// Its name.
+    pub name: String,
+    /// Its key pattern, as given.
+    pub key: bson::Document,
+    /// The fields, when the index is an ordered one (others, such as text indexes, are only listed).
+    pub fields: Vec<IndexField>,
+    /// Whether it is a hashed index (equality only).
+    pub hashed: bool,
+    /// Whether two documents may not share an entry.
+    pub unique: bool,
+    /// Whether documents without any of the fields are left out.
+    pub sparse: bool,
+    /// Whether planners must not use it.
+    pub hidden: bool,
+    /// Only documents that pass this are in the index.
+    pub partial: Option<(bson::Document, Filter)>,
+    /// TTL in seconds.
+    pub expire_after: Option<i64>,
+    /// How its strings compare.
+    pub collation: Option<Collation>,
+    /// Everything that was given, for `listIndexes`.
+    pub listed: bson::Document,
+}
+
+/// An index: its specification and its entries.
+#[derive(Clone, Debug)]
+pub struct Index {
+    /// The specification.
+    pub spec: Arc<IndexSpec>,
+    entries: Tree<Entry, ()>,
+    /// Whether a document was ever seen with an array at one of the paths.
+    pub multikey: bool,
+}
+
+fn int(v: &bson::Bson) -> Option<i64> {
+    Value::from_bson(v).as_i64()
+}
+
+/// Options of `createIndexes` that are accepted and listed, beyond `key` and `name`.
+const OPTIONS: [&str; 19] = [
+    "v",
+    "unique",
+    "sparse",
+    "hidden",
+    "background",
+    "partialFilterExpression",
+    "expireAfterSeconds",
+    "collation",
+    "ns",
+    "weights",
+    "default_language",
+    "language_override",
+    "textIndexVersion",
+    "2dsphereIndexVersion",
+    "bits",
+    "min",
+    "max",
+    "wildcardProjection",
+    "storageEngine",
+];
+
+impl IndexSpec {
+    /// Reads one element of `createIndexes`' `indexes`. `default` is the collection's collation.
+    ///
+    /// # Errors
+    /// `CannotCreateIndex`, `BadValue`, `FailedToParse`, `InvalidIndexSpecificationOption` (197) as MongoDB.
+    pub fn parse(given: &bson::Document, default: Option<&Collation>) -> Result<Self, EngineError> {
+        let cannot = |message: String| EngineError::new(Code::CannotCreateIndex, message);
+        let Some(bson::Bson::Document(key)) = given.get("key") else {
+            return Err(EngineError::failed_to_parse(
+                "The 'key' field is a required property of an index specification",
+            ));
+        };
+        if key.is_empty() {
+            return Err(cannot("Index keys cannot be an empty object".into()));
+        }
+        let mut spec = Self {
+            name: default_name(key),
+            key: key.clone(),
+            fields: Vec::new(),
+            hashed: false,
+            unique: false,
+            sparse: false,
+            hidden: false,
+            partial: None,
+            expire_after: None,
+            collation: default.cloned(),
+            listed: bson::doc! {"v": 2_i32, "key": key.clone()},
+        };
+        let mut ordered = true;
+        for (path, kind) in key {
+            if path.is_empty() || path.split('.').any(str::is_empty) {
+                return Err(cannot("Index keys cannot be an empty field.".into()));
+            }
+            ordered &= !path.contains("$**");
+            let ascending = match kind {
+                bson::Bson::String(s) if s == "hashed" => {
+                    spec.hashed = true;
+                    true
+                }
+                bson::Bson::String(s) if matches!(s.as_str(), "text" | "2dsphere" | "2d") => {
+                    ordered = false;
+                    true
+                }
+                bson::Bson::String(s) => return Err(cannot(format!("Unknown index plugin '{s}'"))),
+                other => match Value::from_bson(other).as_f64() {
+                    Some(x) if x != 0.0 && !x.is_nan() => x > 0.0,
+                    _ => {
+                        return Err(cannot(format!(
+                            "Values in v:2 index key pattern cannot be of type {}. Only numbers > 0, numbers < 0, and strings are allowed.",
+                            Value::from_bson(other).type_name()
+                        )));
+                    }
+                },
+            };
+            spec.fields.push(IndexField {
+                path: Path::lenient(path)?,
+                ascending,
+            });
+        }
+        if !ordered {
+            spec.fields.clear();
+        }
+        match given.get("name") {
+            Some(bson::Bson::String(s)) if !s.is_empty() => spec.name.clone_from(s),
+            Some(bson::Bson::String(_)) => return Err(cannot("index name cannot be empty".into())),
+            Some(_) => {
+                return Err(EngineError::type_mismatch(
+                    "The field 'name' must be a string",
+                ));
+            }
+            None => {}
+        }
+        spec.listed.insert("name", spec.name.clone());
+        for (option, value) in given {
+            let flag = || {
+                match value {
+                bson::Bson::Boolean(b) => Ok(*b),
+                other => int(other).map(|n| n != 0).ok_or_else(|| {
+                    EngineError::type_mismatch(format!("The field '{option}' has value {option}: {other}, which is not convertible to bool"))
+                }),
+            }
+            };
+            match option.as_str() {
+                "key" | "name" => continue,
+                "unique" => spec.unique = flag()?,
+                "sparse" => spec.sparse = flag()?,
+                "hidden" => spec.hidden = flag()?,
+                "partialFilterExpression" => match value {
+                    bson::Bson::Document(d) => {
+                        spec.partial = Some((d.clone(), Filter::compile(d, &Scope::new())?))
+                    }
+                    _ => {
+                        return Err(EngineError::type_mismatch(
+                            "partialFilterExpression must be an object",
+                        ));
+                    }
+                },
+                "expireAfterSeconds" => {
+                    let seconds = int(value).filter(|n| (0..=i64::from(i32::MAX)).contains(n));
+                    let range = || {
+                        cannot("TTL index 'expireAfterSeconds' option must be within an acceptable range".into())
+                    };
+                    spec.expire_after = Some(seconds.ok_or_else(range)?);
+                }
+                "collation" => {
+                    let bson::Bson::Document(d) = value else {
+                        return Err(EngineError::type_mismatch(
+                            "The field 'collation' must be an object",
+                        ));
+                    };
+                    spec.collation = Collation::parse(d)?;
+                }
+                known if OPTIONS.contains(&known) => {}
+                other => {
+                    return Err(EngineError::location(
+                        197,
+                        format!(
+                            "The field '{other}' is not valid for an index specification. Specification: {given}"
+                        ),
+                    ));
+                }
+            }
+            if !matches!(option.as_str(), "ns" | "v" | "background")
+                && !matches!(value, bson::Bson::Boolean(false))
+            {
+                spec.listed.insert(option.clone(), value.clone());
+            }
+        }
+        if spec.hashed && spec.unique {
+            return Err(EngineError::location(
+                16764,
+                "Currently hashed indexes cannot guarantee uniqueness. Use a regular index.",
+            ));
+        }
+        if spec.sparse && spec.partial.is_some() {
+            return Err(cannot(
+                "cannot mix \"partialFilterExpression\" and \"sparse\" options".into(),
+            ));
+        }
+        Ok(spec)
+    }
+
+    /// The index that every collection has.
+    pub fn id(collation: Option<&Collation>) -> Self {
+        Self {
+            name: "_id_".into(),
+            key: bson::doc! {"_id": 1_i32},
+            fields: Path::lenient("_id")
+                .map(|path| {
+                    vec![IndexField {
+                        path,
+                        ascending: true,
+                    }]
+                })
+                .unwrap_or_default(),
+            hashed: false,
+            unique: true,
+            sparse: false,
+            hidden: false,
+            partial: None,
+            expire_after: None,
+            collation: collation.cloned(),
+            listed: bson::doc! {"v": 2_i32, "key": {"_id": 1_i32}, "name": "_id_"},
+        }
+    }
+
+    /// The order of entries: by values with each field's direction, then by record.
+    pub fn order(&self, a: &Entry, b: &Entry) -> Ordering {
+        self.order_values(a.0.values(), b.0.values())
+            .then_with(|| a.1.cmp(&b.1))
+    }
+
+    fn order_values(&self, a: &[Value], b: &[Value]) -> Ordering {
+        for ((x, y), field) in a.iter().zip(b).zip(&self.fields) {
+            let order = compare(x.view(), y.view());
+            if order != Ordering::Equal {
+                return if field.ascending {
+                    order
+                } else {
+                    order.reverse()
+                };
+            }
+        }
+        Ordering::Equal
+    }
+
+    /// The entries' values for a document, and whether an array was on the way.
+    fn keys(&self, doc: &Document) -> Result<(Vec<IndexKey>, bool), EngineError> {
+        if self.fields.is_empty() {
+            return Ok((Vec::new(), false));
+        }
+        if let Some((_, filter)) = &self.partial {
+            let evaluation = Evaluation::default();
+            if !filter.matches(doc, &mut Env::new(&evaluation))? {
+                return Ok((Vec::new(), false));
+            }
+        }
+        if let [field] = self.fields.as_slice()
+            && let Some(v) = field.path.get_ref(doc.view())
+            && !matches!(v, ValueRef::Array(_))
+        {
+            if self.sparse && v.is_missing() {
+                return Ok((Vec::new(), false));
+            }
+            return Ok((vec![IndexKey::One(self.stored(v))], false));
+        }
+        let mut rows: Vec<Vec<Value>> = vec![Vec::with_capacity(self.fields.len())];
+        let (mut multikey, mut present) = (false, false);
+        for field in &self.fields {
+            let (values, array) = self.values_at(&field.path, doc.view(), &mut present);
+            if array && multikey && values.len() > 1 && rows.len() > 1 {
+                return Err(EngineError::location(
+                    171,
+                    format!("cannot index parallel arrays [{}]", field.path),
+                ));
+            }
+            multikey |= array;
+            rows = rows
+                .into_iter()
+                .flat_map(|row| {
+                    values.iter().map(move |v| {
+                        let mut row = row.clone();
+                        row.push(v.clone());
+                        row
+                    })
+                })
+                .collect();
+        }
+        if self.sparse && !present {
+            return Ok((Vec::new(), multikey));
+        }
+        Ok((rows.into_iter().map(IndexKey::from).collect(), multikey))
+    }
+
+    fn stored(&self, v: ValueRef<'_>) -> Value {
+        let v = v.to_value().or_null();
+        match &self.collation {
+            Some(c) => c.fold(&v),
+            None => v,
+        }
+    }
+
+    /// All values at a path, as the match language sees them, without repetition; null when there is none.
+    fn values_at(&self, path: &Path, doc: DocRef<'_>, present: &mut bool) -> (Vec<Value>, bool) {
+        let mut values: Vec<Value> = Vec::new();
+        let mut array = false;
+        visit(path.parts(), doc, true, &mut |v, at| {
+            array |= at.is_some() || matches!(v, ValueRef::Array(_));
+            *present |= !v.is_missing();
+            values.push(self.stored(v));
+            false
+        });
+        if values.is_empty() {
+            array = true;
+            values.push(Value::Null);
+        }
+        values.sort_by(|a, b| compare(a.view(), b.view()));
+        values.dedup();
+        (values, array)
+    }
+}
+
+fn default_name(key: &bson::Document) -> String {
+    let mut name = String::new();
+    for (path, kind) in key {
+        if !name.is_empty() {
+            name.push('_');
+        }
+        name.push_str(path);
+        name.push('_');
+        match kind {
+            bson::Bson::String(s) => name.push_str(s),
+            other => {
+                name.push_str(&int(other).map_or_else(|| other.to_string(), |n| n.to_string()))
+            }
+        }
+    }
+    name
+}
+
+impl Index {
+    /// An index without entries.
+    pub fn new(spec: IndexSpec) -> Self {
+        Self {
+            spec: Arc::new(spec),
+            entries: Tree::default(),
+            multikey: false,
+        }
+    }
+
+    /// The number of entries.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are no entries.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// A record with the same values as one of the document's entries, if the index is unique: the values as well.
+    pub(super) fn conflict(
+        &self,
+        doc: &Document,
+        own: Option<u64>,
+    ) -> Result<Option<Vec<Value>>, EngineError> {
+        if !self.spec.unique {
+            return Ok(None);
+        }
+        for key in self.spec.keys(doc)?.0 {
+            let mut cursor = self
+                .entries
+                .seek(|e| self.spec.order_values(e.0.values(), key.values()) == Ordering::Less);
+            while let Some(((found, record), ())) = cursor.next() {
+                let same = found
+                    .values()
+                    .iter()
+                    .zip(key.values())
+                    .all(|(a, b)| equal(a.view(), b.view()));
+                if !same {
+                    break;
+                }
+                if Some(*record) != own {
+                    return Ok(Some(key.values().to_vec()));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn add(&mut self, doc: &Document, record: u64) -> Result<(), EngineError> {
+        let (keys, multikey) = self.spec.keys(doc)?;
+        self.multikey |= multikey;
+        let spec = Arc::clone(&self.spec);
+        for key in keys {
+            self.entries
+                .insert((key, record), (), &|a, b| spec.order(a, b));
+        }
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, doc: &Document, record: u64) -> Result<(), EngineError> {
+        for key in self.spec.keys(doc)?.0 {
+            let entry = (key, record);
+            let spec = &self.spec;
+            self.entries.remove(|e| spec.order(e, &entry));
+        }
+        Ok(())
+    }
+
+    /// The record of a single value, for the index on `_id`.
+    pub fn find_one(&self, value: ValueRef<'_>) -> Option<u64> {
+        let before = |e: &Entry| {
+            e.0.values()
+                .first()
+                .is_some_and(|v| compare(v.view(), value) == Ordering::Less)
+        };
+        let mut cursor = self.entries.seek(before);
+        let ((key, record), ()) = cursor.next()?;
+        key.values()
+            .first()
+            .filter(|v| equal(v.view(), value))
+            .map(|_| *record)
+    }
+
+    /// A cursor at the first entry that is not `before`.
+    pub fn seek(&self, before: impl FnMut(&Entry) -> bool) -> Cursor<Entry, ()> {
+        self.entries.seek(before)
+    }
+}
