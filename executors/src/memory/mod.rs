@@ -11,6 +11,8 @@ pub mod expr;
 pub mod filter;
 pub mod geo;
 pub mod pattern;
+pub mod plan;
+pub mod stage;
 pub mod storage;
 pub mod value;
 pub mod window;

@@ -3,7 +3,7 @@ use bson::{Bson, Document};
 
 use super::bits::{Bits, Test};
 use super::schema::Schema;
-use super::{Comparison, InSet, Node, Pred, TypeSet};
+use super::{Comparison, Condition, Hint, InSet, Node, Pred, TypeSet};
 use crate::memory::error::EngineError;
 use crate::memory::expr::{Expr, Scope};
 use crate::memory::geo::Geo;
@@ -75,7 +75,7 @@ fn top_level(name: &str, value: &Bson, scope: &Scope, depth: usize) -> Compiled<
         "or" => Node::Or(clauses(name, value, scope, depth)?),
         "nor" => not(Node::Or(clauses(name, value, scope, depth)?)),
         "comment" => return Ok(None),
-        "expr" => Node::Expr(Box::new(Expr::compile(value, scope)?)),
+        "expr" => Node::Expr(Box::new(condition(value, scope)?)),
         "jsonSchema" => match value {
             Bson::Document(d) => Node::Schema(Box::new(Schema::compile(d)?)),
             _ => return Err(EngineError::type_mismatch("$jsonSchema must be an object")),
@@ -92,7 +92,7 @@ fn top_level(name: &str, value: &Bson, scope: &Scope, depth: usize) -> Compiled<
             // Drawn by the expression's generator, so that runs repeat.
             Some(x) if (0.0..=1.0).contains(&x) => {
                 let less = bson::doc! {"$lt": [{"$rand": {}}, x]};
-                Node::Expr(Box::new(Expr::compile(&Bson::Document(less), scope)?))
+                Node::Expr(Box::new(condition(&Bson::Document(less), scope)?))
             }
             _ => return bad("numeric argument to $sampleRate must be in [0, 1]"),
         },
@@ -103,6 +103,63 @@ fn top_level(name: &str, value: &Bson, scope: &Scope, depth: usize) -> Compiled<
             ));
         }
     }))
+}
+
+fn condition(value: &Bson, scope: &Scope) -> Compiled<Condition> {
+    let mut hints = Vec::new();
+    find_hints(value, scope, &mut hints, 0);
+    Ok(Condition {
+        expr: Expr::compile(value, scope)?,
+        hints,
+    })
+}
+
+/// Finds `$eq` and `$in` between a field path and what does not depend on the document, at the top or under `$and`.
+fn find_hints(value: &Bson, scope: &Scope, out: &mut Vec<Hint>, depth: usize) {
+    let Bson::Document(d) = value else { return };
+    let (Some((op, Bson::Array(args))), 1) = (d.iter().next(), d.len()) else {
+        return;
+    };
+    match (op.as_str(), args.as_slice()) {
+        ("$and", args) if depth < MAX_DEPTH => args
+            .iter()
+            .for_each(|a| find_hints(a, scope, out, depth + 1)),
+        ("$eq", [a, b]) => {
+            out.extend(hint(a, b, false, scope).or_else(|| hint(b, a, false, scope)));
+        }
+        ("$in", [a, b]) => out.extend(hint(a, b, true, scope)),
+        _ => {}
+    }
+}
+
+fn hint(path: &Bson, value: &Bson, any_of: bool, scope: &Scope) -> Option<Hint> {
+    let Bson::String(text) = path else {
+        return None;
+    };
+    if text.starts_with("$$") || depends_on_document(value) {
+        return None;
+    }
+    let path = Path::parse(text.strip_prefix('$')?).ok()?;
+    Some(Hint {
+        path,
+        value: Expr::compile(value, scope).ok()?,
+        any_of,
+    })
+}
+
+fn depends_on_document(value: &Bson) -> bool {
+    match value {
+        Bson::String(s) => {
+            s.starts_with("$$ROOT")
+                || s.starts_with("$$CURRENT")
+                || (s.starts_with('$') && !s.starts_with("$$"))
+        }
+        Bson::Array(items) => items.iter().any(depends_on_document),
+        Bson::Document(d) => d
+            .iter()
+            .any(|(k, v)| k == "$rand" || depends_on_document(v)),
+        _ => false,
+    }
 }
 
 /// One field and what is asked of it. `path` is `None` for the value itself.

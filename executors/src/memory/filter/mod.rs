@@ -37,9 +37,29 @@ pub enum Node {
     /// Some value at the path satisfies the predicate (the value itself when there is no path).
     Leaf(Option<Path>, Pred),
     /// An aggregation expression is true.
-    Expr(Box<Expr>),
+    Expr(Box<Condition>),
     /// The document satisfies a JSON schema.
     Schema(Box<Schema>),
+}
+
+/// `$expr`, and what it says about single paths, for planners.
+#[derive(Clone, Debug)]
+pub struct Condition {
+    /// The expression.
+    pub expr: Expr,
+    /// Conditions that must hold for it to be true.
+    pub hints: Vec<Hint>,
+}
+
+/// A field path that must equal a value (one of the values), where that needs no document to compute.
+#[derive(Clone, Debug)]
+pub struct Hint {
+    /// The path.
+    pub path: Path,
+    /// The value, or the array of values.
+    pub value: Expr,
+    /// Whether the value is an array of choices.
+    pub any_of: bool,
 }
 
 impl Filter {
@@ -141,9 +161,9 @@ impl Node {
                 Ok(false)
             }
             Self::Not(node) => Ok(!node.matches(view, doc, env)?),
-            Self::Expr(expr) => {
+            Self::Expr(condition) => {
                 env.set_root(doc.clone());
-                Ok(expr.eval(env)?.truthy())
+                Ok(condition.expr.eval(env)?.truthy())
             }
             Self::Schema(schema) => Ok(schema.matches(ValueRef::Document(view))),
         }

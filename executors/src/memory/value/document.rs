@@ -3,7 +3,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::raw::{self, RawIter};
-use super::{Bytes, BytesRef, Str, StrRef, Value, ValueRef, encode};
+use super::{Bytes, BytesRef, Part, Str, StrRef, Value, ValueRef, encode};
 
 /// An owned document; cloning shares.
 #[derive(Clone)]
@@ -66,6 +66,47 @@ impl Document {
         self.view().iter().next().is_none()
     }
 
+    /// The same document as a built one: cheaper to change several times.
+    #[must_use]
+    pub fn built(self) -> Self {
+        match self.0 {
+            Form::Raw(_) => self.edit().build(),
+            Form::Built(_) => self,
+        }
+    }
+
+    /// The document with a value at a path of documents (arrays are not entered but replaced); missing removes it.
+    #[must_use]
+    pub fn with_path(self, parts: &[Part], value: Value) -> Self {
+        let Some((first, rest)) = parts.split_first() else {
+            return self;
+        };
+        let mut out = self.edit();
+        if rest.is_empty() {
+            out.set(first.name.clone(), value);
+            return out.build();
+        }
+        match out.get_mut(first.name.as_str()) {
+            Some(slot) => {
+                let inner = match std::mem::take(slot) {
+                    Value::Document(d) => d,
+                    other if value.is_missing() => {
+                        *slot = other;
+                        return out.build();
+                    }
+                    _ => Self::empty(),
+                };
+                *slot = Value::Document(inner.with_path(rest, value));
+            }
+            None if value.is_missing() => {}
+            None => out.push(
+                first.name.clone(),
+                Value::Document(Self::empty().with_path(rest, value)),
+            ),
+        }
+        out.build()
+    }
+
     /// A builder that starts with these fields.
     pub fn edit(self) -> DocBuilder {
         match self.0 {
@@ -95,6 +136,14 @@ impl Document {
         let mut out = Vec::with_capacity(128);
         encode::document(self.view(), &mut out);
         Arc::from(out)
+    }
+
+    /// About how many bytes the document keeps in memory (cheap to ask): for memory limits.
+    pub fn held_bytes(&self) -> usize {
+        match &self.0 {
+            Form::Raw(b) => b.view().len(),
+            Form::Built(f) => f.iter().map(|(_, v)| 56 + v.view().shallow_size()).sum(),
+        }
     }
 
     /// The size of the document as BSON, in bytes.
@@ -189,6 +238,13 @@ impl DocBuilder {
     /// Starts with no fields.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Starts with no fields but room for some.
+    pub fn with_capacity(n: usize) -> Self {
+        Self {
+            fields: Vec::with_capacity(n),
+        }
     }
 
     /// Appends a field without looking for an earlier one of that name. A missing value adds nothing.

@@ -178,6 +178,17 @@ impl<'a> ValueRef<'a> {
         }
     }
 
+    /// The bytes of a string, a binary, or a raw array or document; 0 for the rest. Cheap.
+    pub fn shallow_size(self) -> usize {
+        match self {
+            Self::Str(s) | Self::Symbol(s) | Self::JavaScript(s) => s.as_bytes().len(),
+            Self::Binary(_, b) => b.len(),
+            Self::Document(d) => d.raw_bytes().map_or(64, <[u8]>::len),
+            Self::Array(a) => a.raw_bytes().map_or_else(|| a.len() * 32, <[u8]>::len),
+            _ => 0,
+        }
+    }
+
     /// The text of a string.
     pub fn as_str(self) -> Option<&'a str> {
         match self {

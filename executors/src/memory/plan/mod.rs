@@ -1,0 +1,260 @@
+//! The planner: which index, if any, gives the documents of a filter in the order of a sort.
+//!
+//! An index holds an entry for every value that the match language finds at its paths, so a predicate on one path is
+//! answered by the entries inside its bounds; the whole filter is then checked on every document that they lead to.
+mod bounds;
+mod scan;
+
+use std::sync::Arc;
+
+pub use bounds::{Bound, Interval};
+pub use scan::{CollectionScan, Examined, IndexScan};
+
+use super::expr::Env;
+use super::filter::{Filter, Node, Pred};
+use super::stage::SortSpec;
+use super::storage::{Collection, Index, IndexSpec};
+use super::value::Value;
+
+/// Bounds on the fields of an index: equal values for the first fields, then an interval on the next one.
+#[derive(Clone, Debug, Default)]
+pub struct Range {
+    /// What the first fields equal.
+    pub prefix: Vec<Value>,
+    /// Bounds on the field after those.
+    pub interval: Option<Interval>,
+}
+
+/// How to read a collection.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// Every document, in order of insertion.
+    Scan,
+    /// The entries of one index within some ranges.
+    Index {
+        /// Which index of the collection.
+        index: usize,
+        /// The ranges, in the index's order.
+        ranges: Vec<Range>,
+        /// Whether to go backward.
+        reverse: bool,
+    },
+}
+
+/// A way to read, and whether the documents come sorted.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The way.
+    pub access: Access,
+    /// Whether no sort is needed.
+    pub sorted: bool,
+}
+
+/// No more ranges than this in one scan.
+const MAX_RANGES: usize = 2000;
+
+fn flatten<'f>(node: &'f Node, out: &mut Vec<&'f Node>) {
+    match node {
+        Node::And(nodes) => nodes.iter().for_each(|n| flatten(n, out)),
+        other => out.push(other),
+    }
+}
+
+/// Chooses how to read a collection for filters that must all hold.
+pub fn choose(
+    collection: &Collection,
+    filters: &[Arc<Filter>],
+    sort: Option<&SortSpec>,
+    env: &mut Env<'_>,
+) -> Plan {
+    let mut nodes = Vec::new();
+    filters.iter().for_each(|f| flatten(f.node(), &mut nodes));
+    let conditions = bounds::collect(&nodes, env);
+    let scan = Plan {
+        access: Access::Scan,
+        sorted: sort.is_none_or(|s| s.parts.is_empty()),
+    };
+    if conditions.is_empty() && scan.sorted {
+        return scan;
+    }
+    let mut best: Option<(u32, Plan)> = None;
+    for (at, index) in collection.indexes().iter().enumerate() {
+        if let Some((score, plan)) = with_index(at, index, &nodes, &conditions, sort, env)
+            && best.as_ref().is_none_or(|(s, _)| score > *s)
+        {
+            best = Some((score, plan));
+        }
+    }
+    best.map_or(scan, |(_, plan)| plan)
+}
+
+fn with_index(
+    at: usize,
+    index: &Index,
+    nodes: &[&Node],
+    conditions: &[bounds::Condition],
+    sort: Option<&SortSpec>,
+    env: &Env<'_>,
+) -> Option<(u32, Plan)> {
+    let spec = &index.spec;
+    if spec.hidden || spec.fields.is_empty() {
+        return None;
+    }
+    let same_collation = spec.collation.as_ref() == env.collation();
+    if !implied(spec, nodes, conditions) {
+        return None;
+    }
+    let mut ranges = vec![Range::default()];
+    let (mut score, mut points, mut single) = (0_u32, 0_usize, true);
+    for field in &spec.fields {
+        let mut here = conditions
+            .iter()
+            .filter(|c| c.path == field.path && (!c.scalar_only || !index.multikey));
+        let usable = |v: &Value| same_collation || !bounds::has_text(v);
+        if let Some(values) = here.clone().find_map(|c| c.points.as_ref())
+            && values.iter().all(usable)
+            && values.len() * ranges.len() <= MAX_RANGES
+            && !(spec.sparse && values.iter().any(Value::is_nullish))
+        {
+            single &= values.len() == 1;
+            let fold = |v: &Value| {
+                spec.collation
+                    .as_ref()
+                    .map_or_else(|| v.clone(), |c| c.fold(v))
+            };
+            let mut values: Vec<Value> = values.iter().map(fold).collect();
+            values.sort_by(|a, b| super::value::compare(a.view(), b.view()));
+            values.dedup();
+            if !field.ascending {
+                values.reverse();
+            }
+            ranges = ranges
+                .into_iter()
+                .flat_map(|r| {
+                    values.iter().map(move |v| {
+                        let mut r = r.clone();
+                        r.prefix.push(v.clone());
+                        r
+                    })
+                })
+                .collect();
+            score += if values.len() == 1 { 12 } else { 10 };
+            points += 1;
+            continue;
+        }
+        if spec.hashed {
+            break;
+        }
+        let mut interval: Option<Interval> = None;
+        for condition in &mut here {
+            let Some(bounds) = &condition.interval else {
+                continue;
+            };
+            if !same_collation && bounds.has_text() || spec.collation.is_some() && condition.prefix
+            {
+                continue;
+            }
+            let folded = match &spec.collation {
+                Some(c) => bounds.fold(c),
+                None => bounds.clone(),
+            };
+            // Two bounds on an array may hold for different elements: only one of them limits the scan then.
+            interval = Some(match interval {
+                Some(old) if !index.multikey => old.and(folded),
+                Some(old) => old,
+                None => folded,
+            });
+        }
+        if let Some(interval) = interval {
+            ranges
+                .iter_mut()
+                .for_each(|r| r.interval = Some(interval.clone()));
+            score += 6;
+        }
+        break;
+    }
+    let mut reverse = false;
+    let mut sorted = sort.is_none_or(|s| s.parts.is_empty());
+    if let Some(sort) = sort
+        && !sorted
+        && same_collation
+        && !index.multikey
+        && !spec.sparse
+        && single
+        && !spec.hashed
+    {
+        if let Some(direction) = order(spec, points, sort) {
+            sorted = true;
+            reverse = direction;
+            score += 3;
+        }
+    }
+    if score == 0 {
+        return None;
+    }
+    if spec.unique && points == spec.fields.len() && single {
+        score += 20;
+    }
+    Some((
+        score,
+        Plan {
+            access: Access::Index {
+                index: at,
+                ranges,
+                reverse,
+            },
+            sorted,
+        },
+    ))
+}
+
+/// Whether the index, after its first `points` fields that are fixed, is in the order of the sort; `Some(true)` when
+/// it must be read backward.
+fn order(spec: &IndexSpec, points: usize, sort: &SortSpec) -> Option<bool> {
+    let mut fields = spec.fields.iter().skip(points);
+    let mut reverse = None;
+    for part in &sort.parts {
+        if spec.fields.iter().take(points).any(|f| f.path == part.path) {
+            continue;
+        }
+        let field = fields.next()?;
+        let backward = field.ascending != part.ascending;
+        if field.path != part.path || reverse.is_some_and(|r| r != backward) {
+            return None;
+        }
+        reverse = Some(backward);
+    }
+    Some(reverse.unwrap_or(false))
+}
+
+/// Whether every document of the filter is in the index.
+fn implied(spec: &IndexSpec, nodes: &[&Node], conditions: &[bounds::Condition]) -> bool {
+    let Some((_, partial)) = &spec.partial else {
+        return true;
+    };
+    let mut wanted = Vec::new();
+    flatten(partial.node(), &mut wanted);
+    wanted.into_iter().all(|node| {
+        let text = format!("{node:?}");
+        if nodes.iter().any(|n| format!("{n:?}") == text) {
+            return true;
+        }
+        let Node::Leaf(Some(path), pred) = node else {
+            return false;
+        };
+        let mut about = conditions
+            .iter()
+            .filter(|c| c.path == *path && !c.scalar_only);
+        match pred {
+            Pred::Exists => about.any(|c| match &c.points {
+                Some(points) => !points.iter().any(Value::is_nullish),
+                None => c.interval.is_some(),
+            }),
+            pred => about.any(|c| {
+                c.points.as_ref().is_some_and(|points| {
+                    points.iter().all(|v| pred.matches_single(v.view(), None))
+                })
+            }),
+        }
+    })
+}

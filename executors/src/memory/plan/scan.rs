@@ -1,0 +1,212 @@
+//! Reading a collection: all of it, or by an index.
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering as Atomic};
+
+use super::Range;
+use crate::memory::error::EngineError;
+use crate::memory::expr::Env;
+use crate::memory::filter::Filter;
+use crate::memory::stage::Stage;
+use crate::memory::storage::{Collection, Cursor, Entry, Index};
+use crate::memory::value::{Document, compare};
+
+/// Counts what a command reads, for `explain`.
+#[derive(Debug, Default)]
+pub struct Examined {
+    /// Documents.
+    pub documents: AtomicU64,
+    /// Index entries.
+    pub keys: AtomicU64,
+}
+
+fn passes(filters: &[Arc<Filter>], doc: &Document, env: &mut Env<'_>) -> Result<bool, EngineError> {
+    for filter in filters {
+        if !filter.matches(doc, env)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Every document that passes the filters, in order of insertion.
+pub struct CollectionScan {
+    cursor: Cursor<u64, Arc<[u8]>>,
+    filters: Vec<Arc<Filter>>,
+    examined: Option<Arc<Examined>>,
+}
+
+impl CollectionScan {
+    /// A scan of a snapshot.
+    pub fn new(
+        collection: &Collection,
+        filters: Vec<Arc<Filter>>,
+        examined: Option<Arc<Examined>>,
+    ) -> Self {
+        let filters = filters.into_iter().filter(|f| !f.is_all()).collect();
+        Self {
+            cursor: collection.cursor(),
+            filters,
+            examined,
+        }
+    }
+
+    /// The next record that passes.
+    ///
+    /// # Errors
+    /// What the filters give.
+    pub fn next_record(
+        &mut self,
+        env: &mut Env<'_>,
+    ) -> Result<Option<(u64, Document)>, EngineError> {
+        while let Some((record, raw)) = self.cursor.next() {
+            if let Some(examined) = &self.examined {
+                examined.documents.fetch_add(1, Atomic::Relaxed);
+            }
+            let doc = Document::from_raw(Arc::clone(raw));
+            if passes(&self.filters, &doc, env)? {
+                return Ok(Some((*record, doc)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Stage for CollectionScan {
+    fn next(&mut self, env: &mut Env<'_>) -> Result<Option<Document>, EngineError> {
+        Ok(self.next_record(env)?.map(|(_, doc)| doc))
+    }
+}
+
+/// The documents behind the entries of an index within ranges.
+pub struct IndexScan {
+    collection: Arc<Collection>,
+    index: usize,
+    ranges: std::vec::IntoIter<Range>,
+    current: Option<(Range, Cursor<Entry, ()>)>,
+    reverse: bool,
+    seen: Option<HashSet<u64>>,
+    filters: Vec<Arc<Filter>>,
+    examined: Option<Arc<Examined>>,
+}
+
+/// Where an entry lies relative to a range, in the index's order.
+fn locate(index: &Index, range: &Range, entry: &Entry) -> Ordering {
+    let mut fields = entry.0.values().iter().zip(&index.spec.fields);
+    for wanted in &range.prefix {
+        let Some((v, field)) = fields.next() else {
+            return Ordering::Equal;
+        };
+        let order = compare(v.view(), wanted.view());
+        if order != Ordering::Equal {
+            return if field.ascending {
+                order
+            } else {
+                order.reverse()
+            };
+        }
+    }
+    match (&range.interval, fields.next()) {
+        (Some(interval), Some((v, field))) => {
+            let order = interval.locate(v.view());
+            if field.ascending {
+                order
+            } else {
+                order.reverse()
+            }
+        }
+        _ => Ordering::Equal,
+    }
+}
+
+impl IndexScan {
+    /// A scan of a snapshot.
+    pub fn new(
+        collection: Arc<Collection>,
+        index: usize,
+        mut ranges: Vec<Range>,
+        reverse: bool,
+        filters: Vec<Arc<Filter>>,
+        examined: Option<Arc<Examined>>,
+    ) -> Self {
+        if reverse {
+            ranges.reverse();
+        }
+        let multikey = collection.indexes().get(index).is_some_and(|i| i.multikey);
+        let seen = multikey.then(HashSet::new);
+        Self {
+            collection,
+            index,
+            ranges: ranges.into_iter(),
+            current: None,
+            reverse,
+            seen,
+            filters,
+            examined,
+        }
+    }
+
+    fn next_entry(&mut self) -> Option<u64> {
+        let index = self.collection.indexes().get(self.index)?;
+        loop {
+            if let Some((range, cursor)) = &mut self.current {
+                let entry = if self.reverse {
+                    cursor.previous()
+                } else {
+                    cursor.next()
+                };
+                match entry {
+                    Some((entry, ())) if locate(index, range, entry) == Ordering::Equal => {
+                        if let Some(examined) = &self.examined {
+                            examined.keys.fetch_add(1, Atomic::Relaxed);
+                        }
+                        return Some(entry.1);
+                    }
+                    _ => self.current = None,
+                }
+            }
+            let range = self.ranges.next()?;
+            let last = if self.reverse {
+                Ordering::Equal
+            } else {
+                Ordering::Less
+            };
+            let cursor = index.seek(|e| locate(index, &range, e) <= last);
+            self.current = Some((range, cursor));
+        }
+    }
+
+    /// The next record that passes.
+    ///
+    /// # Errors
+    /// What the filters give.
+    pub fn next_record(
+        &mut self,
+        env: &mut Env<'_>,
+    ) -> Result<Option<(u64, Document)>, EngineError> {
+        while let Some(record) = self.next_entry() {
+            if let Some(seen) = &mut self.seen
+                && !seen.insert(record)
+            {
+                continue;
+            }
+            let Some(doc) = self.collection.get(record) else {
+                continue;
+            };
+            if let Some(examined) = &self.examined {
+                examined.documents.fetch_add(1, Atomic::Relaxed);
+            }
+            if passes(&self.filters, &doc, env)? {
+                return Ok(Some((record, doc)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Stage for IndexScan {
+    fn next(&mut self, env: &mut Env<'_>) -> Result<Option<Document>, EngineError> {
+        Ok(self.next_record(env)?.map(|(_, doc)| doc))
+    }
+}

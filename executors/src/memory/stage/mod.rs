@@ -1,0 +1,156 @@
+//! Pipelines: stages compiled once, run as pull iterators.
+//!
+//! A stage holds no borrowed state: the environment comes with every call, so a cursor can rest between batches.
+mod bucket;
+mod compile;
+mod facet;
+mod foreign;
+mod graph_lookup;
+mod group;
+mod lookup;
+mod merge;
+mod project;
+mod redact;
+mod series;
+mod simple;
+mod sort;
+mod unwind;
+mod window;
+
+use std::sync::Arc;
+
+use super::error::{Code, EngineError};
+use super::expr::{Env, Evaluation};
+use super::filter::Filter;
+use super::plan::{self, Access, CollectionScan, Examined, IndexScan, Plan};
+use super::storage::{Collection, State};
+use super::value::Document;
+
+pub use compile::{Compiling, Pipeline, Place};
+pub use merge::{Merge, Out, Target, WhenMatched, WhenNotMatched, Write};
+pub use project::{Projection, Tree};
+pub use sort::{Sort, SortSpec};
+
+/// A source of documents.
+pub trait Stage: Send {
+    /// The next document.
+    ///
+    /// # Errors
+    /// What the stage, or one before it, runs into; the source is of no use after that.
+    fn next(&mut self, env: &mut Env<'_>) -> Result<Option<Document>, EngineError>;
+}
+
+/// A boxed source.
+pub type Source = Box<dyn Stage>;
+
+/// What pipelines run against: a snapshot, and the command's settings.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The snapshot.
+    pub state: Arc<State>,
+    /// The database.
+    pub db: Arc<str>,
+    /// Now, seed and collation.
+    pub evaluation: Evaluation,
+    /// How many bytes one stage may hold.
+    pub memory_limit: usize,
+    /// Counts what is read, when asked for.
+    pub examined: Option<Arc<Examined>>,
+}
+
+/// What a stage is started with.
+pub struct Starting<'a> {
+    /// The context.
+    pub context: &'a Arc<Context>,
+}
+
+/// A compiled stage that is none of those that planning looks at.
+pub trait StagePlan: Send + Sync + std::fmt::Debug {
+    /// Puts the stage after a source.
+    ///
+    /// # Errors
+    /// When it cannot start (a namespace that does not fit, ...).
+    fn start(&self, input: Source, starting: &Starting<'_>) -> Result<Source, EngineError>;
+}
+
+/// Where a pipeline's documents come from.
+pub enum Input {
+    /// A collection (`None` when it does not exist).
+    Collection(Option<Arc<Collection>>),
+    /// Another source.
+    Source(Source),
+}
+
+/// The error of a stage that holds too much.
+pub(crate) fn memory_error(stage: &str, limit: usize) -> EngineError {
+    EngineError::new(
+        Code::QueryExceededMemoryLimitNoDiskUseAllowed,
+        format!(
+            "{stage} exceeded memory limit of {limit} bytes, but did not opt in to external sorting."
+        ),
+    )
+}
+
+/// Documents that are at hand.
+pub struct Documents(std::vec::IntoIter<Document>);
+
+impl Documents {
+    /// Gives the documents one by one.
+    pub fn new(docs: Vec<Document>) -> Self {
+        Self(docs.into_iter())
+    }
+}
+
+impl Stage for Documents {
+    fn next(&mut self, _: &mut Env<'_>) -> Result<Option<Document>, EngineError> {
+        Ok(self.0.next())
+    }
+}
+
+/// Reads a collection by a plan.
+pub fn read(
+    collection: Arc<Collection>,
+    plan: Plan,
+    filters: Vec<Arc<Filter>>,
+    context: &Context,
+) -> Source {
+    let examined = context.examined.clone();
+    match plan.access {
+        Access::Scan => Box::new(CollectionScan::new(&collection, filters, examined)),
+        Access::Index {
+            index,
+            ranges,
+            reverse,
+        } => Box::new(IndexScan::new(
+            collection, index, ranges, reverse, filters, examined,
+        )),
+    }
+}
+
+/// Plans and reads: filters, and a sort if the plan can give it. Tells whether the documents come sorted.
+pub fn open(
+    collection: Option<Arc<Collection>>,
+    filters: Vec<Arc<Filter>>,
+    sort: Option<&SortSpec>,
+    context: &Context,
+    env: &mut Env<'_>,
+) -> (Source, bool) {
+    let Some(collection) = collection else {
+        return (Box::new(Documents::new(Vec::new())), true);
+    };
+    let plan = plan::choose(&collection, &filters, sort, env);
+    let sorted = plan.sorted;
+    (read(collection, plan, filters, context), sorted)
+}
+
+/// Runs a source to its end.
+///
+/// # Errors
+/// What the source gives.
+pub fn drain(mut source: Source, env: &mut Env<'_>) -> Result<Vec<Document>, EngineError> {
+    let mut out = Vec::new();
+    while let Some(doc) = source.next(env)? {
+        out.push(doc);
+    }
+    Ok(out)
+}

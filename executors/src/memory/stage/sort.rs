@@ -1,0 +1,212 @@
+//! Sort keys, `$sort`, and `$sort` with `$limit` in bounded space.
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use bson::Bson;
+
+use super::{Context, Source, Stage, memory_error};
+use crate::memory::error::EngineError;
+use crate::memory::expr::Env;
+use crate::memory::filter::visit;
+use crate::memory::storage::IndexKey;
+use crate::memory::value::{
+    Collation, DocRef, Document, Path, Value, ValueRef, compare, compare_with,
+};
+use crate::memory::window::SortPart;
+
+/// A sort pattern.
+#[derive(Clone, Debug)]
+pub struct SortSpec {
+    /// The parts, the most significant first.
+    pub parts: Vec<SortPart>,
+}
+
+impl SortSpec {
+    /// Reads a sort document.
+    ///
+    /// # Errors
+    /// 15974 and 15975 for bad directions, 15976 for an empty pattern in `$sort`.
+    pub fn compile(spec: &bson::Document) -> Result<Self, EngineError> {
+        let mut parts = Vec::with_capacity(spec.len());
+        for (key, direction) in spec {
+            let value = Value::from_bson(direction);
+            if let Bson::Document(meta) = direction {
+                let text = meta.get_str("$meta").unwrap_or_default();
+                return Err(match text {
+                    "" => EngineError::location(
+                        15974,
+                        "$meta is the only expression supported by $sort right now",
+                    ),
+                    _ => EngineError::location(
+                        40218,
+                        format!("query requires {text} metadata, but it is not available"),
+                    ),
+                });
+            }
+            if !value.is_number() {
+                return Err(EngineError::location(
+                    15974,
+                    format!("Illegal key in $sort specification: {key}: {direction}"),
+                ));
+            }
+            let ascending = match value.as_f64() {
+                Some(1.0) => true,
+                Some(-1.0) => false,
+                _ => {
+                    return Err(EngineError::location(
+                        15975,
+                        "$sort key ordering must be 1 (for ascending) or -1 (for descending)",
+                    ));
+                }
+            };
+            if key.split('.').any(|p| p.starts_with('$')) {
+                return Err(EngineError::location(
+                    16410,
+                    format!(
+                        "FieldPath field names may not start with '$'. Consider using $getField or $setField: {key}"
+                    ),
+                ));
+            }
+            if key.is_empty() || key.split('.').any(str::is_empty) {
+                return Err(EngineError::location(
+                    15998,
+                    "FieldPath field names may not be empty strings.",
+                ));
+            }
+            parts.push(SortPart {
+                path: Path::lenient(key)?,
+                ascending,
+            });
+        }
+        Ok(Self { parts })
+    }
+
+    /// The sort key of a document: of an array its least element (greatest when descending), null when missing.
+    pub fn key(&self, doc: DocRef<'_>, collation: Option<&Collation>) -> IndexKey {
+        match self.parts.as_slice() {
+            [part] => IndexKey::One(part_key(part, doc, collation)),
+            parts => IndexKey::Many(parts.iter().map(|p| part_key(p, doc, collation)).collect()),
+        }
+    }
+
+    /// Compares two keys.
+    pub fn compare(&self, a: &IndexKey, b: &IndexKey) -> Ordering {
+        for ((x, y), part) in a.values().iter().zip(b.values()).zip(&self.parts) {
+            let order = compare(x.view(), y.view());
+            if order != Ordering::Equal {
+                return if part.ascending {
+                    order
+                } else {
+                    order.reverse()
+                };
+            }
+        }
+        Ordering::Equal
+    }
+}
+
+fn part_key(part: &SortPart, doc: DocRef<'_>, collation: Option<&Collation>) -> Value {
+    let folded = |v: ValueRef<'_>| match collation {
+        Some(c) => c.fold(&v.to_value().or_null()),
+        None => v.to_value().or_null(),
+    };
+    match part.path.get_ref(doc) {
+        Some(ValueRef::Array(_)) | None => {}
+        Some(v) => return folded(v),
+    }
+    let mut best: Option<ValueRef<'_>> = None;
+    visit(part.path.parts(), doc, false, &mut |v, _| {
+        match v {
+            ValueRef::Array(items) if items.is_empty() => {
+                offer(&mut best, ValueRef::Undefined, part, collation)
+            }
+            ValueRef::Array(items) => items
+                .iter()
+                .for_each(|v| offer(&mut best, v, part, collation)),
+            other => offer(&mut best, other, part, collation),
+        }
+        false
+    });
+    best.map_or(Value::Null, folded)
+}
+
+/// Keeps the value that sorts first.
+fn offer<'a>(
+    best: &mut Option<ValueRef<'a>>,
+    v: ValueRef<'a>,
+    part: &SortPart,
+    collation: Option<&Collation>,
+) {
+    let wanted = if part.ascending {
+        Ordering::Less
+    } else {
+        Ordering::Greater
+    };
+    if best.is_none_or(|b| compare_with(null(v), null(b), collation) == wanted) {
+        *best = Some(v);
+    }
+}
+
+fn null(v: ValueRef<'_>) -> ValueRef<'_> {
+    if v.is_missing() { ValueRef::Null } else { v }
+}
+
+/// `$sort`, with the limit of a following `$limit` (and `$skip`).
+pub struct Sort {
+    input: Option<Source>,
+    spec: Arc<SortSpec>,
+    limit: Option<usize>,
+    sorted: std::vec::IntoIter<(IndexKey, Document)>,
+    memory_limit: usize,
+}
+
+impl Sort {
+    /// Sorts the input; keeps only the first `limit` documents.
+    pub fn new(
+        input: Source,
+        spec: Arc<SortSpec>,
+        limit: Option<usize>,
+        context: &Context,
+    ) -> Self {
+        Self {
+            input: Some(input),
+            spec,
+            limit,
+            sorted: Vec::new().into_iter(),
+            memory_limit: context.memory_limit,
+        }
+    }
+}
+
+impl Stage for Sort {
+    fn next(&mut self, env: &mut Env<'_>) -> Result<Option<Document>, EngineError> {
+        if let Some(mut input) = self.input.take() {
+            let mut rows: Vec<(IndexKey, Document)> = Vec::new();
+            let order =
+                |a: &(IndexKey, Document), b: &(IndexKey, Document)| self.spec.compare(&a.0, &b.0);
+            // Keep up to twice the limit, then cut back: linear in the input, bounded in space.
+            let room = self.limit.map_or(usize::MAX, |n| {
+                n.saturating_mul(2).max(n.saturating_add(64))
+            });
+            let mut bytes = 0_usize;
+            while let Some(doc) = input.next(env)? {
+                let key = self.spec.key(doc.view(), env.collation());
+                if self.limit.is_none() {
+                    bytes = bytes.saturating_add(doc.held_bytes());
+                    if bytes > self.memory_limit {
+                        return Err(memory_error("Sort", self.memory_limit));
+                    }
+                }
+                rows.push((key, doc));
+                if rows.len() >= room {
+                    rows.sort_by(order);
+                    rows.truncate(self.limit.unwrap_or(usize::MAX));
+                }
+            }
+            rows.sort_by(order);
+            rows.truncate(self.limit.unwrap_or(usize::MAX));
+            self.sorted = rows.into_iter();
+        }
+        Ok(self.sorted.next().map(|(_, doc)| doc))
+    }
+}
