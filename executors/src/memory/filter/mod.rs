@@ -83,6 +83,11 @@ impl Filter {
         })
     }
 
+    /// A filter from a tree.
+    pub fn of(root: Node) -> Self {
+        Self { root }
+    }
+
     /// A filter that everything passes.
     pub fn all() -> Self {
         Self {

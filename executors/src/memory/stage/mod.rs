@@ -9,6 +9,7 @@ mod graph_lookup;
 mod group;
 mod lookup;
 mod merge;
+mod near;
 mod project;
 mod redact;
 mod series;
@@ -22,9 +23,10 @@ use std::sync::Arc;
 use super::error::{Code, EngineError};
 use super::expr::{Env, Evaluation};
 use super::filter::Filter;
+use super::geo::Geo;
 use super::plan::{self, Access, CollectionScan, Examined, IndexScan, Plan};
 use super::storage::{Collection, State};
-use super::value::Document;
+use super::value::{Document, Path};
 
 pub use compile::{Compiling, Pipeline, Place};
 pub use merge::{Merge, Out, Target, WhenMatched, WhenNotMatched, Write};
@@ -153,4 +155,56 @@ pub fn drain(mut source: Source, env: &mut Env<'_>) -> Result<Vec<Document>, Eng
         out.push(doc);
     }
     Ok(out)
+}
+
+/// The documents of a collection or view that pass filters, sorted; of a sorted result only the first `limit` count.
+///
+/// # Errors
+/// What a view's pipeline gives.
+pub fn open_namespace(
+    name: &str,
+    filters: Vec<Arc<Filter>>,
+    sort: Option<&Arc<SortSpec>>,
+    limit: Option<usize>,
+    context: &Arc<Context>,
+    env: &mut Env<'_>,
+) -> Result<Source, EngineError> {
+    let (mut source, sorted) = match input_of(name, context, env)? {
+        Input::Collection(collection) => open(collection, filters, sort.map(|s| &**s), context, env),
+        Input::Source(mut source) => {
+            for filter in filters {
+                source = Box::new(simple::Matching::new(source, filter));
+            }
+            (source, sort.is_none())
+        }
+    };
+    if let Some(sort) = sort
+        && !sorted
+    {
+        source = Box::new(Sort::new(source, Arc::clone(sort), limit, context));
+    }
+    Ok(source)
+}
+
+/// What a name of the context's database stands for: a collection, or a view's documents.
+///
+/// # Errors
+/// What a view's pipeline gives.
+pub fn input_of(name: &str, context: &Arc<Context>, env: &mut Env<'_>) -> Result<Input, EngineError> {
+    foreign::source_of(Some(&foreign::Namespace::new(name.to_owned())), context, env)
+}
+
+/// The first `n` documents.
+pub fn limited(source: Source, n: usize) -> Source {
+    Box::new(simple::Limit::new(source, n))
+}
+
+/// All but the first `n` documents.
+pub fn skipped(source: Source, n: usize) -> Source {
+    Box::new(simple::Skip::new(source, n))
+}
+
+/// The documents of a `$near`, the nearest first.
+pub fn nearest(source: Source, path: Path, geo: Geo) -> Source {
+    Box::new(near::Nearest::new(source, path, geo))
 }
