@@ -13,10 +13,33 @@ pub struct Args<'a> {
 
 /// Arguments that every command takes.
 const GENERIC: [&str; 27] = [
-    "lsid", "$db", "txnNumber", "autocommit", "startTransaction", "readConcern", "writeConcern", "$clusterTime",
-    "$readPreference", "maxTimeMS", "comment", "apiVersion", "apiStrict", "apiDeprecationErrors", "hint", "$configServerState",
-    "bypassDocumentValidation", "let", "collation", "stmtId", "stmtIds", "signature", "$audit", "$client", "mayBypassWriteBlocking",
-    "maxTimeMSOpOnly", "rawData",
+    "lsid",
+    "$db",
+    "txnNumber",
+    "autocommit",
+    "startTransaction",
+    "readConcern",
+    "writeConcern",
+    "$clusterTime",
+    "$readPreference",
+    "maxTimeMS",
+    "comment",
+    "apiVersion",
+    "apiStrict",
+    "apiDeprecationErrors",
+    "hint",
+    "$configServerState",
+    "bypassDocumentValidation",
+    "let",
+    "collation",
+    "stmtId",
+    "stmtIds",
+    "signature",
+    "$audit",
+    "$client",
+    "mayBypassWriteBlocking",
+    "maxTimeMSOpOnly",
+    "rawData",
 ];
 
 impl<'a> Args<'a> {
@@ -49,8 +72,14 @@ impl<'a> Args<'a> {
     /// 40415 for an unknown one.
     pub fn only(self, known: &[&str]) -> Result<(), EngineError> {
         for key in self.doc.keys() {
-            if key != self.command && !known.contains(&key.as_str()) && !GENERIC.contains(&key.as_str()) {
-                return Err(EngineError::location(40415, format!("BSON field '{}.{key}' is an unknown field.", self.command)));
+            if key != self.command
+                && !known.contains(&key.as_str())
+                && !GENERIC.contains(&key.as_str())
+            {
+                return Err(EngineError::location(
+                    40415,
+                    format!("BSON field '{}.{key}' is an unknown field.", self.command),
+                ));
             }
         }
         Ok(())
@@ -102,7 +131,11 @@ impl<'a> Args<'a> {
             Some(Bson::Boolean(b)) => Ok(*b),
             Some(other) => {
                 let value = Value::from_bson(other);
-                if value.is_number() { Ok(value.truthy()) } else { Err(self.wrong(key, other, "bool")) }
+                if value.is_number() {
+                    Ok(value.truthy())
+                } else {
+                    Err(self.wrong(key, other, "bool"))
+                }
             }
         }
     }
@@ -112,14 +145,18 @@ impl<'a> Args<'a> {
     /// # Errors
     /// `TypeMismatch`, `FailedToParse` for fractions.
     pub fn int(self, key: &str) -> Result<Option<i64>, EngineError> {
-        let Some(v) = self.get(key) else { return Ok(None) };
+        let Some(v) = self.get(key) else {
+            return Ok(None);
+        };
         let value = Value::from_bson(v);
         if !value.is_number() {
             return Err(self.wrong(key, v, "long"));
         }
         match value.as_i64() {
             Some(n) => Ok(Some(n)),
-            None => Err(EngineError::failed_to_parse(format!("Expected an integer: {key}: {v}"))),
+            None => Err(EngineError::failed_to_parse(format!(
+                "Expected an integer: {key}: {v}"
+            ))),
         }
     }
 
@@ -131,7 +168,10 @@ impl<'a> Args<'a> {
         match self.int(key)? {
             None => Ok(None),
             Some(n) => usize::try_from(n).map(Some).map_err(|_| {
-                EngineError::location(51024, format!("BSON field '{key}' value must be >= 0, actual value '{n}'"))
+                EngineError::location(
+                    51024,
+                    format!("BSON field '{key}' value must be >= 0, actual value '{n}'"),
+                )
             }),
         }
     }
@@ -152,14 +192,26 @@ impl<'a> Args<'a> {
     /// # Errors
     /// `InvalidNamespace`.
     pub fn collection(self) -> Result<&'a str, EngineError> {
-        let bad = |message: String| EngineError::new(crate::memory::error::Code::InvalidNamespace, message);
+        let bad = |message: String| {
+            EngineError::new(crate::memory::error::Code::InvalidNamespace, message)
+        };
         match self.doc.get(self.command) {
-            Some(Bson::String(s)) if s.is_empty() => Err(bad("Invalid namespace specified: collection name is empty".into())),
-            Some(Bson::String(s)) if s.contains('\0') || s.contains('$') && !s.starts_with("$cmd") || s.starts_with('.') || s.ends_with('.') => {
+            Some(Bson::String(s)) if s.is_empty() => Err(bad(
+                "Invalid namespace specified: collection name is empty".into(),
+            )),
+            Some(Bson::String(s))
+                if s.contains('\0')
+                    || s.contains('$') && !s.starts_with("$cmd")
+                    || s.starts_with('.')
+                    || s.ends_with('.') =>
+            {
                 Err(bad(format!("Invalid collection name: {s}")))
             }
             Some(Bson::String(s)) => Ok(s),
-            other => Err(bad(format!("collection name has invalid type {}", other.map_or("missing", |v| Value::from_bson(v).type_name())))),
+            other => Err(bad(format!(
+                "collection name has invalid type {}",
+                other.map_or("missing", |v| Value::from_bson(v).type_name())
+            ))),
         }
     }
 }

@@ -22,9 +22,18 @@ fn int(n: usize) -> i32 {
 }
 
 impl Engine {
-    pub(super) fn bulk_write(&self, args: Args<'_>, txn: Option<&InTransaction>) -> Result<Bdoc, EngineError> {
+    pub(super) fn bulk_write(
+        &self,
+        args: Args<'_>,
+        txn: Option<&InTransaction>,
+    ) -> Result<Bdoc, EngineError> {
         args.only(&["ops", "nsInfo", "ordered", "errorsOnly", "cursor"])?;
-        let missing = |f: &str| EngineError::location(40414, format!("BSON field 'bulkWrite.{f}' is missing but a required field"));
+        let missing = |f: &str| {
+            EngineError::location(
+                40414,
+                format!("BSON field 'bulkWrite.{f}' is missing but a required field"),
+            )
+        };
         let ops = args.array("ops")?.ok_or_else(|| missing("ops"))?;
         let infos = args.array("nsInfo")?.ok_or_else(|| missing("nsInfo"))?;
         let mut namespaces = Vec::with_capacity(infos.len());
@@ -34,7 +43,10 @@ impl Engine {
                 _ => "",
             };
             let Some((db, name)) = ns.split_once('.') else {
-                return Err(EngineError::new(Code::InvalidNamespace, format!("Invalid namespace specified for bulkWrite: '{ns}'")));
+                return Err(EngineError::new(
+                    Code::InvalidNamespace,
+                    format!("Invalid namespace specified for bulkWrite: '{ns}'"),
+                ));
             };
             namespaces.push((db.to_owned(), name.to_owned()));
         }
@@ -45,7 +57,9 @@ impl Engine {
         let mut results: Vec<(usize, Bdoc)> = Vec::new();
         let errors = self.statements(txn, ordered, ops, |writing, i, op| {
             let Bson::Document(op) = op else {
-                return Err(EngineError::type_mismatch("BSON field 'bulkWrite.ops' must hold objects"));
+                return Err(EngineError::type_mismatch(
+                    "BSON field 'bulkWrite.ops' must hold objects",
+                ));
             };
             let result = self.bulk_one(writing, op, &namespaces, lets, &mut totals)?;
             if !errors_only {
@@ -57,14 +71,19 @@ impl Engine {
         })?;
         let failed = int(errors.len());
         for error in errors {
-            let Bson::Document(mut e) = error else { continue };
+            let Bson::Document(mut e) = error else {
+                continue;
+            };
             let index = e.remove("index").and_then(|v| v.as_i32()).unwrap_or(0);
             let mut shown = doc! {"ok": 0.0, "idx": index, "n": 0};
             shown.extend(e);
             results.push((usize::try_from(index).unwrap_or(0), shown));
         }
         results.sort_by_key(|(i, _)| *i);
-        let batch: Vec<Bson> = results.into_iter().map(|(_, d)| Bson::Document(d)).collect();
+        let batch: Vec<Bson> = results
+            .into_iter()
+            .map(|(_, d)| Bson::Document(d))
+            .collect();
         Ok(doc! {
             "cursor": {"id": 0_i64, "firstBatch": batch, "ns": "admin.$cmd.bulkWrite"},
             "nErrors": failed, "nInserted": totals.inserted, "nMatched": totals.matched, "nModified": totals.modified,
@@ -84,13 +103,20 @@ impl Engine {
         let args = Args::new("bulkWrite.ops", op);
         let at = args.count(kind)?.unwrap_or(usize::MAX);
         let Some((db, name)) = namespaces.get(at) else {
-            return Err(EngineError::bad_value(format!("BulkWrite ops entry has an invalid nsInfo index {at}")));
+            return Err(EngineError::bad_value(format!(
+                "BulkWrite ops entry has an invalid nsInfo index {at}"
+            )));
         };
-        let default = writing.collection(db, name).and_then(|c| c.options.collation.clone());
+        let default = writing
+            .collection(db, name)
+            .and_then(|c| c.options.collation.clone());
         match kind {
             "insert" => {
                 let Some(d) = args.document("document")? else {
-                    return Err(EngineError::location(40414, "BSON field 'insert.document' is missing but a required field"));
+                    return Err(EngineError::location(
+                        40414,
+                        "BSON field 'insert.document' is missing but a required field",
+                    ));
                 };
                 writing.ensure(db, name)?;
                 insert_one(writing, db, name, d)?;
@@ -100,7 +126,13 @@ impl Engine {
             "update" => {
                 let constants = args.document("constants")?;
                 let multi = args.flag("multi")?;
-                let statement = UpdateStatement::compile(args, ["filter", "updateMods"], constants.or(lets), multi, default.as_ref())?;
+                let statement = UpdateStatement::compile(
+                    args,
+                    ["filter", "updateMods"],
+                    constants.or(lets),
+                    multi,
+                    default.as_ref(),
+                )?;
                 let done = statement.run(writing, self, db, name)?;
                 totals.matched += int(done.matched);
                 totals.modified += int(done.modified);
@@ -113,12 +145,15 @@ impl Engine {
             }
             "delete" => {
                 let limit = if args.flag("multi")? { usize::MAX } else { 1 };
-                let gone = self.delete_matching(writing, db, name, args, lets, limit, default.as_ref())?;
+                let gone =
+                    self.delete_matching(writing, db, name, args, lets, limit, default.as_ref())?;
                 totals.deleted += int(gone.len());
                 Ok(doc! {"n": int(gone.len())})
             }
-            other => Err(EngineError::location(40415, format!("BSON field 'bulkWrite.ops.{other}' is an unknown field."))),
+            other => Err(EngineError::location(
+                40415,
+                format!("BSON field 'bulkWrite.ops.{other}' is an unknown field."),
+            )),
         }
     }
 }
-

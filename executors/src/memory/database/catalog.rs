@@ -15,9 +15,25 @@ use crate::memory::value::{Collation, Document, Value, num};
 
 /// Options of `create` that are known; those without a meaning here are kept and listed.
 const CREATE: [&str; 19] = [
-    "capped", "size", "max", "validator", "validationLevel", "validationAction", "viewOn", "pipeline", "autoIndexId",
-    "idIndex", "storageEngine", "indexOptionDefaults", "timeseries", "expireAfterSeconds", "clusteredIndex",
-    "changeStreamPreAndPostImages", "encryptedFields", "flags", "temp",
+    "capped",
+    "size",
+    "max",
+    "validator",
+    "validationLevel",
+    "validationAction",
+    "viewOn",
+    "pipeline",
+    "autoIndexId",
+    "idIndex",
+    "storageEngine",
+    "indexOptionDefaults",
+    "timeseries",
+    "expireAfterSeconds",
+    "clusteredIndex",
+    "changeStreamPreAndPostImages",
+    "encryptedFields",
+    "flags",
+    "temp",
 ];
 
 fn not_found(db: &str, name: &str) -> EngineError {
@@ -30,18 +46,31 @@ impl CollectionOptions {
     /// # Errors
     /// What the validator, the collation and the pipeline give; `InvalidOptions`.
     pub fn parse(args: Args<'_>) -> Result<Self, EngineError> {
-        let mut out = Self { validation_is_error: true, ..Self::default() };
+        let mut out = Self {
+            validation_is_error: true,
+            ..Self::default()
+        };
         out.set_validation(args)?;
         out.collation = args.collation(None)?;
         if let Some(on) = args.string("viewOn")? {
             let stages = args.array("pipeline")?.cloned().unwrap_or_default();
             let scope = Scope::new();
-            Pipeline::compile(&stages, &Compiling { scope: &scope, place: Place::Collection, depth: 0 })?;
+            Pipeline::compile(
+                &stages,
+                &Compiling {
+                    scope: &scope,
+                    place: Place::Collection,
+                    depth: 0,
+                },
+            )?;
             out.view = Some((on.to_owned(), stages));
         }
         if args.flag("capped")? {
             let Some(size) = args.count("size")? else {
-                return Err(EngineError::new(Code::InvalidOptions, "the 'size' field is required when 'capped' is true"));
+                return Err(EngineError::new(
+                    Code::InvalidOptions,
+                    "the 'size' field is required when 'capped' is true",
+                ));
             };
             out.capped = Some((size, args.count("max")?));
         }
@@ -55,20 +84,32 @@ impl CollectionOptions {
 
     fn set_validation(&mut self, args: Args<'_>) -> Result<(), EngineError> {
         if let Some(validator) = args.document("validator")? {
-            self.validator = if validator.is_empty() { None } else { Some(Filter::compile(validator, &Scope::new())?) };
+            self.validator = if validator.is_empty() {
+                None
+            } else {
+                Some(Filter::compile(validator, &Scope::new())?)
+            };
         }
         match args.string("validationAction")? {
             None => {}
             Some("error") => self.validation_is_error = true,
             Some("warn") => self.validation_is_error = false,
-            Some(other) => return Err(EngineError::bad_value(format!("Enumeration value '{other}' for field 'validationAction' is not a valid value."))),
+            Some(other) => {
+                return Err(EngineError::bad_value(format!(
+                    "Enumeration value '{other}' for field 'validationAction' is not a valid value."
+                )));
+            }
         }
         match args.string("validationLevel")? {
             None => {}
             Some("strict") => self.moderate = false,
             Some("moderate") => self.moderate = true,
             Some("off") => self.validation_is_error = false,
-            Some(other) => return Err(EngineError::bad_value(format!("Enumeration value '{other}' for field 'validationLevel' is not a valid value."))),
+            Some(other) => {
+                return Err(EngineError::bad_value(format!(
+                    "Enumeration value '{other}' for field 'validationLevel' is not a valid value."
+                )));
+            }
         }
         for key in ["validator", "validationAction", "validationLevel"] {
             if let Some(v) = args.get(key) {
@@ -80,16 +121,28 @@ impl CollectionOptions {
 }
 
 impl Engine {
-    pub(super) fn create(&self, db: &str, args: Args<'_>, txn: Option<&InTransaction>) -> Result<Bdoc, EngineError> {
+    pub(super) fn create(
+        &self,
+        db: &str,
+        args: Args<'_>,
+        txn: Option<&InTransaction>,
+    ) -> Result<Bdoc, EngineError> {
         let name = args.collection()?;
         args.only(&CREATE)?;
         let options = CollectionOptions::parse(args)?;
         let mut writing = self.writing(txn);
         let done = match writing.collection(db, name) {
             Some(old) if old.options.listed == options.listed => Ok(()),
-            Some(_) => Err(EngineError::new(Code::NamespaceExists, format!("namespace {db}.{name} already exists, but with different options"))),
+            Some(_) => Err(EngineError::new(
+                Code::NamespaceExists,
+                format!("namespace {db}.{name} already exists, but with different options"),
+            )),
             None => {
-                writing.state_mut().put(db, name, Arc::new(Collection::new(&format!("{db}.{name}"), options)));
+                writing.state_mut().put(
+                    db,
+                    name,
+                    Arc::new(Collection::new(&format!("{db}.{name}"), options)),
+                );
                 Ok(())
             }
         };
@@ -106,12 +159,22 @@ impl Engine {
             c.options = Arc::new(options);
             if let Some(index) = args.document("index")? {
                 let wanted = index.get("keyPattern").cloned();
-                let by_key = c.indexes().iter().find(|i| Some(Bson::Document(i.spec.key.clone())) == wanted).map(|i| i.spec.name.clone());
+                let by_key = c
+                    .indexes()
+                    .iter()
+                    .find(|i| Some(Bson::Document(i.spec.key.clone())) == wanted)
+                    .map(|i| i.spec.name.clone());
                 let given = index.get_str("name").ok().map(str::to_owned).or(by_key);
-                let Some(found) = given.filter(|n| c.indexes().iter().any(|i| i.spec.name == *n)) else {
-                    return Err(EngineError::new(Code::IndexNotFound, "cannot find index for collMod"));
+                let Some(found) = given.filter(|n| c.indexes().iter().any(|i| i.spec.name == *n))
+                else {
+                    return Err(EngineError::new(
+                        Code::IndexNotFound,
+                        "cannot find index for collMod",
+                    ));
                 };
-                let expiry = index.get("expireAfterSeconds").and_then(|v| Value::from_bson(v).as_i64());
+                let expiry = index
+                    .get("expireAfterSeconds")
+                    .and_then(|v| Value::from_bson(v).as_i64());
                 let hidden = index.get_bool("hidden").ok();
                 c.change_index(&found, |spec| {
                     if let Some(n) = expiry {
@@ -136,7 +199,9 @@ impl Engine {
         let gone = writing.state_mut().take(db, name);
         self.done(writing);
         Ok(match gone {
-            Some(c) => doc! {"nIndexesWas": num::len_i32(c.indexes().len()), "ns": format!("{db}.{name}"), "ok": 1.0},
+            Some(c) => {
+                doc! {"nIndexesWas": num::len_i32(c.indexes().len()), "ns": format!("{db}.{name}"), "ok": 1.0}
+            }
             None => doc! {"ok": 1.0},
         })
     }
@@ -155,17 +220,28 @@ impl Engine {
             let text = args.string(key)?.unwrap_or_default();
             text.split_once('.')
                 .map(|(d, n)| (d.to_owned(), n.to_owned()))
-                .ok_or_else(|| EngineError::new(Code::InvalidNamespace, format!("Invalid namespace specified: {text}")))
+                .ok_or_else(|| {
+                    EngineError::new(
+                        Code::InvalidNamespace,
+                        format!("Invalid namespace specified: {text}"),
+                    )
+                })
         };
         let ((from_db, from), (to_db, to)) = (split("renameCollection")?, split("to")?);
         let drop_target = args.flag("dropTarget")?;
         let mut writing = self.writing(None);
         let done = (|| {
             if writing.collection(&to_db, &to).is_some() && !drop_target {
-                return Err(EngineError::new(Code::NamespaceExists, "target namespace exists"));
+                return Err(EngineError::new(
+                    Code::NamespaceExists,
+                    "target namespace exists",
+                ));
             }
             let Some(mut c) = writing.state_mut().take(&from_db, &from) else {
-                return Err(EngineError::new(Code::NamespaceNotFound, format!("Source collection {from_db}.{from} does not exist")));
+                return Err(EngineError::new(
+                    Code::NamespaceNotFound,
+                    format!("Source collection {from_db}.{from} does not exist"),
+                ));
             };
             Arc::make_mut(&mut c).namespace = Arc::from(format!("{to_db}.{to}"));
             writing.state_mut().put(&to_db, &to, c);
@@ -175,7 +251,12 @@ impl Engine {
         done.map(|()| doc! {"ok": 1.0})
     }
 
-    pub(super) fn list_collections(&self, db: &str, args: Args<'_>, txn: Option<&InTransaction>) -> Result<Bdoc, EngineError> {
+    pub(super) fn list_collections(
+        &self,
+        db: &str,
+        args: Args<'_>,
+        txn: Option<&InTransaction>,
+    ) -> Result<Bdoc, EngineError> {
         let empty = Bdoc::new();
         let filter = Filter::compile(args.document("filter")?.unwrap_or(&empty), &Scope::new())?;
         let names_only = args.flag("nameOnly")?;
@@ -183,7 +264,11 @@ impl Engine {
         let mut env = Env::new(&evaluation);
         let mut out = Vec::new();
         for (_, name, c) in self.read_state(txn).list(Some(db)) {
-            let kind = if c.options.view.is_some() { "view" } else { "collection" };
+            let kind = if c.options.view.is_some() {
+                "view"
+            } else {
+                "collection"
+            };
             let mut d = doc! {"name": &*name, "type": kind};
             if !names_only {
                 d.insert("options", c.options.listed.clone());
@@ -196,7 +281,9 @@ impl Engine {
                 out.push(Bson::Document(d));
             }
         }
-        Ok(doc! {"cursor": {"firstBatch": out, "id": 0_i64, "ns": format!("{db}.$cmd.listCollections")}, "ok": 1.0})
+        Ok(
+            doc! {"cursor": {"firstBatch": out, "id": 0_i64, "ns": format!("{db}.$cmd.listCollections")}, "ok": 1.0},
+        )
     }
 
     pub(super) fn list_databases(&self, args: Args<'_>) -> Result<Bdoc, EngineError> {
@@ -221,17 +308,24 @@ impl Engine {
                 out.push(Bson::Document(d));
             }
         }
-        Ok(doc! {"databases": out, "totalSize": num::len_i64(total), "totalSizeMb": num::len_i64(total / 1_048_576), "ok": 1.0})
+        Ok(
+            doc! {"databases": out, "totalSize": num::len_i64(total), "totalSizeMb": num::len_i64(total / 1_048_576), "ok": 1.0},
+        )
     }
 
     pub(super) fn create_indexes(&self, db: &str, args: Args<'_>) -> Result<Bdoc, EngineError> {
         let name = args.collection()?;
         args.only(&["indexes", "commitQuorum"])?;
         let Some(specs) = args.array("indexes")? else {
-            return Err(EngineError::location(40414, "BSON field 'createIndexes.indexes' is missing but a required field"));
+            return Err(EngineError::location(
+                40414,
+                "BSON field 'createIndexes.indexes' is missing but a required field",
+            ));
         };
         if specs.is_empty() {
-            return Err(EngineError::bad_value("Must specify at least one index to create"));
+            return Err(EngineError::bad_value(
+                "Must specify at least one index to create",
+            ));
         }
         let mut writing = self.writing(None);
         let created = writing.collection(db, name).is_none();
@@ -242,7 +336,9 @@ impl Engine {
                 let mut changed = c.clone();
                 for spec in specs {
                     let Bson::Document(given) = spec else {
-                        return Err(EngineError::type_mismatch("The elements of the 'indexes' array must be objects"));
+                        return Err(EngineError::type_mismatch(
+                            "The elements of the 'indexes' array must be objects",
+                        ));
                     };
                     let spec = IndexSpec::parse(given, changed.options.collation.as_ref())?;
                     add_index(&mut changed, spec)?;
@@ -260,14 +356,28 @@ impl Engine {
         Ok(reply)
     }
 
-    pub(super) fn list_indexes(&self, db: &str, args: Args<'_>, txn: Option<&InTransaction>) -> Result<Bdoc, EngineError> {
+    pub(super) fn list_indexes(
+        &self,
+        db: &str,
+        args: Args<'_>,
+        txn: Option<&InTransaction>,
+    ) -> Result<Bdoc, EngineError> {
         let name = args.collection()?;
         let state = self.read_state(txn);
         let Some(c) = state.get(db, name) else {
-            return Err(EngineError::new(Code::NamespaceNotFound, format!("ns does not exist: {db}.{name}")));
+            return Err(EngineError::new(
+                Code::NamespaceNotFound,
+                format!("ns does not exist: {db}.{name}"),
+            ));
         };
-        let list: Vec<Bson> = c.indexes().iter().map(|i| Bson::Document(i.spec.listed.clone())).collect();
-        Ok(doc! {"cursor": {"firstBatch": list, "id": 0_i64, "ns": format!("{db}.{name}")}, "ok": 1.0})
+        let list: Vec<Bson> = c
+            .indexes()
+            .iter()
+            .map(|i| Bson::Document(i.spec.listed.clone()))
+            .collect();
+        Ok(
+            doc! {"cursor": {"firstBatch": list, "id": 0_i64, "ns": format!("{db}.{name}")}, "ok": 1.0},
+        )
     }
 
     pub(super) fn drop_indexes(&self, db: &str, args: Args<'_>) -> Result<Bdoc, EngineError> {
@@ -281,7 +391,12 @@ impl Engine {
         let done = writing.change(db, name, |c| {
             let before = c.indexes().len();
             match &which {
-                None => return Err(EngineError::location(40414, "BSON field 'dropIndexes.index' is missing but a required field")),
+                None => {
+                    return Err(EngineError::location(
+                        40414,
+                        "BSON field 'dropIndexes.index' is missing but a required field",
+                    ));
+                }
                 Some(Bson::String(s)) if s == "*" => c.drop_indexes(|_| true),
                 Some(Bson::String(s)) => drop_named(c, s)?,
                 Some(Bson::Array(names)) => {
@@ -290,13 +405,26 @@ impl Engine {
                     }
                 }
                 Some(Bson::Document(key)) => {
-                    let found = c.indexes().iter().find(|i| i.spec.key == *key).map(|i| i.spec.name.clone());
+                    let found = c
+                        .indexes()
+                        .iter()
+                        .find(|i| i.spec.key == *key)
+                        .map(|i| i.spec.name.clone());
                     match found {
                         Some(n) => drop_named(c, &n)?,
-                        None => return Err(EngineError::new(Code::IndexNotFound, format!("can't find index with key: {key}"))),
+                        None => {
+                            return Err(EngineError::new(
+                                Code::IndexNotFound,
+                                format!("can't find index with key: {key}"),
+                            ));
+                        }
                     }
                 }
-                Some(_) => return Err(EngineError::type_mismatch("dropIndexes' index must be a string, an array or an object")),
+                Some(_) => {
+                    return Err(EngineError::type_mismatch(
+                        "dropIndexes' index must be a string, an array or an object",
+                    ));
+                }
             }
             Ok(before)
         });
@@ -308,7 +436,9 @@ impl Engine {
         let name = args.collection()?;
         let state = self.inner.state();
         let mut reply = doc! {"ns": format!("{db}.{name}")};
-        let (count, size, indexes) = state.get(db, name).map_or((0, 0, 0), |c| (c.len(), c.byte_size(), c.indexes().len()));
+        let (count, size, indexes) = state
+            .get(db, name)
+            .map_or((0, 0, 0), |c| (c.len(), c.byte_size(), c.indexes().len()));
         reply.insert("size", num::len_i64(size));
         reply.insert("count", num::len_i64(count));
         if count > 0 {
@@ -342,18 +472,27 @@ impl Engine {
         for (db, name, c) in writing.state().list(None) {
             let mut gone = Vec::new();
             for index in c.indexes() {
-                let (Some(seconds), [field]) = (index.spec.expire_after, index.spec.fields.as_slice()) else { continue };
+                let (Some(seconds), [field]) =
+                    (index.spec.expire_after, index.spec.fields.as_slice())
+                else {
+                    continue;
+                };
                 let limit = now.saturating_sub(seconds.saturating_mul(1000));
                 let mut cursor = c.cursor();
                 while let Some((record, raw)) = cursor.next() {
                     let doc = Document::from_raw(Arc::clone(raw));
                     let mut oldest = i64::MAX;
-                    crate::memory::filter::visit(field.path.parts(), doc.view(), true, &mut |v, _| {
-                        if let crate::memory::value::ValueRef::Date(d) = v {
-                            oldest = oldest.min(d);
-                        }
-                        false
-                    });
+                    crate::memory::filter::visit(
+                        field.path.parts(),
+                        doc.view(),
+                        true,
+                        &mut |v, _| {
+                            if let crate::memory::value::ValueRef::Date(d) = v {
+                                oldest = oldest.min(d);
+                            }
+                            false
+                        },
+                    );
                     if oldest <= limit {
                         gone.push(*record);
                     }
@@ -373,10 +512,16 @@ impl Engine {
 
 fn drop_named(c: &mut Collection, name: &str) -> Result<(), EngineError> {
     if name == "_id_" {
-        return Err(EngineError::new(Code::InvalidOptions, "cannot drop _id index"));
+        return Err(EngineError::new(
+            Code::InvalidOptions,
+            "cannot drop _id index",
+        ));
     }
     if !c.indexes().iter().any(|i| i.spec.name == name) {
-        return Err(EngineError::new(Code::IndexNotFound, format!("index not found with name [{name}]")));
+        return Err(EngineError::new(
+            Code::IndexNotFound,
+            format!("index not found with name [{name}]"),
+        ));
     }
     c.drop_indexes(|spec| spec.name == name);
     Ok(())
@@ -387,22 +532,49 @@ pub(super) fn add_index(c: &mut Collection, spec: IndexSpec) -> Result<(), Engin
     let same_collation = |a: &Option<Collation>, b: &Option<Collation>| a == b;
     for old in c.indexes() {
         let old = &old.spec;
-        let same_key = numbers(&old.key) == numbers(&spec.key) && same_collation(&old.collation, &spec.collation);
+        let same_key = numbers(&old.key) == numbers(&spec.key)
+            && same_collation(&old.collation, &spec.collation);
         if old.name == "_id_" && same_key {
             return Ok(());
         }
         if old.name == spec.name {
             if !same_key {
-                return Err(EngineError::new(Code::IndexKeySpecsConflict, format!("An existing index has the same name as the requested index. When index names are not specified, they are auto generated and can cause conflicts. Please refer to our documentation. Requested index: {}, existing index: {}", spec.listed, old.listed)));
+                return Err(EngineError::new(
+                    Code::IndexKeySpecsConflict,
+                    format!(
+                        "An existing index has the same name as the requested index. When index names are not specified, they are auto generated and can cause conflicts. Please refer to our documentation. Requested index: {}, existing index: {}",
+                        spec.listed, old.listed
+                    ),
+                ));
             }
-            let options = |s: &IndexSpec| (s.unique, s.sparse, s.expire_after, s.partial.as_ref().map(|p| p.0.clone()));
+            let options = |s: &IndexSpec| {
+                (
+                    s.unique,
+                    s.sparse,
+                    s.expire_after,
+                    s.partial.as_ref().map(|p| p.0.clone()),
+                )
+            };
             if options(old) != options(&spec) {
-                return Err(EngineError::new(Code::IndexKeySpecsConflict, format!("An existing index has the same name as the requested index but other options: {}", spec.name)));
+                return Err(EngineError::new(
+                    Code::IndexKeySpecsConflict,
+                    format!(
+                        "An existing index has the same name as the requested index but other options: {}",
+                        spec.name
+                    ),
+                ));
             }
             return Ok(());
         }
-        if same_key && old.partial.as_ref().map(|p| &p.0) == spec.partial.as_ref().map(|p| &p.0) && old.unique == spec.unique && old.sparse == spec.sparse {
-            return Err(EngineError::new(Code::IndexOptionsConflict, format!("Index already exists with a different name: {}", old.name)));
+        if same_key
+            && old.partial.as_ref().map(|p| &p.0) == spec.partial.as_ref().map(|p| &p.0)
+            && old.unique == spec.unique
+            && old.sparse == spec.sparse
+        {
+            return Err(EngineError::new(
+                Code::IndexOptionsConflict,
+                format!("Index already exists with a different name: {}", old.name),
+            ));
         }
     }
     c.add_index(spec)

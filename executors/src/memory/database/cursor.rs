@@ -23,7 +23,13 @@ pub struct Rows {
 
 impl Rows {
     pub(super) fn new(source: Source, context: Arc<Context>, slots: Vec<Value>) -> Self {
-        Self { source, context, slots, random: false, ahead: None }
+        Self {
+            source,
+            context,
+            slots,
+            random: false,
+            ahead: None,
+        }
     }
 
     /// The next document.
@@ -46,7 +52,10 @@ impl Rows {
     ///
     /// # Errors
     /// What the query or `f` runs into.
-    pub fn for_each(&mut self, mut f: impl FnMut(Document) -> Result<(), EngineError>) -> Result<(), EngineError> {
+    pub fn for_each(
+        &mut self,
+        mut f: impl FnMut(Document) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
         if let Some(doc) = self.ahead.take() {
             f(doc)?;
         }
@@ -68,7 +77,9 @@ impl Rows {
                 Some(doc) => Some(doc),
                 None => self.source.next(&mut env)?,
             };
-            let Some(doc) = next else { return Ok((out, false)) };
+            let Some(doc) = next else {
+                return Ok((out, false));
+            };
             bytes = bytes.saturating_add(doc.byte_size());
             if out.len() >= n || (!out.is_empty() && bytes > MAX_BYTES) {
                 self.ahead = Some(doc);
@@ -104,40 +115,66 @@ const FIRST_BATCH: usize = 101;
 
 impl Engine {
     /// The reply with the first batch; the rest stays in a cursor.
-    pub(super) fn reply_cursor(&self, mut rows: Rows, namespace: &str, batch: Option<usize>, single: bool) -> Result<Bdoc, EngineError> {
+    pub(super) fn reply_cursor(
+        &self,
+        mut rows: Rows,
+        namespace: &str,
+        batch: Option<usize>,
+        single: bool,
+    ) -> Result<Bdoc, EngineError> {
         let (docs, more) = rows.batch(batch.unwrap_or(FIRST_BATCH))?;
         let mut id = 0;
         if more && !single {
             let mut cursors = locked(&self.inner.cursors);
             if cursors.open.len() >= self.inner.limits.cursors {
-                return Err(EngineError::new(Code::ExceededMemoryLimit, "too many open cursors"));
+                return Err(EngineError::new(
+                    Code::ExceededMemoryLimit,
+                    "too many open cursors",
+                ));
             }
             cursors.next += 1;
             id = cursors.next;
-            cursors.open.insert(id, Open { rows, namespace: namespace.to_owned() });
+            cursors.open.insert(
+                id,
+                Open {
+                    rows,
+                    namespace: namespace.to_owned(),
+                },
+            );
         }
         Ok(doc! {"cursor": {"firstBatch": docs, "id": id, "ns": namespace}, "ok": 1.0})
     }
 
     pub(super) fn get_more(&self, db: &str, args: Args<'_>) -> Result<Bdoc, EngineError> {
         let id = args.int("getMore")?.unwrap_or(0);
-        let batch = args.count("batchSize")?.filter(|n| *n > 0).unwrap_or(usize::MAX);
+        let batch = args
+            .count("batchSize")?
+            .filter(|n| *n > 0)
+            .unwrap_or(usize::MAX);
         let taken = locked(&self.inner.cursors).open.remove(&id);
-        let not_found = || EngineError::new(Code::CursorNotFound, format!("cursor id {id} not found"));
+        let not_found =
+            || EngineError::new(Code::CursorNotFound, format!("cursor id {id} not found"));
         let mut open = taken.ok_or_else(not_found)?;
         if let Some(name) = args.string("collection")?
             && open.namespace != format!("{db}.{name}")
         {
             let namespace = open.namespace.clone();
             locked(&self.inner.cursors).open.insert(id, open);
-            return Err(EngineError::new(Code::Unauthorized, format!("Requested getMore on namespace '{db}.{name}', but cursor belongs to a different namespace {namespace}")));
+            return Err(EngineError::new(
+                Code::Unauthorized,
+                format!(
+                    "Requested getMore on namespace '{db}.{name}', but cursor belongs to a different namespace {namespace}"
+                ),
+            ));
         }
         let (docs, more) = open.rows.batch(batch)?;
         let namespace = open.namespace.clone();
         if more {
             locked(&self.inner.cursors).open.insert(id, open);
         }
-        Ok(doc! {"cursor": {"nextBatch": docs, "id": if more { id } else { 0 }, "ns": namespace}, "ok": 1.0})
+        Ok(
+            doc! {"cursor": {"nextBatch": docs, "id": if more { id } else { 0 }, "ns": namespace}, "ok": 1.0},
+        )
     }
 
     pub(super) fn kill_cursors(&self, args: Args<'_>) -> Result<Bdoc, EngineError> {
@@ -150,7 +187,9 @@ impl Engine {
                 None => unknown.push(Bson::Int64(n)),
             }
         }
-        Ok(doc! {"cursorsKilled": killed, "cursorsNotFound": unknown, "cursorsAlive": [], "cursorsUnknown": [], "ok": 1.0})
+        Ok(
+            doc! {"cursorsKilled": killed, "cursorsNotFound": unknown, "cursorsAlive": [], "cursorsUnknown": [], "ok": 1.0},
+        )
     }
 
     /// The number of cursors that are open.

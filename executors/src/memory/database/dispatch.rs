@@ -28,7 +28,10 @@ impl Engine {
     /// MongoDB's errors with their codes. Errors of single statements of a write are in the reply's `writeErrors`.
     pub fn run_command(&self, db: &str, command: Bdoc) -> Result<Bdoc, EngineError> {
         if command.values().any(|v| too_deep(v, MAX_DEPTH)) {
-            return Err(EngineError::new(Code::Overflow, format!("Document exceeds maximum nested object depth: {MAX_DEPTH}")));
+            return Err(EngineError::new(
+                Code::Overflow,
+                format!("Document exceeds maximum nested object depth: {MAX_DEPTH}"),
+            ));
         }
         let name = command.keys().next().map_or("", String::as_str);
         match name {
@@ -48,9 +51,35 @@ impl Engine {
         }
     }
 
-    fn run_in(&self, db: &str, name: &str, args: Args<'_>, txn: Option<&super::session::InTransaction>) -> Result<Bdoc, EngineError> {
-        if txn.is_some() && !matches!(name, "find" | "aggregate" | "insert" | "update" | "delete" | "findAndModify" | "findandmodify" | "distinct" | "getMore" | "killCursors" | "create" | "bulkWrite" | "count") {
-            return Err(EngineError::new(Code::OperationNotSupportedInTransaction, format!("Cannot run '{name}' in a multi-document transaction.")));
+    fn run_in(
+        &self,
+        db: &str,
+        name: &str,
+        args: Args<'_>,
+        txn: Option<&super::session::InTransaction>,
+    ) -> Result<Bdoc, EngineError> {
+        if txn.is_some()
+            && !matches!(
+                name,
+                "find"
+                    | "aggregate"
+                    | "insert"
+                    | "update"
+                    | "delete"
+                    | "findAndModify"
+                    | "findandmodify"
+                    | "distinct"
+                    | "getMore"
+                    | "killCursors"
+                    | "create"
+                    | "bulkWrite"
+                    | "count"
+            )
+        {
+            return Err(EngineError::new(
+                Code::OperationNotSupportedInTransaction,
+                format!("Cannot run '{name}' in a multi-document transaction."),
+            ));
         }
         match name {
             "find" => self.find(db, args, txn),
@@ -87,7 +116,10 @@ impl Engine {
                 Ok(doc! {"id": {"id": id}, "timeoutMinutes": 30, "ok": 1.0})
             }
             "refreshSessions" => Ok(doc! {"ok": 1.0}),
-            other => Err(EngineError::new(Code::CommandNotFound, format!("no such command: '{other}'"))),
+            other => Err(EngineError::new(
+                Code::CommandNotFound,
+                format!("no such command: '{other}'"),
+            )),
         }
     }
 }

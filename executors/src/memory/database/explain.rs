@@ -50,9 +50,16 @@ fn bounds(spec: &IndexSpec, ranges: &[Range]) -> Bdoc {
 }
 
 impl Engine {
-    pub(super) fn explain(&self, db: &str, args: Args<'_>, txn: Option<&InTransaction>) -> Result<Bdoc, EngineError> {
+    pub(super) fn explain(
+        &self,
+        db: &str,
+        args: Args<'_>,
+        txn: Option<&InTransaction>,
+    ) -> Result<Bdoc, EngineError> {
         let Some(command) = args.document("explain")? else {
-            return Err(EngineError::type_mismatch("explain command requires a nested object"));
+            return Err(EngineError::type_mismatch(
+                "explain command requires a nested object",
+            ));
         };
         let name = command.keys().next().map_or("", String::as_str);
         let inner = Args::new(name, command);
@@ -69,17 +76,32 @@ impl Engine {
                 let find = doc! {"find": inner.collection()?, "filter": query.unwrap_or_default()};
                 self.explain_find(db, Args::new("find", &find), txn, execute)
             }
-            _ => Err(EngineError::new(Code::CommandNotFound, format!("Explain failed due to unknown command: {name}"))),
+            _ => Err(EngineError::new(
+                Code::CommandNotFound,
+                format!("Explain failed due to unknown command: {name}"),
+            )),
         }
     }
 
-    fn explain_find(&self, db: &str, args: Args<'_>, txn: Option<&InTransaction>, execute: bool) -> Result<Bdoc, EngineError> {
+    fn explain_find(
+        &self,
+        db: &str,
+        args: Args<'_>,
+        txn: Option<&InTransaction>,
+        execute: bool,
+    ) -> Result<Bdoc, EngineError> {
         let name = args.collection()?;
         let find = Find::compile(args)?;
         let examined = Arc::new(Examined::default());
         let context = self.read_context(db, name, args, txn, Some(Arc::clone(&examined)))?;
         let mut env = Env::new(&context.evaluation);
-        let plan = describe(name, &[Arc::clone(&find.filter)], find.sort.as_deref(), &context, &mut env);
+        let plan = describe(
+            name,
+            &[Arc::clone(&find.filter)],
+            find.sort.as_deref(),
+            &context,
+            &mut env,
+        );
         let mut reply = doc! {"queryPlanner": {"namespace": format!("{db}.{name}"), "parsedQuery": args.document("filter")?.cloned().unwrap_or_default(), "winningPlan": plan, "rejectedPlans": []}};
         if execute {
             let source = find.start(name, &context, &mut env)?;
@@ -89,20 +111,37 @@ impl Engine {
         Ok(reply)
     }
 
-    pub(super) fn explain_aggregate(&self, db: &str, args: Args<'_>, txn: Option<&InTransaction>) -> Result<Bdoc, EngineError> {
+    pub(super) fn explain_aggregate(
+        &self,
+        db: &str,
+        args: Args<'_>,
+        txn: Option<&InTransaction>,
+    ) -> Result<Bdoc, EngineError> {
         let name = args.collection()?;
         let lets = Lets::compile(&[args.document("let")?])?;
         let empty = Vec::new();
         let stages = args.array("pipeline")?.unwrap_or(&empty);
-        let pipeline = Pipeline::compile(stages, &Compiling { scope: &lets.scope, place: Place::Collection, depth: 0 })?;
+        let pipeline = Pipeline::compile(
+            stages,
+            &Compiling {
+                scope: &lets.scope,
+                place: Place::Collection,
+                depth: 0,
+            },
+        )?;
         let examined = Arc::new(Examined::default());
         let context = self.read_context(db, name, args, txn, Some(Arc::clone(&examined)))?;
         let mut env = Env::new(&context.evaluation);
         lets.bind(&mut env)?;
         let (filters, sort) = pipeline.leading();
         let plan = describe(name, &filters, sort.map(|s| &**s), &context, &mut env);
-        let mut shown: Vec<Bson> = vec![Bson::Document(doc! {"$cursor": {"queryPlanner": {"namespace": format!("{db}.{name}"), "winningPlan": plan.clone()}}})];
-        let skip = stages.iter().take_while(|s| matches!(s, Bson::Document(d) if d.contains_key("$match"))).count();
+        let mut shown: Vec<Bson> = vec![Bson::Document(
+            doc! {"$cursor": {"queryPlanner": {"namespace": format!("{db}.{name}"), "winningPlan": plan.clone()}}},
+        )];
+        let skip = stages
+            .iter()
+            .take_while(|s| matches!(s, Bson::Document(d) if d.contains_key("$match")))
+            .count();
         shown.extend(stages.iter().skip(skip).cloned());
         let mut reply = doc! {"queryPlanner": {"namespace": format!("{db}.{name}"), "winningPlan": plan}, "stages": shown};
         if pipeline.write().is_none() {
@@ -126,16 +165,32 @@ fn run(mut source: Source, examined: &Examined, env: &mut Env<'_>) -> Result<Bdo
     while source.next(env)?.is_some() {
         n += 1;
     }
-    let count = |n: &std::sync::atomic::AtomicU64| i64::try_from(n.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
-    Ok(doc! {"executionSuccess": true, "nReturned": num::len_i64(n), "totalKeysExamined": count(&examined.keys), "totalDocsExamined": count(&examined.documents)})
+    let count = |n: &std::sync::atomic::AtomicU64| {
+        i64::try_from(n.load(Ordering::Relaxed)).unwrap_or(i64::MAX)
+    };
+    Ok(
+        doc! {"executionSuccess": true, "nReturned": num::len_i64(n), "totalKeysExamined": count(&examined.keys), "totalDocsExamined": count(&examined.documents)},
+    )
 }
 
-fn describe(name: &str, filters: &[Arc<Filter>], sort: Option<&SortSpec>, context: &Context, env: &mut Env<'_>) -> Bdoc {
-    let Some(collection) = context.state.get(&context.db, name) else { return doc! {"stage": "EOF"} };
+fn describe(
+    name: &str,
+    filters: &[Arc<Filter>],
+    sort: Option<&SortSpec>,
+    context: &Context,
+    env: &mut Env<'_>,
+) -> Bdoc {
+    let Some(collection) = context.state.get(&context.db, name) else {
+        return doc! {"stage": "EOF"};
+    };
     let plan = plan::choose(collection, filters, sort, env);
     let mut out = match &plan.access {
         Access::Scan => doc! {"stage": "COLLSCAN", "direction": "forward"},
-        Access::Index { index, ranges, reverse } => match collection.indexes().get(*index) {
+        Access::Index {
+            index,
+            ranges,
+            reverse,
+        } => match collection.indexes().get(*index) {
             Some(i) => doc! {
                 "stage": "FETCH",
                 "inputStage": {

@@ -35,14 +35,24 @@ fn slice(v: &Bson) -> Result<Option<Change>, EngineError> {
         Bson::Array(items) => match items.as_slice() {
             [skip, limit] => match (number(skip), number(limit)) {
                 (Some(skip), Some(limit)) if limit > 0 => Some(Change::Slice(Some(skip), limit)),
-                (Some(_), Some(_)) => return fail(28724, "First argument to $slice must be an array, but is of type: int"),
+                (Some(_), Some(_)) => {
+                    return fail(
+                        28724,
+                        "First argument to $slice must be an array, but is of type: int",
+                    );
+                }
                 _ => None,
             },
             _ => None,
         },
         other => match number(other) {
             Some(n) => Some(Change::Slice(None, n)),
-            None => return fail(28667, "Invalid $slice syntax. The given syntax did not match the find() syntax"),
+            None => {
+                return fail(
+                    28667,
+                    "Invalid $slice syntax. The given syntax did not match the find() syntax",
+                );
+            }
         },
     })
 }
@@ -59,7 +69,10 @@ impl FindProjection {
         for (key, v) in spec {
             if let Some(path) = key.strip_suffix(".$") {
                 if positional {
-                    return fail(31276, "Cannot specify more than one positional projection per query.");
+                    return fail(
+                        31276,
+                        "Cannot specify more than one positional projection per query.",
+                    );
                 }
                 positional = true;
                 changes.push((Path::parse(path)?, Change::Matched));
@@ -71,13 +84,22 @@ impl FindProjection {
             {
                 if op == "$elemMatch" {
                     let Bson::Document(inner) = arg else {
-                        return fail(31274, format!("elemMatch: Invalid argument, object required, but got {}", Value::from_bson(arg).type_name()));
+                        return fail(
+                            31274,
+                            format!(
+                                "elemMatch: Invalid argument, object required, but got {}",
+                                Value::from_bson(arg).type_name()
+                            ),
+                        );
                     };
                     if key.contains('.') {
                         return fail(31275, "Cannot use $elemMatch projection on a nested field");
                     }
                     let wrapped = bson::doc! {key: {"$elemMatch": inner.clone()}};
-                    changes.push((Path::parse(key)?, Change::ElemMatch(Filter::compile(&wrapped, scope)?)));
+                    changes.push((
+                        Path::parse(key)?,
+                        Change::ElemMatch(Filter::compile(&wrapped, scope)?),
+                    ));
                     base.insert(key.clone(), 1_i32);
                     continue;
                 }
@@ -91,17 +113,37 @@ impl FindProjection {
             }
             base.insert(key.clone(), v.clone());
         }
-        let includes = |(k, v): (&String, &Bson)| k != "_id" && (Value::from_bson(v).truthy() || matches!(v, Bson::String(_) | Bson::Document(_)));
+        let includes = |(k, v): (&String, &Bson)| {
+            k != "_id"
+                && (Value::from_bson(v).truthy()
+                    || matches!(v, Bson::String(_) | Bson::Document(_)))
+        };
         if base.iter().any(includes) {
             for key in slices {
                 base.insert(key, 1_i32);
             }
-        } else if positional && base.iter().any(|(k, v)| k != "_id" && !Value::from_bson(v).truthy()) {
+        } else if positional
+            && base
+                .iter()
+                .any(|(k, v)| k != "_id" && !Value::from_bson(v).truthy())
+        {
             return fail(31395, "positional projection cannot be used with exclusion");
         }
-        let only_id = base.len() == 1 && base.get("_id").is_some_and(|v| Value::from_bson(v).truthy()) && !changes.is_empty();
-        let base = if base.is_empty() || only_id { None } else { Some(Projection::compile(&base, scope)?) };
-        Ok(Self { base, changes, filter: positional.then(|| filter.clone()) })
+        let only_id = base.len() == 1
+            && base
+                .get("_id")
+                .is_some_and(|v| Value::from_bson(v).truthy())
+            && !changes.is_empty();
+        let base = if base.is_empty() || only_id {
+            None
+        } else {
+            Some(Projection::compile(&base, scope)?)
+        };
+        Ok(Self {
+            base,
+            changes,
+            filter: positional.then(|| filter.clone()),
+        })
     }
 
     /// Projects a document.
@@ -124,12 +166,23 @@ impl FindProjection {
                     out.with_path(path.parts(), found)
                 }
                 Change::Matched => {
-                    let at = self.filter.as_ref().and_then(|f| f.position(doc, env.collation()));
+                    let at = self
+                        .filter
+                        .as_ref()
+                        .and_then(|f| f.position(doc, env.collation()));
                     let Some(at) = at else {
-                        return fail(51246, "Executor error during find command :: caused by :: positional operator '.$' couldn't find a matching element in the array");
+                        return fail(
+                            51246,
+                            "Executor error during find command :: caused by :: positional operator '.$' couldn't find a matching element in the array",
+                        );
                     };
                     edit(out, path.parts(), &|v| match v {
-                        Value::Array(items) => Value::Array([items.get(at)].into_iter().filter(|v| !v.is_missing()).collect::<Array>()),
+                        Value::Array(items) => Value::Array(
+                            [items.get(at)]
+                                .into_iter()
+                                .filter(|v| !v.is_missing())
+                                .collect::<Array>(),
+                        ),
                         other => other,
                     })
                 }
@@ -140,18 +193,25 @@ impl FindProjection {
 }
 
 fn first_match(filter: &Filter, doc: &Document, path: &Path) -> Option<Value> {
-    let crate::memory::filter::Node::Leaf(_, pred) = filter.node() else { return None };
-    let Value::Array(items) = doc.get(path.first()) else { return None };
+    let crate::memory::filter::Node::Leaf(_, pred) = filter.node() else {
+        return None;
+    };
+    let Value::Array(items) = doc.get(path.first()) else {
+        return None;
+    };
     let single = |v: &Value| {
         let one = Value::array(vec![v.clone()]);
-        matches!(pred, Pred::ElemMatch(_) | Pred::ElemMatchValue(_)) && pred.matches_single(one.view(), None)
+        matches!(pred, Pred::ElemMatch(_) | Pred::ElemMatchValue(_))
+            && pred.matches_single(one.view(), None)
     };
     items.into_vec().into_iter().find(single)
 }
 
 /// Changes the values at a path; arrays on the way are mapped over.
 fn edit(doc: Document, parts: &[Part], f: &dyn Fn(Value) -> Value) -> Document {
-    let Some((first, rest)) = parts.split_first() else { return doc };
+    let Some((first, rest)) = parts.split_first() else {
+        return doc;
+    };
     let mut out: DocBuilder = doc.edit();
     if let Some(slot) = out.get_mut(first.name.as_str()) {
         *slot = edit_value(std::mem::take(slot), rest, f);
@@ -165,7 +225,13 @@ fn edit_value(v: Value, rest: &[Part], f: &dyn Fn(Value) -> Value) -> Value {
     }
     match v {
         Value::Document(d) => Value::Document(edit(d, rest, f)),
-        Value::Array(items) => Value::Array(items.into_vec().into_iter().map(|v| edit_value(v, rest, f)).collect::<Array>()),
+        Value::Array(items) => Value::Array(
+            items
+                .into_vec()
+                .into_iter()
+                .map(|v| edit_value(v, rest, f))
+                .collect::<Array>(),
+        ),
         other => other,
     }
 }

@@ -50,7 +50,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { stage_bytes: 100 * 1024 * 1024, cursors: 10_000 }
+        Self {
+            stage_bytes: 100 * 1024 * 1024,
+            cursors: 10_000,
+        }
     }
 }
 
@@ -97,12 +100,18 @@ impl Engine {
             seed: AtomicU64::new(0x5eed),
             limits,
         };
-        Self { inner: Arc::new(inner) }
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     /// Sets the clock: `$$NOW`, object ids and the expiry of documents follow it.
     pub fn set_clock(&self, clock: impl Clock + 'static) {
-        *self.inner.clock.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(clock);
+        *self
+            .inner
+            .clock
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::new(clock);
     }
 
     /// Stops the clock at a time, in milliseconds since the epoch.
@@ -118,15 +127,26 @@ impl Engine {
 
 impl Inner {
     fn now(&self) -> i64 {
-        self.clock.read().unwrap_or_else(PoisonError::into_inner).now()
+        self.clock
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .now()
     }
 
     fn state(&self) -> Arc<State> {
-        Arc::clone(&self.committed.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(
+            &self
+                .committed
+                .read()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     fn publish(&self, state: State) {
-        *self.committed.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
+        *self
+            .committed
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
     }
 
     fn next_record(&self) -> u64 {
@@ -135,7 +155,9 @@ impl Inner {
 
     /// An object id: the clock's seconds, a fixed middle and a counter.
     fn object_id(&self) -> [u8; 12] {
-        let seconds = u32::try_from(self.now().div_euclid(1000)).unwrap_or(0).to_be_bytes();
+        let seconds = u32::try_from(self.now().div_euclid(1000))
+            .unwrap_or(0)
+            .to_be_bytes();
         let n = self.ids.fetch_add(1, Ordering::Relaxed).to_be_bytes();
         let [a, b, c, d] = seconds;
         let [n0, n1, n2, n3, n4, n5, n6, n7] = n;
@@ -144,7 +166,11 @@ impl Inner {
 
     fn evaluation(&self, collation: Option<Collation>) -> Evaluation {
         let seed = self.seed.fetch_add(0x9e37_79b9, Ordering::Relaxed);
-        Evaluation { now: self.now(), seed, collation }
+        Evaluation {
+            now: self.now(),
+            seed,
+            collation,
+        }
     }
 
     fn context(&self, db: &str, state: Arc<State>, collation: Option<Collation>) -> Context {

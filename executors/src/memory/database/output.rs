@@ -8,7 +8,9 @@ use super::writing::Writing;
 use crate::memory::error::{Code, EngineError};
 use crate::memory::expr::Env;
 use crate::memory::filter::{Comparison, Filter, Node, Pred};
-use crate::memory::stage::{Context, Documents, Input, Merge, WhenMatched, WhenNotMatched, Write, drain};
+use crate::memory::stage::{
+    Context, Documents, Input, Merge, WhenMatched, WhenNotMatched, Write, drain,
+};
 use crate::memory::storage::Collection;
 use crate::memory::value::{Document, Path, Value, equal};
 
@@ -26,7 +28,10 @@ impl Engine {
         txn: Option<&InTransaction>,
     ) -> Result<(), EngineError> {
         if txn.is_some() {
-            return Err(EngineError::new(Code::OperationNotSupportedInTransaction, "$out and $merge are not allowed in a transaction"));
+            return Err(EngineError::new(
+                Code::OperationNotSupportedInTransaction,
+                "$out and $merge are not allowed in a transaction",
+            ));
         }
         let _read_from = source;
         let mut writing = self.writing(None);
@@ -59,11 +64,22 @@ fn with_id(writing: &Writing<'_>, doc: Document) -> Document {
     })
 }
 
-fn replace_all(writing: &mut Writing<'_>, db: &str, name: &str, docs: Vec<Document>) -> Result<(), EngineError> {
+fn replace_all(
+    writing: &mut Writing<'_>,
+    db: &str,
+    name: &str,
+    docs: Vec<Document>,
+) -> Result<(), EngineError> {
     let old = writing.collection(db, name);
-    let options = old.as_ref().map(|c| (*c.options).clone()).unwrap_or_default();
+    let options = old
+        .as_ref()
+        .map(|c| (*c.options).clone())
+        .unwrap_or_default();
     if options.view.is_some() {
-        return Err(EngineError::new(Code::CommandNotSupported, "$out cannot write to a view"));
+        return Err(EngineError::new(
+            Code::CommandNotSupported,
+            "$out cannot write to a view",
+        ));
     }
     let mut new = Collection::new(&format!("{db}.{name}"), options);
     for index in old.iter().flat_map(|c| c.indexes().iter().skip(1)) {
@@ -88,22 +104,43 @@ fn has_unique(collection: Option<&Arc<Collection>>, on: &[String]) -> bool {
             i.spec.unique
                 && i.spec.partial.is_none()
                 && i.spec.fields.len() == on.len()
-                && i.spec.fields.iter().all(|f| on.iter().any(|o| *o == f.path.to_string()))
+                && i.spec
+                    .fields
+                    .iter()
+                    .all(|f| on.iter().any(|o| *o == f.path.to_string()))
         })
     })
 }
 
-fn merge_all(writing: &mut Writing<'_>, db: &str, merge: &Merge, docs: Vec<Document>, context: &Arc<Context>, env: &mut Env<'_>) -> Result<(), EngineError> {
+fn merge_all(
+    writing: &mut Writing<'_>,
+    db: &str,
+    merge: &Merge,
+    docs: Vec<Document>,
+    context: &Arc<Context>,
+    env: &mut Env<'_>,
+) -> Result<(), EngineError> {
     let name = &merge.target.collection;
     if !has_unique(writing.collection(db, name).as_ref(), &merge.on) {
-        return Err(EngineError::location(51183, "Cannot find index to verify that join fields will be unique"));
+        return Err(EngineError::location(
+            51183,
+            "Cannot find index to verify that join fields will be unique",
+        ));
     }
     if merge.not_matched == WhenNotMatched::Insert {
         writing.ensure(db, name)?;
     }
-    let paths: Vec<Path> = merge.on.iter().map(|f| Path::parse(f)).collect::<Result<_, _>>()?;
+    let paths: Vec<Path> = merge
+        .on
+        .iter()
+        .map(|f| Path::parse(f))
+        .collect::<Result<_, _>>()?;
     for doc in docs {
-        let doc = if merge.on.iter().any(|f| f == "_id") { with_id(writing, doc) } else { doc };
+        let doc = if merge.on.iter().any(|f| f == "_id") {
+            with_id(writing, doc)
+        } else {
+            doc
+        };
         merge_one(writing, db, merge, &paths, doc, context, env)?;
     }
     Ok(())
@@ -123,9 +160,15 @@ fn merge_one(
     for path in paths {
         let v = path.get(doc.view());
         if v.is_nullish() || matches!(v, Value::Array(_)) {
-            return Err(EngineError::location(51132, "$merge write error: 'on' field cannot be missing, null, undefined or an array"));
+            return Err(EngineError::location(
+                51132,
+                "$merge write error: 'on' field cannot be missing, null, undefined or an array",
+            ));
         }
-        nodes.push(Node::Leaf(Some(path.clone()), Pred::Compare(Comparison::Eq, v)));
+        nodes.push(Node::Leaf(
+            Some(path.clone()),
+            Pred::Compare(Comparison::Eq, v),
+        ));
     }
     let filter = Arc::new(Filter::of(Node::And(nodes)));
     let hit = match writing.collection(db, name) {
@@ -135,7 +178,10 @@ fn merge_one(
     let Some((record, old)) = hit else {
         return match merge.not_matched {
             WhenNotMatched::Discard => Ok(()),
-            WhenNotMatched::Fail => Err(EngineError::location(13113, "$merge could not find a matching document in the target collection for at least one document in the source collection")),
+            WhenNotMatched::Fail => Err(EngineError::location(
+                13113,
+                "$merge could not find a matching document in the target collection for at least one document in the source collection",
+            )),
             WhenNotMatched::Insert => {
                 let doc = with_id(writing, doc);
                 check_id(&doc)?;
@@ -146,7 +192,12 @@ fn merge_one(
     let new = match &merge.matched {
         WhenMatched::Keep => return Ok(()),
         WhenMatched::Fail => {
-            return Err(EngineError::new(Code::DuplicateKey, format!("E11000 duplicate key error collection: {db}.{name} found a match for a document of $merge with whenMatched: 'fail'")));
+            return Err(EngineError::new(
+                Code::DuplicateKey,
+                format!(
+                    "E11000 duplicate key error collection: {db}.{name} found a match for a document of $merge with whenMatched: 'fail'"
+                ),
+            ));
         }
         WhenMatched::Replace => doc,
         WhenMatched::Merge => {
@@ -175,7 +226,10 @@ fn merge_one(
             b.build()
         }
         other if !equal(other.view(), id.view()) => {
-            return Err(EngineError::new(Code::ImmutableField, "$merge failed to update the matching document, did you attempt to modify the _id or the shard key? :: caused by :: Performing an update on the path '_id' would modify the immutable field '_id'"));
+            return Err(EngineError::new(
+                Code::ImmutableField,
+                "$merge failed to update the matching document, did you attempt to modify the _id or the shard key? :: caused by :: Performing an update on the path '_id' would modify the immutable field '_id'",
+            ));
         }
         _ => new,
     };

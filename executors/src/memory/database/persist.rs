@@ -20,7 +20,10 @@ use crate::memory::value::Document;
 const CATALOG: &str = "catalog.json";
 
 fn failed(what: &str, path: &Path, e: impl std::fmt::Display) -> EngineError {
-    EngineError::new(Code::OperationFailed, format!("cannot {what} {}: {e}", path.display()))
+    EngineError::new(
+        Code::OperationFailed,
+        format!("cannot {what} {}: {e}", path.display()),
+    )
 }
 
 /// Names become file names: what is not plain is written in hexadecimal.
@@ -37,7 +40,10 @@ fn file_name(db: &str, name: &str, generation: u64) -> String {
 }
 
 /// Writes a file under another name, syncs it, and gives it its name.
-fn write_file(path: &Path, f: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>) -> Result<(), EngineError> {
+fn write_file(
+    path: &Path,
+    f: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
+) -> Result<(), EngineError> {
     let temporary = path.with_extension("tmp");
     let write = || -> std::io::Result<()> {
         let mut out = BufWriter::new(File::create(&temporary)?);
@@ -87,7 +93,12 @@ impl Engine {
         let dir = dir.as_ref();
         fs::create_dir_all(dir).map_err(|e| failed("make", dir, e))?;
         let old = read_catalog(dir)?;
-        let generation = old.as_ref().and_then(|c| c.get_i64("generation").ok()).and_then(|n| u64::try_from(n).ok()).unwrap_or(0) + 1;
+        let generation = old
+            .as_ref()
+            .and_then(|c| c.get_i64("generation").ok())
+            .and_then(|n| u64::try_from(n).ok())
+            .unwrap_or(0)
+            + 1;
         let mut listed = Vec::new();
         for (db, name, c) in self.inner.state().list(None) {
             let file = file_name(&db, &name, generation);
@@ -99,7 +110,12 @@ impl Engine {
                 }
                 Ok(())
             })?;
-            let indexes: Vec<Bson> = c.indexes().iter().skip(1).map(|i| Bson::Document(i.spec.listed.clone())).collect();
+            let indexes: Vec<Bson> = c
+                .indexes()
+                .iter()
+                .skip(1)
+                .map(|i| Bson::Document(i.spec.listed.clone()))
+                .collect();
             listed.push(Bson::Document(doc! {"db": &*db, "name": &*name, "file": file, "options": c.options.listed.clone(), "indexes": indexes}));
         }
         sync_dir(dir);
@@ -107,7 +123,11 @@ impl Engine {
         write_file(&dir.join(CATALOG), |out| writeln!(out, "{}", text(catalog)))?;
         sync_dir(dir);
         // Only now is the old generation of no use.
-        for c in old.iter().filter_map(|c| c.get_array("collections").ok()).flatten() {
+        for c in old
+            .iter()
+            .filter_map(|c| c.get_array("collections").ok())
+            .flatten()
+        {
             if let Some(file) = c.as_document().and_then(|d| d.get_str("file").ok()) {
                 let _best_effort = fs::remove_file(dir.join(file));
             }
@@ -124,13 +144,20 @@ impl Engine {
         let dir = dir.as_ref();
         let mut state = State::default();
         let listed = match read_catalog(dir)? {
-            Some(catalog) => catalog.get_array("collections").cloned().unwrap_or_default(),
+            Some(catalog) => catalog
+                .get_array("collections")
+                .cloned()
+                .unwrap_or_default(),
             None => plain_files(dir)?,
         };
         for entry in listed {
             let Bson::Document(d) = entry else { continue };
             let broken = || failed("read", &dir.join(CATALOG), "malformed catalog");
-            let (Ok(db), Ok(name), Ok(file)) = (d.get_str("db"), d.get_str("name"), d.get_str("file")) else { return Err(broken()) };
+            let (Ok(db), Ok(name), Ok(file)) =
+                (d.get_str("db"), d.get_str("name"), d.get_str("file"))
+            else {
+                return Err(broken());
+            };
             let options = d.get_document("options").cloned().unwrap_or_default();
             let options = CollectionOptions::parse(Args::new("create", &options))?;
             let mut c = Collection::new(&format!("{db}.{name}"), options);
@@ -146,7 +173,9 @@ impl Engine {
                 c.insert(self.inner.next_record(), Arc::from(bytes))?;
             }
             for spec in d.get_array("indexes").into_iter().flatten() {
-                let Bson::Document(spec) = spec else { return Err(broken()) };
+                let Bson::Document(spec) = spec else {
+                    return Err(broken());
+                };
                 let spec = IndexSpec::parse(spec, c.options.collation.as_ref())?;
                 add_index(&mut c, spec)?;
             }
@@ -168,7 +197,9 @@ fn plain_files(dir: &Path) -> Result<Vec<Bson>, EngineError> {
     files.sort();
     let entry = |p: &PathBuf| {
         let (stem, file) = (p.file_stem()?.to_str()?, p.file_name()?.to_str()?);
-        Some(Bson::Document(doc! {"db": "test", "name": stem, "file": file}))
+        Some(Bson::Document(
+            doc! {"db": "test", "name": stem, "file": file},
+        ))
     };
     Ok(files.iter().filter_map(entry).collect())
 }

@@ -15,7 +15,8 @@ use crate::memory::expr::Env;
 use crate::memory::filter::{Filter, visit};
 use crate::memory::plan::Examined;
 use crate::memory::stage::{
-    Compiling, Context, Input, Pipeline, Place, SortSpec, Source, Stage, limited, open_namespace, skipped,
+    Compiling, Context, Input, Pipeline, Place, SortSpec, Source, Stage, limited, open_namespace,
+    skipped,
 };
 use crate::memory::value::{Collation, Document, Key, Path, Value, ValueRef};
 
@@ -46,8 +47,24 @@ impl Stage for Projecting {
 impl Find {
     pub(super) fn compile(args: Args<'_>) -> Result<Self, EngineError> {
         args.only(&[
-            "filter", "sort", "projection", "skip", "limit", "batchSize", "singleBatch", "allowDiskUse", "noCursorTimeout",
-            "returnKey", "showRecordId", "tailable", "awaitData", "allowPartialResults", "min", "max", "oplogReplay", "term",
+            "filter",
+            "sort",
+            "projection",
+            "skip",
+            "limit",
+            "batchSize",
+            "singleBatch",
+            "allowDiskUse",
+            "noCursorTimeout",
+            "returnKey",
+            "showRecordId",
+            "tailable",
+            "awaitData",
+            "allowPartialResults",
+            "min",
+            "max",
+            "oplogReplay",
+            "term",
         ])?;
         let lets = Lets::compile(&[args.document("let")?])?;
         let empty = Bdoc::new();
@@ -66,15 +83,39 @@ impl Find {
         // A negative limit means a single batch of that size.
         let limit = match args.int("limit")? {
             None | Some(0) => None,
-            Some(n) if n < 0 => return Err(EngineError::location(51024, format!("BSON field 'limit' value must be >= 0, actual value '{n}'"))),
+            Some(n) if n < 0 => {
+                return Err(EngineError::location(
+                    51024,
+                    format!("BSON field 'limit' value must be >= 0, actual value '{n}'"),
+                ));
+            }
             Some(n) => usize::try_from(n).ok(),
         };
-        Ok(Self { filter: Arc::new(filter), sort, projection, skip: args.count("skip")?.unwrap_or(0), limit, lets })
+        Ok(Self {
+            filter: Arc::new(filter),
+            sort,
+            projection,
+            skip: args.count("skip")?.unwrap_or(0),
+            limit,
+            lets,
+        })
     }
 
-    pub(super) fn start(&self, name: &str, context: &Arc<Context>, env: &mut Env<'_>) -> Result<Source, EngineError> {
+    pub(super) fn start(
+        &self,
+        name: &str,
+        context: &Arc<Context>,
+        env: &mut Env<'_>,
+    ) -> Result<Source, EngineError> {
         self.lets.bind(env)?;
-        let mut source = open_namespace(name, vec![Arc::clone(&self.filter)], self.sort.as_ref(), self.limit.map(|n| n.saturating_add(self.skip)), context, env)?;
+        let mut source = open_namespace(
+            name,
+            vec![Arc::clone(&self.filter)],
+            self.sort.as_ref(),
+            self.limit.map(|n| n.saturating_add(self.skip)),
+            context,
+            env,
+        )?;
         if self.sort.is_none()
             && let Some((path, geo)) = self.filter.near()
         {
@@ -87,27 +128,50 @@ impl Find {
             source = limited(source, n);
         }
         if let Some(projection) = &self.projection {
-            source = Box::new(Projecting { input: source, projection: projection.clone() });
+            source = Box::new(Projecting {
+                input: source,
+                projection: projection.clone(),
+            });
         }
         Ok(source)
     }
 }
 
 impl Engine {
-    pub(super) fn collation_of(&self, db: &str, name: &str, args: Args<'_>, txn: Option<&InTransaction>) -> Result<Option<Collation>, EngineError> {
+    pub(super) fn collation_of(
+        &self,
+        db: &str,
+        name: &str,
+        args: Args<'_>,
+        txn: Option<&InTransaction>,
+    ) -> Result<Option<Collation>, EngineError> {
         let state = self.read_state(txn);
-        let default = state.get(db, name).and_then(|c| c.options.collation.as_ref());
+        let default = state
+            .get(db, name)
+            .and_then(|c| c.options.collation.as_ref());
         args.collation(default)
     }
 
-    pub(super) fn read_context(&self, db: &str, name: &str, args: Args<'_>, txn: Option<&InTransaction>, examined: Option<Arc<Examined>>) -> Result<Arc<Context>, EngineError> {
+    pub(super) fn read_context(
+        &self,
+        db: &str,
+        name: &str,
+        args: Args<'_>,
+        txn: Option<&InTransaction>,
+        examined: Option<Arc<Examined>>,
+    ) -> Result<Arc<Context>, EngineError> {
         let collation = self.collation_of(db, name, args, txn)?;
         let mut context = self.inner.context(db, self.read_state(txn), collation);
         context.examined = examined;
         Ok(Arc::new(context))
     }
 
-    pub(super) fn find_rows(&self, db: &str, args: Args<'_>, txn: Option<&InTransaction>) -> Result<Rows, EngineError> {
+    pub(super) fn find_rows(
+        &self,
+        db: &str,
+        args: Args<'_>,
+        txn: Option<&InTransaction>,
+    ) -> Result<Rows, EngineError> {
         let name = args.collection()?;
         let find = Find::compile(args)?;
         let context = self.read_context(db, name, args, txn, None)?;
@@ -118,25 +182,61 @@ impl Engine {
         Ok(Rows::new(source, context, slots))
     }
 
-    pub(super) fn find(&self, db: &str, args: Args<'_>, txn: Option<&InTransaction>) -> Result<Bdoc, EngineError> {
+    pub(super) fn find(
+        &self,
+        db: &str,
+        args: Args<'_>,
+        txn: Option<&InTransaction>,
+    ) -> Result<Bdoc, EngineError> {
         let rows = self.find_rows(db, args, txn)?;
         let namespace = format!("{db}.{}", args.collection()?);
-        self.reply_cursor(rows, &namespace, args.count("batchSize")?, args.flag("singleBatch")?)
+        self.reply_cursor(
+            rows,
+            &namespace,
+            args.count("batchSize")?,
+            args.flag("singleBatch")?,
+        )
     }
 
     /// Compiles and starts an `aggregate`. Pipelines that write are run and written here; then there are no rows.
-    pub(super) fn aggregate_rows(&self, db: &str, args: Args<'_>, txn: Option<&InTransaction>) -> Result<Rows, EngineError> {
-        args.only(&["pipeline", "cursor", "explain", "allowDiskUse", "bypassDocumentValidation", "isMapReduceCommand", "fromMongos"])?;
+    pub(super) fn aggregate_rows(
+        &self,
+        db: &str,
+        args: Args<'_>,
+        txn: Option<&InTransaction>,
+    ) -> Result<Rows, EngineError> {
+        args.only(&[
+            "pipeline",
+            "cursor",
+            "explain",
+            "allowDiskUse",
+            "bypassDocumentValidation",
+            "isMapReduceCommand",
+            "fromMongos",
+        ])?;
         let (name, place) = match args.doc().get("aggregate") {
             Some(Bson::String(_)) => (args.collection()?, Place::Collection),
-            Some(v) if Value::from_bson(v).as_i64() == Some(1) => ("$cmd.aggregate", Place::Database),
-            _ => return Err(EngineError::failed_to_parse("Invalid command format: the 'aggregate' field must specify a collection name or 1")),
+            Some(v) if Value::from_bson(v).as_i64() == Some(1) => {
+                ("$cmd.aggregate", Place::Database)
+            }
+            _ => {
+                return Err(EngineError::failed_to_parse(
+                    "Invalid command format: the 'aggregate' field must specify a collection name or 1",
+                ));
+            }
         };
         let Some(stages) = args.array("pipeline")? else {
-            return Err(EngineError::location(40414, "BSON field 'aggregate.pipeline' is missing but a required field"));
+            return Err(EngineError::location(
+                40414,
+                "BSON field 'aggregate.pipeline' is missing but a required field",
+            ));
         };
         let lets = Lets::compile(&[args.document("let")?])?;
-        let compiling = Compiling { scope: &lets.scope, place, depth: 0 };
+        let compiling = Compiling {
+            scope: &lets.scope,
+            place,
+            depth: 0,
+        };
         let pipeline = Pipeline::compile(stages, &compiling)?;
         let context = self.read_context(db, name, args, txn, None)?;
         let mut env = Env::new(&context.evaluation);
@@ -146,12 +246,21 @@ impl Engine {
         if let Some(write) = pipeline.write() {
             let docs = crate::memory::stage::drain(source, &mut env)?;
             self.write_output(db, name, write, docs, &context, &mut env, txn)?;
-            return Ok(Rows::new(Box::new(crate::memory::stage::Documents::new(Vec::new())), Arc::clone(&context), slots));
+            return Ok(Rows::new(
+                Box::new(crate::memory::stage::Documents::new(Vec::new())),
+                Arc::clone(&context),
+                slots,
+            ));
         }
         Ok(Rows::new(source, Arc::clone(&context), slots))
     }
 
-    pub(super) fn aggregate(&self, db: &str, args: Args<'_>, txn: Option<&InTransaction>) -> Result<Bdoc, EngineError> {
+    pub(super) fn aggregate(
+        &self,
+        db: &str,
+        args: Args<'_>,
+        txn: Option<&InTransaction>,
+    ) -> Result<Bdoc, EngineError> {
         if args.flag("explain")? {
             return self.explain_aggregate(db, args, txn);
         }
@@ -164,7 +273,12 @@ impl Engine {
         self.reply_cursor(rows, &format!("{db}.{name}"), batch, false)
     }
 
-    pub(super) fn count(&self, db: &str, args: Args<'_>, txn: Option<&InTransaction>) -> Result<Bdoc, EngineError> {
+    pub(super) fn count(
+        &self,
+        db: &str,
+        args: Args<'_>,
+        txn: Option<&InTransaction>,
+    ) -> Result<Bdoc, EngineError> {
         let name = args.collection()?;
         args.only(&["query", "limit", "skip", "fields"])?;
         let empty = Bdoc::new();
@@ -172,7 +286,11 @@ impl Engine {
         let lets = Lets::compile(&[args.document("let")?])?;
         let filter = Arc::new(Filter::compile(query, &lets.scope)?);
         let skip = args.count("skip")?.unwrap_or(0);
-        let limit = args.int("limit")?.map(i64::unsigned_abs).and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0);
+        let limit = args
+            .int("limit")?
+            .map(i64::unsigned_abs)
+            .and_then(|n| usize::try_from(n).ok())
+            .filter(|n| *n > 0);
         let context = self.read_context(db, name, args, txn, None)?;
         let mut env = Env::new(&context.evaluation);
         lets.bind(&mut env)?;
@@ -180,7 +298,8 @@ impl Engine {
             Some(c) if filter.is_all() && c.options.view.is_none() => c.len(),
             _ => {
                 let stop = limit.map(|n| n.saturating_add(skip));
-                let mut source = open_namespace(name, vec![filter], None, stop, &context, &mut env)?;
+                let mut source =
+                    open_namespace(name, vec![filter], None, stop, &context, &mut env)?;
                 let mut n = 0;
                 while stop.is_none_or(|stop| n < stop) && source.next(&mut env)?.is_some() {
                     n += 1;
@@ -192,16 +311,27 @@ impl Engine {
         Ok(doc! {"n": Value::int(i64::try_from(n).unwrap_or(i64::MAX)).to_bson(), "ok": 1.0})
     }
 
-    pub(super) fn distinct(&self, db: &str, args: Args<'_>, txn: Option<&InTransaction>) -> Result<Bdoc, EngineError> {
+    pub(super) fn distinct(
+        &self,
+        db: &str,
+        args: Args<'_>,
+        txn: Option<&InTransaction>,
+    ) -> Result<Bdoc, EngineError> {
         let name = args.collection()?;
         args.only(&["key", "query"])?;
         let Some(key) = args.string("key")? else {
-            return Err(EngineError::location(40414, "BSON field 'distinct.key' is missing but a required field"));
+            return Err(EngineError::location(
+                40414,
+                "BSON field 'distinct.key' is missing but a required field",
+            ));
         };
         let path = Path::lenient(key)?;
         let empty = Bdoc::new();
         let lets = Lets::compile(&[args.document("let")?])?;
-        let filter = Arc::new(Filter::compile(args.document("query")?.unwrap_or(&empty), &lets.scope)?);
+        let filter = Arc::new(Filter::compile(
+            args.document("query")?.unwrap_or(&empty),
+            &lets.scope,
+        )?);
         let context = self.read_context(db, name, args, txn, None)?;
         let mut env = Env::new(&context.evaluation);
         lets.bind(&mut env)?;
@@ -212,7 +342,9 @@ impl Engine {
             visit(path.parts(), doc.view(), false, &mut |v, _| {
                 let mut add = |v: ValueRef<'_>| {
                     let value = v.to_value();
-                    let key = env.collation().map_or_else(|| value.clone(), |c| c.fold(&value));
+                    let key = env
+                        .collation()
+                        .map_or_else(|| value.clone(), |c| c.fold(&value));
                     if values.insert(Key(key)) {
                         shown.push(value.to_bson());
                     }
@@ -243,7 +375,10 @@ impl Engine {
         match name {
             "find" => self.find_rows(db, args, txn.as_ref()),
             "aggregate" => self.aggregate_rows(db, args, txn.as_ref()),
-            _ => Err(EngineError::new(Code::CommandNotFound, format!("{name} gives no rows"))),
+            _ => Err(EngineError::new(
+                Code::CommandNotFound,
+                format!("{name} gives no rows"),
+            )),
         }
     }
 
@@ -256,10 +391,18 @@ impl Engine {
 }
 
 /// Starts a pipeline on what its command names.
-pub(super) fn start(pipeline: &Pipeline, name: &str, place: Place, context: &Arc<Context>, env: &mut Env<'_>) -> Result<Source, EngineError> {
+pub(super) fn start(
+    pipeline: &Pipeline,
+    name: &str,
+    place: Place,
+    context: &Arc<Context>,
+    env: &mut Env<'_>,
+) -> Result<Source, EngineError> {
     match place {
         Place::Database => {
-            let one = Input::Source(Box::new(crate::memory::stage::Documents::new(vec![Document::empty()])));
+            let one = Input::Source(Box::new(crate::memory::stage::Documents::new(vec![
+                Document::empty(),
+            ])));
             pipeline.start(one, context, env)
         }
         _ => {
@@ -268,4 +411,3 @@ pub(super) fn start(pipeline: &Pipeline, name: &str, place: Place, context: &Arc
         }
     }
 }
-

@@ -49,7 +49,11 @@ impl EngineError {
 }
 
 fn no_transaction(number: i64) -> EngineError {
-    EngineError::new(Code::NoSuchTransaction, format!("Given transaction number {number} does not match any in-progress transactions.")).transient()
+    EngineError::new(
+        Code::NoSuchTransaction,
+        format!("Given transaction number {number} does not match any in-progress transactions."),
+    )
+    .transient()
 }
 
 impl InTransaction {
@@ -64,12 +68,18 @@ impl Engine {
     ///
     /// # Errors
     /// `NoSuchTransaction`, `TransactionTooOld`, `TransactionCommitted`.
-    pub(super) fn transaction_of(&self, command: &Bdoc) -> Result<Option<InTransaction>, EngineError> {
+    pub(super) fn transaction_of(
+        &self,
+        command: &Bdoc,
+    ) -> Result<Option<InTransaction>, EngineError> {
         if !matches!(command.get("autocommit"), Some(Bson::Boolean(false))) {
             return Ok(None);
         }
         let (Some(lsid), Some(number)) = (command.get("lsid"), command.get("txnNumber")) else {
-            return Err(EngineError::new(Code::InvalidOptions, "'autocommit' field requires a transaction number and a session"));
+            return Err(EngineError::new(
+                Code::InvalidOptions,
+                "'autocommit' field requires a transaction number and a session",
+            ));
         };
         let session = Key(match lsid {
             Bson::Document(d) => d.get("id").map_or(Value::Null, Value::from_bson),
@@ -80,15 +90,36 @@ impl Engine {
         let mut sessions = locked(&self.inner.sessions);
         let last = sessions.known.get(&session).map_or(-1, |s| s.number);
         if number < last {
-            return Err(EngineError::new(Code::TransactionTooOld, format!("Cannot start transaction {number}: a newer transaction {last} has already started")));
+            return Err(EngineError::new(
+                Code::TransactionTooOld,
+                format!(
+                    "Cannot start transaction {number}: a newer transaction {last} has already started"
+                ),
+            ));
         }
         if starts {
             if number == last {
-                return Err(EngineError::location(50911, format!("Cannot start a transaction at given transaction number {number}: it is already in progress")));
+                return Err(EngineError::location(
+                    50911,
+                    format!(
+                        "Cannot start a transaction at given transaction number {number}: it is already in progress"
+                    ),
+                ));
             }
             let base = self.inner.state();
-            let open = Transaction { state: (*base).clone(), base, touched: Vec::new() };
-            let old = sessions.known.insert(session.clone(), Session { number, open: Some(open), committed: false });
+            let open = Transaction {
+                state: (*base).clone(),
+                base,
+                touched: Vec::new(),
+            };
+            let old = sessions.known.insert(
+                session.clone(),
+                Session {
+                    number,
+                    open: Some(open),
+                    committed: false,
+                },
+            );
             drop(sessions);
             if old.is_some_and(|s| s.open.is_some()) {
                 locked(&self.inner.locks).release(&session);
@@ -96,10 +127,13 @@ impl Engine {
             return Ok(Some(InTransaction { session }));
         }
         match sessions.known.get(&session) {
-            Some(s) if s.number == number && s.open.is_some() => Ok(Some(InTransaction { session: session.clone() })),
-            Some(s) if s.number == number && s.committed => {
-                Err(EngineError::new(Code::TransactionCommitted, format!("Transaction {number} has been committed.")))
-            }
+            Some(s) if s.number == number && s.open.is_some() => Ok(Some(InTransaction {
+                session: session.clone(),
+            })),
+            Some(s) if s.number == number && s.committed => Err(EngineError::new(
+                Code::TransactionCommitted,
+                format!("Transaction {number} has been committed."),
+            )),
             _ => Err(no_transaction(number)),
         }
     }
@@ -107,7 +141,10 @@ impl Engine {
     /// The state that a command reads.
     pub(super) fn read_state(&self, txn: Option<&InTransaction>) -> Arc<State> {
         if let Some(txn) = txn
-            && let Some(open) = locked(&self.inner.sessions).known.get(&txn.session).and_then(|s| s.open.as_ref())
+            && let Some(open) = locked(&self.inner.sessions)
+                .known
+                .get(&txn.session)
+                .and_then(|s| s.open.as_ref())
         {
             return Arc::new(open.state.clone());
         }
@@ -118,7 +155,10 @@ impl Engine {
     pub(super) fn writing<'e>(&'e self, txn: Option<&InTransaction>) -> Writing<'e> {
         let locks = locked(&self.inner.locks);
         let open = txn.and_then(|t| {
-            let taken = locked(&self.inner.sessions).known.get_mut(&t.session).and_then(|s| s.open.take())?;
+            let taken = locked(&self.inner.sessions)
+                .known
+                .get_mut(&t.session)
+                .and_then(|s| s.open.take())?;
             Some((t.session.clone(), taken))
         });
         Writing::new(&self.inner, locks, open)
@@ -131,7 +171,11 @@ impl Engine {
             None => {}
             Some((session, base, touched)) => {
                 if let Some(s) = locked(&self.inner.sessions).known.get_mut(&session) {
-                    s.open = Some(Transaction { base, state, touched });
+                    s.open = Some(Transaction {
+                        base,
+                        state,
+                        touched,
+                    });
                 }
             }
         }
@@ -148,14 +192,24 @@ impl Engine {
     pub(super) fn commit(&self, command: &Bdoc) -> Result<Bdoc, EngineError> {
         let txn = match self.transaction_of(command) {
             Ok(Some(txn)) => txn,
-            Ok(None) => return Err(EngineError::new(Code::InvalidOptions, "commitTransaction must be run within a transaction")),
+            Ok(None) => {
+                return Err(EngineError::new(
+                    Code::InvalidOptions,
+                    "commitTransaction must be run within a transaction",
+                ));
+            }
             // Committing again is fine.
             Err(e) if e.code == Code::TransactionCommitted.number() => return Ok(doc! {"ok": 1.0}),
             Err(e) => return Err(e),
         };
         let mut locks = locked(&self.inner.locks);
-        let open = locked(&self.inner.sessions).known.get_mut(&txn.session).and_then(|s| s.open.take());
-        let Some(open) = open else { return Err(no_transaction(0)) };
+        let open = locked(&self.inner.sessions)
+            .known
+            .get_mut(&txn.session)
+            .and_then(|s| s.open.take());
+        let Some(open) = open else {
+            return Err(no_transaction(0));
+        };
         let mut state = (*self.inner.state()).clone();
         let applied = super::writing::replay(&mut state, &open);
         locks.release(&txn.session);
@@ -167,7 +221,11 @@ impl Engine {
                 }
                 Ok(doc! {"ok": 1.0})
             }
-            Err(e) => Err(EngineError::new(Code::WriteConflict, format!("Write conflict during commit: {}", e.message)).transient()),
+            Err(e) => Err(EngineError::new(
+                Code::WriteConflict,
+                format!("Write conflict during commit: {}", e.message),
+            )
+            .transient()),
         }
     }
 
@@ -177,7 +235,10 @@ impl Engine {
                 self.abandon(&txn);
                 Ok(doc! {"ok": 1.0})
             }
-            None => Err(EngineError::new(Code::InvalidOptions, "abortTransaction must be run within a transaction")),
+            None => Err(EngineError::new(
+                Code::InvalidOptions,
+                "abortTransaction must be run within a transaction",
+            )),
         }
     }
 
@@ -197,5 +258,9 @@ impl Engine {
 
 /// Marks an error inside a transaction as worth a retry of the whole.
 pub fn mark_transient(e: EngineError) -> EngineError {
-    if e.code == Code::WriteConflict.number() { e.transient() } else { e }
+    if e.code == Code::WriteConflict.number() {
+        e.transient()
+    } else {
+        e
+    }
 }

@@ -88,8 +88,19 @@ pub(super) fn matching(
                 found.push(hit);
             }
         }
-        Access::Index { index, ranges, reverse } => {
-            let mut scan = IndexScan::new(Arc::clone(collection), index, ranges, reverse, filters, None);
+        Access::Index {
+            index,
+            ranges,
+            reverse,
+        } => {
+            let mut scan = IndexScan::new(
+                Arc::clone(collection),
+                index,
+                ranges,
+                reverse,
+                filters,
+                None,
+            );
             while found.len() < stop
                 && let Some(hit) = scan.next_record(env)?
             {
@@ -100,7 +111,10 @@ pub(super) fn matching(
     if !plan.sorted
         && let Some(sort) = sort
     {
-        let mut keyed: Vec<_> = found.into_iter().map(|hit| (sort.key(hit.1.view(), env.collation()), hit)).collect();
+        let mut keyed: Vec<_> = found
+            .into_iter()
+            .map(|hit| (sort.key(hit.1.view(), env.collation()), hit))
+            .collect();
         keyed.sort_by(|a, b| sort.compare(&a.0, &b.0));
         found = keyed.into_iter().map(|(_, hit)| hit).collect();
     }
@@ -109,13 +123,24 @@ pub(super) fn matching(
 }
 
 /// Checks a document against the collection's validator.
-fn validate(collection: Option<&Arc<Collection>>, new: &Document, old: Option<&Document>) -> Result<(), EngineError> {
-    let Some(options) = collection.map(|c| &c.options) else { return Ok(()) };
-    let Some(validator) = &options.validator else { return Ok(()) };
+fn validate(
+    collection: Option<&Arc<Collection>>,
+    new: &Document,
+    old: Option<&Document>,
+) -> Result<(), EngineError> {
+    let Some(options) = collection.map(|c| &c.options) else {
+        return Ok(());
+    };
+    let Some(validator) = &options.validator else {
+        return Ok(());
+    };
     if !options.validation_is_error {
         return Ok(());
     }
-    let evaluation = crate::memory::expr::Evaluation { collation: options.collation.clone(), ..Default::default() };
+    let evaluation = crate::memory::expr::Evaluation {
+        collation: options.collation.clone(),
+        ..Default::default()
+    };
     let mut env = Env::new(&evaluation);
     if validator.matches(new, &mut env)? {
         return Ok(());
@@ -126,8 +151,11 @@ fn validate(collection: Option<&Arc<Collection>>, new: &Document, old: Option<&D
     {
         return Ok(());
     }
-    Err(EngineError::new(Code::DocumentValidationFailure, "Document failed validation")
-        .with_details(doc! {"errInfo": {"failingDocumentId": new.get("_id").to_bson()}}))
+    Err(EngineError::new(
+        Code::DocumentValidationFailure,
+        "Document failed validation",
+    )
+    .with_details(doc! {"errInfo": {"failingDocumentId": new.get("_id").to_bson()}}))
 }
 
 /// One statement of an `update`.
@@ -157,16 +185,29 @@ fn text(raw: &Document) -> Arc<[u8]> {
 }
 
 impl UpdateStatement {
-    pub(super) fn compile(args: Args<'_>, keys: [&str; 2], lets: Option<&Bdoc>, multi: bool, default: Option<&Collation>) -> Result<Self, EngineError> {
+    pub(super) fn compile(
+        args: Args<'_>,
+        keys: [&str; 2],
+        lets: Option<&Bdoc>,
+        multi: bool,
+        default: Option<&Collation>,
+    ) -> Result<Self, EngineError> {
         let [query, change] = keys;
         let lets = Lets::compile(&[lets, args.document("c")?])?;
         let empty = Bdoc::new();
         let filter = Filter::compile(args.document(query)?.unwrap_or(&empty), &lets.scope)?;
         let Some(spec) = args.doc().get(change) else {
-            return Err(EngineError::location(40414, format!("BSON field 'update.updates.{change}' is missing but a required field")));
+            return Err(EngineError::location(
+                40414,
+                format!("BSON field 'update.updates.{change}' is missing but a required field"),
+            ));
         };
         let update = Update::compile(spec, args.array("arrayFilters")?, &lets.scope, multi)?;
-        let sort = args.document("sort")?.filter(|s| !s.is_empty()).map(SortSpec::compile).transpose()?;
+        let sort = args
+            .document("sort")?
+            .filter(|s| !s.is_empty())
+            .map(SortSpec::compile)
+            .transpose()?;
         Ok(Self {
             filter: Arc::new(filter),
             update,
@@ -178,14 +219,30 @@ impl UpdateStatement {
         })
     }
 
-    pub(super) fn run(&self, writing: &mut Writing<'_>, engine: &Engine, db: &str, name: &str) -> Result<Updated, EngineError> {
-        let context = Arc::new(engine.inner.context(db, Arc::new(writing.state().clone()), self.collation.clone()));
+    pub(super) fn run(
+        &self,
+        writing: &mut Writing<'_>,
+        engine: &Engine,
+        db: &str,
+        name: &str,
+    ) -> Result<Updated, EngineError> {
+        let context = Arc::new(engine.inner.context(
+            db,
+            Arc::new(writing.state().clone()),
+            self.collation.clone(),
+        ));
         let mut env = Env::new(&context.evaluation);
         self.lets.bind(&mut env)?;
         let mut out = Updated::default();
         let collection = writing.collection(db, name);
         let hits = match &collection {
-            Some(c) => matching(c, &self.filter, self.sort.as_ref(), if self.multi { usize::MAX } else { 1 }, &mut env)?,
+            Some(c) => matching(
+                c,
+                &self.filter,
+                self.sort.as_ref(),
+                if self.multi { usize::MAX } else { 1 },
+                &mut env,
+            )?,
             None => Vec::new(),
         };
         drop(collection);
@@ -215,15 +272,37 @@ impl UpdateStatement {
         Ok(out)
     }
 
-    fn moment<'c>(&self, context: &'c Arc<Context>, position: Option<usize>, inserting: bool) -> Moment<'c> {
-        Moment { now: context.evaluation.now, position, inserting, context }
+    fn moment<'c>(
+        &self,
+        context: &'c Arc<Context>,
+        position: Option<usize>,
+        inserting: bool,
+    ) -> Moment<'c> {
+        Moment {
+            now: context.evaluation.now,
+            position,
+            inserting,
+            context,
+        }
     }
 
-    fn insert(&self, writing: &mut Writing<'_>, context: &Arc<Context>, env: &mut Env<'_>, db: &str, name: &str, out: &mut Updated) -> Result<(), EngineError> {
+    fn insert(
+        &self,
+        writing: &mut Writing<'_>,
+        context: &Arc<Context>,
+        env: &mut Env<'_>,
+        db: &str,
+        name: &str,
+        out: &mut Updated,
+    ) -> Result<(), EngineError> {
         let mut start = from_filter(&self.filter)?;
         if let Update::Replacement(_) = &self.update {
             let id = start.get("_id");
-            start = if id.is_missing() { Document::empty() } else { [("_id", id)].into_iter().collect() };
+            start = if id.is_missing() {
+                Document::empty()
+            } else {
+                [("_id", id)].into_iter().collect()
+            };
         }
         let moment = self.moment(context, None, true);
         let new = self.update.apply(&start, &moment, env)?;
@@ -247,11 +326,18 @@ impl UpdateStatement {
 }
 
 /// Gives a new document its `_id`, puts that first, and inserts it.
-pub(super) fn insert_one(writing: &mut Writing<'_>, db: &str, name: &str, d: &Bdoc) -> Result<Value, EngineError> {
+pub(super) fn insert_one(
+    writing: &mut Writing<'_>,
+    db: &str,
+    name: &str,
+    d: &Bdoc,
+) -> Result<Value, EngineError> {
     let raw: Arc<[u8]> = match d.keys().next() {
         // The usual case: the bytes go in as they are.
         Some(first) if first == "_id" => {
-            let bytes = d.to_vec().map_err(|e| EngineError::new(Code::InvalidBSON, e.to_string()))?;
+            let bytes = d
+                .to_vec()
+                .map_err(|e| EngineError::new(Code::InvalidBSON, e.to_string()))?;
             Arc::from(bytes)
         }
         _ => {
@@ -310,23 +396,46 @@ impl Engine {
         Ok(args.get("ordered").is_none() || args.flag("ordered")?)
     }
 
-    fn default_collation(&self, txn: Option<&InTransaction>, db: &str, name: &str) -> Option<Collation> {
-        self.read_state(txn).get(db, name).and_then(|c| c.options.collation.clone())
+    fn default_collation(
+        &self,
+        txn: Option<&InTransaction>,
+        db: &str,
+        name: &str,
+    ) -> Option<Collation> {
+        self.read_state(txn)
+            .get(db, name)
+            .and_then(|c| c.options.collation.clone())
     }
 
-    pub(super) fn insert(&self, db: &str, args: Args<'_>, txn: Option<&InTransaction>) -> Result<Bdoc, EngineError> {
+    pub(super) fn insert(
+        &self,
+        db: &str,
+        args: Args<'_>,
+        txn: Option<&InTransaction>,
+    ) -> Result<Bdoc, EngineError> {
         let name = args.collection()?;
         args.only(&["documents", "ordered"])?;
         let Some(docs) = args.array("documents")? else {
-            return Err(EngineError::location(40414, "BSON field 'insert.documents' is missing but a required field"));
+            return Err(EngineError::location(
+                40414,
+                "BSON field 'insert.documents' is missing but a required field",
+            ));
         };
         if docs.is_empty() || docs.len() > 100_000 {
-            return Err(EngineError::new(Code::InvalidLength, format!("Write batch sizes must be between 1 and 100000. Got {} operations.", docs.len())));
+            return Err(EngineError::new(
+                Code::InvalidLength,
+                format!(
+                    "Write batch sizes must be between 1 and 100000. Got {} operations.",
+                    docs.len()
+                ),
+            ));
         }
         let mut n = 0;
         let errors = self.statements(txn, Self::ordered(args)?, docs, |writing, _, d| {
             let Bson::Document(d) = d else {
-                return Err(EngineError::type_mismatch("BSON field 'insert.documents' must hold objects"));
+                return Err(EngineError::type_mismatch(
+                    "BSON field 'insert.documents' must hold objects",
+                ));
             };
             writing.ensure(db, name)?;
             insert_one(writing, db, name, d)?;
@@ -340,21 +449,32 @@ impl Engine {
         Ok(reply)
     }
 
-    pub(super) fn update(&self, db: &str, args: Args<'_>, txn: Option<&InTransaction>) -> Result<Bdoc, EngineError> {
+    pub(super) fn update(
+        &self,
+        db: &str,
+        args: Args<'_>,
+        txn: Option<&InTransaction>,
+    ) -> Result<Bdoc, EngineError> {
         let name = args.collection()?;
         args.only(&["updates", "ordered"])?;
         let lets = args.document("let")?;
         let default = self.default_collation(txn, db, name);
         let Some(updates) = args.array("updates")? else {
-            return Err(EngineError::location(40414, "BSON field 'update.updates' is missing but a required field"));
+            return Err(EngineError::location(
+                40414,
+                "BSON field 'update.updates' is missing but a required field",
+            ));
         };
         let (mut n, mut modified, mut upserted) = (0, 0, Vec::new());
         let errors = self.statements(txn, Self::ordered(args)?, updates, |writing, i, u| {
             let Bson::Document(u) = u else {
-                return Err(EngineError::type_mismatch("BSON field 'update.updates' must hold objects"));
+                return Err(EngineError::type_mismatch(
+                    "BSON field 'update.updates' must hold objects",
+                ));
             };
             let u = Args::new("update.updates", u);
-            let statement = UpdateStatement::compile(u, ["q", "u"], lets, u.flag("multi")?, default.as_ref())?;
+            let statement =
+                UpdateStatement::compile(u, ["q", "u"], lets, u.flag("multi")?, default.as_ref())?;
             let done = statement.run(writing, self, db, name)?;
             n += done.matched;
             modified += done.modified;
@@ -375,27 +495,48 @@ impl Engine {
         Ok(reply)
     }
 
-    pub(super) fn delete(&self, db: &str, args: Args<'_>, txn: Option<&InTransaction>) -> Result<Bdoc, EngineError> {
+    pub(super) fn delete(
+        &self,
+        db: &str,
+        args: Args<'_>,
+        txn: Option<&InTransaction>,
+    ) -> Result<Bdoc, EngineError> {
         let name = args.collection()?;
         args.only(&["deletes", "ordered"])?;
         let lets = args.document("let")?;
         let default = self.default_collation(txn, db, name);
         let Some(deletes) = args.array("deletes")? else {
-            return Err(EngineError::location(40414, "BSON field 'delete.deletes' is missing but a required field"));
+            return Err(EngineError::location(
+                40414,
+                "BSON field 'delete.deletes' is missing but a required field",
+            ));
         };
         let mut n = 0;
         let errors = self.statements(txn, Self::ordered(args)?, deletes, |writing, _, d| {
             let Bson::Document(d) = d else {
-                return Err(EngineError::type_mismatch("BSON field 'delete.deletes' must hold objects"));
+                return Err(EngineError::type_mismatch(
+                    "BSON field 'delete.deletes' must hold objects",
+                ));
             };
             let d = Args::new("delete.deletes", d);
             let limit = match d.int("limit")? {
                 Some(0) => usize::MAX,
                 Some(1) => 1,
-                Some(n) => return Err(EngineError::failed_to_parse(format!("The limit field in delete objects must be 0 or 1. Got {n}"))),
-                None => return Err(EngineError::location(40414, "BSON field 'delete.deletes.limit' is missing but a required field")),
+                Some(n) => {
+                    return Err(EngineError::failed_to_parse(format!(
+                        "The limit field in delete objects must be 0 or 1. Got {n}"
+                    )));
+                }
+                None => {
+                    return Err(EngineError::location(
+                        40414,
+                        "BSON field 'delete.deletes.limit' is missing but a required field",
+                    ));
+                }
             };
-            n += self.delete_matching(writing, db, name, d, lets, limit, default.as_ref())?.len();
+            n += self
+                .delete_matching(writing, db, name, d, lets, limit, default.as_ref())?
+                .len();
             Ok(())
         })?;
         let mut reply = doc! {"n": int(n), "ok": 1.0};
@@ -419,13 +560,28 @@ impl Engine {
     ) -> Result<Vec<Document>, EngineError> {
         let lets = Lets::compile(&[lets])?;
         let empty = Bdoc::new();
-        let key = if args.doc().contains_key("q") { "q" } else if args.doc().contains_key("filter") { "filter" } else { "query" };
-        let filter = Arc::new(Filter::compile(args.document(key)?.unwrap_or(&empty), &lets.scope)?);
-        let sort = args.document("sort")?.filter(|s| !s.is_empty()).map(SortSpec::compile).transpose()?;
+        let key = if args.doc().contains_key("q") {
+            "q"
+        } else if args.doc().contains_key("filter") {
+            "filter"
+        } else {
+            "query"
+        };
+        let filter = Arc::new(Filter::compile(
+            args.document(key)?.unwrap_or(&empty),
+            &lets.scope,
+        )?);
+        let sort = args
+            .document("sort")?
+            .filter(|s| !s.is_empty())
+            .map(SortSpec::compile)
+            .transpose()?;
         let evaluation = self.inner.evaluation(args.collation(default)?);
         let mut env = Env::new(&evaluation);
         lets.bind(&mut env)?;
-        let Some(collection) = writing.collection(db, name) else { return Ok(Vec::new()) };
+        let Some(collection) = writing.collection(db, name) else {
+            return Ok(Vec::new());
+        };
         let hits = matching(&collection, &filter, sort.as_ref(), limit, &mut env)?;
         drop(collection);
         let mut gone = Vec::with_capacity(hits.len());
@@ -436,9 +592,24 @@ impl Engine {
         Ok(gone)
     }
 
-    pub(super) fn find_and_modify(&self, db: &str, args: Args<'_>, txn: Option<&InTransaction>) -> Result<Bdoc, EngineError> {
+    pub(super) fn find_and_modify(
+        &self,
+        db: &str,
+        args: Args<'_>,
+        txn: Option<&InTransaction>,
+    ) -> Result<Bdoc, EngineError> {
         let name = args.collection()?;
-        args.only(&["query", "sort", "remove", "update", "new", "fields", "upsert", "arrayFilters", "c"])?;
+        args.only(&[
+            "query",
+            "sort",
+            "remove",
+            "update",
+            "new",
+            "fields",
+            "upsert",
+            "arrayFilters",
+            "c",
+        ])?;
         let (remove, new) = (args.flag("remove")?, args.flag("new")?);
         let failed = |message: &str| Err(EngineError::failed_to_parse(message));
         if remove && args.get("update").is_some() {
@@ -448,7 +619,9 @@ impl Engine {
             return failed("Cannot specify both upsert=true and remove=true");
         }
         if remove && new {
-            return failed("Cannot specify both new=true and remove=true; 'remove' always returns the deleted document");
+            return failed(
+                "Cannot specify both new=true and remove=true; 'remove' always returns the deleted document",
+            );
         }
         if !remove && args.get("update").is_none() {
             return failed("Either an update or remove=true must be specified");
@@ -457,10 +630,11 @@ impl Engine {
         let default = self.default_collation(txn, db, name);
         let mut writing = self.writing(txn);
         let done = if remove {
-            self.delete_matching(&mut writing, db, name, args, lets, 1, default.as_ref()).map(|mut gone| {
-                let doc = gone.pop();
-                (doc! {"n": i32::from(doc.is_some())}, doc)
-            })
+            self.delete_matching(&mut writing, db, name, args, lets, 1, default.as_ref())
+                .map(|mut gone| {
+                    let doc = gone.pop();
+                    (doc! {"n": i32::from(doc.is_some())}, doc)
+                })
         } else {
             UpdateStatement::compile(args, ["query", "update"], lets, false, default.as_ref())
                 .and_then(|s| s.run(&mut writing, self, db, name))
@@ -479,12 +653,15 @@ impl Engine {
                 let empty = Bdoc::new();
                 let query = args.document("query")?.unwrap_or(&empty);
                 let scope = Scope::new();
-                let projection = FindProjection::compile(fields, &Filter::compile(query, &scope)?, &scope)?;
+                let projection =
+                    FindProjection::compile(fields, &Filter::compile(query, &scope)?, &scope)?;
                 let evaluation = self.inner.evaluation(args.collation(default.as_ref())?);
                 Some(projection.apply(&doc, &mut Env::new(&evaluation))?)
             }
             (value, _) => value,
         };
-        Ok(doc! {"lastErrorObject": last, "value": value.map_or(Bson::Null, |d| Bson::Document(d.to_bson())), "ok": 1.0})
+        Ok(
+            doc! {"lastErrorObject": last, "value": value.map_or(Bson::Null, |d| Bson::Document(d.to_bson())), "ok": 1.0},
+        )
     }
 }

@@ -40,14 +40,31 @@ fn conflict() -> EngineError {
 }
 
 fn view_error(db: &str, name: &str) -> EngineError {
-    EngineError::location(166, format!("Namespace {db}.{name} is a view, not a collection"))
+    EngineError::location(
+        166,
+        format!("Namespace {db}.{name} is a view, not a collection"),
+    )
 }
 
 impl<'e> Writing<'e> {
-    pub(super) fn new(inner: &'e Inner, locks: MutexGuard<'e, Locks>, open: Option<(Key, Transaction)>) -> Self {
+    pub(super) fn new(
+        inner: &'e Inner,
+        locks: MutexGuard<'e, Locks>,
+        open: Option<(Key, Transaction)>,
+    ) -> Self {
         match open {
-            None => Self { inner, locks, state: (*inner.state()).clone(), open: None },
-            Some((session, t)) => Self { inner, locks, state: t.state, open: Some((session, t.base, t.touched)) },
+            None => Self {
+                inner,
+                locks,
+                state: (*inner.state()).clone(),
+                open: None,
+            },
+            Some((session, t)) => Self {
+                inner,
+                locks,
+                state: t.state,
+                open: Some((session, t.base, t.touched)),
+            },
         }
     }
 
@@ -87,7 +104,8 @@ impl<'e> Writing<'e> {
             Some(c) if c.options.view.is_some() => Err(view_error(db, name)),
             Some(_) => Ok(()),
             None => {
-                let collection = Collection::new(&format!("{db}.{name}"), CollectionOptions::default());
+                let collection =
+                    Collection::new(&format!("{db}.{name}"), CollectionOptions::default());
                 self.state.put(db, name, Arc::new(collection));
                 Ok(())
             }
@@ -99,11 +117,23 @@ impl<'e> Writing<'e> {
     /// # Errors
     /// `NamespaceNotFound`, 166 for a view, and what the change gives (then nothing of it is kept: the change itself
     /// must be all or nothing).
-    pub fn change<T>(&mut self, db: &str, name: &str, f: impl FnOnce(&mut Collection) -> Result<T, EngineError>) -> Result<T, EngineError> {
+    pub fn change<T>(
+        &mut self,
+        db: &str,
+        name: &str,
+        f: impl FnOnce(&mut Collection) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
         let Some(mut shared) = self.state.take(db, name) else {
-            return Err(EngineError::new(Code::NamespaceNotFound, format!("ns does not exist: {db}.{name}")));
+            return Err(EngineError::new(
+                Code::NamespaceNotFound,
+                format!("ns does not exist: {db}.{name}"),
+            ));
         };
-        let out = if shared.options.view.is_some() { Err(view_error(db, name)) } else { f(Arc::make_mut(&mut shared)) };
+        let out = if shared.options.view.is_some() {
+            Err(view_error(db, name))
+        } else {
+            f(Arc::make_mut(&mut shared))
+        };
         self.state.put(db, name, shared);
         out
     }
@@ -116,7 +146,11 @@ impl<'e> Writing<'e> {
         let key: Touched = (Arc::from(db), Arc::from(name), record);
         let owner = self.locks.owners.get(&key);
         let Some((session, base, touched)) = &mut self.open else {
-            return if owner.is_some() { Err(conflict()) } else { Ok(()) };
+            return if owner.is_some() {
+                Err(conflict())
+            } else {
+                Ok(())
+            };
         };
         match owner {
             Some(owner) if owner == session => return Ok(()),
@@ -157,7 +191,9 @@ impl<'e> Writing<'e> {
 
     /// Inside a transaction: an `_id` that somebody committed since the snapshot is a conflict.
     fn check_committed(&self, db: &str, name: &str, raw: &Arc<[u8]>) -> Result<(), EngineError> {
-        let Some((_, base, _)) = &self.open else { return Ok(()) };
+        let Some((_, base, _)) = &self.open else {
+            return Ok(());
+        };
         let doc = Document::from_raw(Arc::clone(raw));
         let id = doc.view().get("_id");
         let find = |s: &State| s.get(db, name).and_then(|c| c.find_id(id));
@@ -171,7 +207,13 @@ impl<'e> Writing<'e> {
     ///
     /// # Errors
     /// As [`Writing::insert`].
-    pub fn replace(&mut self, db: &str, name: &str, record: u64, raw: Arc<[u8]>) -> Result<(), EngineError> {
+    pub fn replace(
+        &mut self,
+        db: &str,
+        name: &str,
+        record: u64,
+        raw: Arc<[u8]>,
+    ) -> Result<(), EngineError> {
         check_size(&raw)?;
         self.claim(db, name, record)?;
         self.change(db, name, |c| c.replace(record, raw))
@@ -192,7 +234,10 @@ fn check_size(raw: &[u8]) -> Result<(), EngineError> {
     if raw.len() > MAX {
         return Err(EngineError::new(
             Code::BSONObjectTooLarge,
-            format!("object to insert too large. size in bytes: {}, max size: {MAX}", raw.len()),
+            format!(
+                "object to insert too large. size in bytes: {}, max size: {MAX}",
+                raw.len()
+            ),
         ));
     }
     Ok(())
@@ -203,10 +248,16 @@ fn check_size(raw: &[u8]) -> Result<(), EngineError> {
 /// # Errors
 /// `DuplicateKey` when somebody else took a unique key in between.
 pub fn replay(state: &mut State, open: &Transaction) -> Result<(), EngineError> {
-    let touch = |state: &mut State, t: &Touched, f: &mut dyn FnMut(&mut Collection) -> Result<(), EngineError>| {
+    let touch = |state: &mut State,
+                 t: &Touched,
+                 f: &mut dyn FnMut(&mut Collection) -> Result<(), EngineError>| {
         let (db, name, _) = t;
         let mut shared = state.take(db, name).unwrap_or_else(|| {
-            let options = open.state.get(db, name).map(|c| (*c.options).clone()).unwrap_or_default();
+            let options = open
+                .state
+                .get(db, name)
+                .map(|c| (*c.options).clone())
+                .unwrap_or_default();
             Arc::new(Collection::new(&format!("{db}.{name}"), options))
         });
         let out = f(Arc::make_mut(&mut shared));

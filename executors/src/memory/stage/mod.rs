@@ -170,7 +170,9 @@ pub fn open_namespace(
     env: &mut Env<'_>,
 ) -> Result<Source, EngineError> {
     let (mut source, sorted) = match input_of(name, context, env)? {
-        Input::Collection(collection) => open(collection, filters, sort.map(|s| &**s), context, env),
+        Input::Collection(collection) => {
+            open(collection, filters, sort.map(|s| &**s), context, env)
+        }
         Input::Source(mut source) => {
             for filter in filters {
                 source = Box::new(simple::Matching::new(source, filter));
@@ -190,8 +192,16 @@ pub fn open_namespace(
 ///
 /// # Errors
 /// What a view's pipeline gives.
-pub fn input_of(name: &str, context: &Arc<Context>, env: &mut Env<'_>) -> Result<Input, EngineError> {
-    foreign::source_of(Some(&foreign::Namespace::new(name.to_owned())), context, env)
+pub fn input_of(
+    name: &str,
+    context: &Arc<Context>,
+    env: &mut Env<'_>,
+) -> Result<Input, EngineError> {
+    foreign::source_of(
+        Some(&foreign::Namespace::new(name.to_owned())),
+        context,
+        env,
+    )
 }
 
 /// The first `n` documents.

@@ -16,7 +16,12 @@ pub struct Nearest {
 impl Nearest {
     /// Sorts what the source gives by the distance that the operator measures at the path.
     pub fn new(input: Source, path: Path, geo: Geo) -> Self {
-        Self { input: Some(input), path, geo, sorted: Vec::new().into_iter() }
+        Self {
+            input: Some(input),
+            path,
+            geo,
+            sorted: Vec::new().into_iter(),
+        }
     }
 }
 
@@ -27,9 +32,14 @@ impl Stage for Nearest {
                 let at = self.path.get(d.view());
                 (self.geo.distance(at.view()).unwrap_or(f64::INFINITY), d)
             };
-            let mut docs: Vec<(f64, Document)> = drain(input, env)?.into_iter().map(measure).collect();
+            let mut docs: Vec<(f64, Document)> =
+                drain(input, env)?.into_iter().map(measure).collect();
             docs.sort_by(|a, b| num::compare_f64(a.0, b.0));
-            self.sorted = docs.into_iter().map(|(_, d)| d).collect::<Vec<_>>().into_iter();
+            self.sorted = docs
+                .into_iter()
+                .map(|(_, d)| d)
+                .collect::<Vec<_>>()
+                .into_iter();
         }
         Ok(self.sorted.next())
     }

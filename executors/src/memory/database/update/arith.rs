@@ -11,13 +11,20 @@ fn whole(v: &Value) -> Option<i64> {
     }
 }
 
-fn integers(a: &Value, b: &Value, name: &str, f: fn(i64, i64) -> Option<i64>) -> Option<Result<Value, EngineError>> {
+fn integers(
+    a: &Value,
+    b: &Value,
+    name: &str,
+    f: fn(i64, i64) -> Option<i64>,
+) -> Option<Result<Value, EngineError>> {
     let (x, y) = (whole(a)?, whole(b)?);
     let both_int = matches!((a, b), (Value::Int32(_), Value::Int32(_)));
     Some(match f(x, y) {
         Some(n) if both_int => Ok(Value::int(n)),
         Some(n) => Ok(Value::Int64(n)),
-        None => Err(EngineError::bad_value(format!("Failed to apply {name} operations to current value ({a:?}): overflow"))),
+        None => Err(EngineError::bad_value(format!(
+            "Failed to apply {name} operations to current value ({a:?}): overflow"
+        ))),
     })
 }
 

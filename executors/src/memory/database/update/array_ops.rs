@@ -34,26 +34,42 @@ fn bad<T>(message: impl Into<String>) -> Result<T, EngineError> {
 fn each(v: &Bson, name: &str) -> Result<Vec<Value>, EngineError> {
     match v {
         Bson::Array(items) => Ok(items.iter().map(Value::from_bson).collect()),
-        other => bad(format!("The argument to $each in {name} must be an array but it was of type: {}", Value::from_bson(other).type_name())),
+        other => bad(format!(
+            "The argument to $each in {name} must be an array but it was of type: {}",
+            Value::from_bson(other).type_name()
+        )),
     }
 }
 
 fn integer(v: &Bson, what: &str) -> Result<i64, EngineError> {
-    Value::from_bson(v)
-        .as_i64()
-        .ok_or_else(|| EngineError::bad_value(format!("The value for {what} must be an integer value but was given type: {}", Value::from_bson(v).type_name())))
+    Value::from_bson(v).as_i64().ok_or_else(|| {
+        EngineError::bad_value(format!(
+            "The value for {what} must be an integer value but was given type: {}",
+            Value::from_bson(v).type_name()
+        ))
+    })
 }
 
 impl Push {
     pub(super) fn compile(v: &Bson) -> Result<Self, EngineError> {
-        let mut push = Self { each: Vec::new(), position: None, slice: None, sort: None };
+        let mut push = Self {
+            each: Vec::new(),
+            position: None,
+            slice: None,
+            sort: None,
+        };
         let Bson::Document(d) = v else {
             push.each.push(Value::from_bson(v));
             return Ok(push);
         };
         let Some(items) = d.get("$each") else {
-            if let Some(modifier) = d.keys().find(|k| matches!(k.as_str(), "$slice" | "$sort" | "$position")) {
-                return bad(format!("The dollar ($) prefixed field '{modifier}' is not valid without $each"));
+            if let Some(modifier) = d
+                .keys()
+                .find(|k| matches!(k.as_str(), "$slice" | "$sort" | "$position"))
+            {
+                return bad(format!(
+                    "The dollar ($) prefixed field '{modifier}' is not valid without $each"
+                ));
             }
             push.each.push(Value::from_bson(v));
             return Ok(push);
@@ -66,8 +82,14 @@ impl Push {
                 "$slice" => push.slice = Some(integer(v, "$slice")?),
                 "$sort" => {
                     push.sort = Some(match v {
-                        Bson::Document(s) if s.is_empty() => return bad("The $sort pattern is empty when it should be a set of fields."),
-                        Bson::Document(s) => Order::Fields(SortSpec::compile(s).map_err(|e| EngineError::bad_value(e.message))?),
+                        Bson::Document(s) if s.is_empty() => {
+                            return bad(
+                                "The $sort pattern is empty when it should be a set of fields.",
+                            );
+                        }
+                        Bson::Document(s) => Order::Fields(
+                            SortSpec::compile(s).map_err(|e| EngineError::bad_value(e.message))?,
+                        ),
                         other => match Value::from_bson(other).as_f64() {
                             Some(1.0) => Order::Elements(true),
                             Some(-1.0) => Order::Elements(false),
@@ -97,9 +119,10 @@ impl Push {
                 if *ascending { order } else { order.reverse() }
             }),
             Some(Order::Fields(spec)) => items.sort_by(|a, b| match (a, b) {
-                (Value::Document(x), Value::Document(y)) => {
-                    spec.compare(&spec.key(x.view(), collation), &spec.key(y.view(), collation))
-                }
+                (Value::Document(x), Value::Document(y)) => spec.compare(
+                    &spec.key(x.view(), collation),
+                    &spec.key(y.view(), collation),
+                ),
                 _ => Ordering::Equal,
             }),
         }
@@ -119,7 +142,9 @@ pub fn add_to_set(v: &Bson) -> Result<Vec<Value>, EngineError> {
     match v {
         Bson::Document(d) if d.contains_key("$each") => {
             if let Some(other) = d.keys().find(|k| *k != "$each") {
-                return bad(format!("Found unexpected fields after $each in $addToSet: {other}"));
+                return bad(format!(
+                    "Found unexpected fields after $each in $addToSet: {other}"
+                ));
             }
             each(d.get("$each").unwrap_or(&Bson::Null), "$addToSet")
         }
@@ -140,8 +165,14 @@ impl Pull {
     pub(super) fn compile(v: &Bson, scope: &Scope) -> Result<Self, EngineError> {
         Ok(match v {
             Bson::Document(d) => {
-                let operators = d.keys().next().is_some_and(|k| k.starts_with('$') && !matches!(k.as_str(), "$and" | "$or" | "$nor"));
-                let filter = if operators { Filter::compile_value(d, scope)? } else { Filter::compile(d, scope)? };
+                let operators = d.keys().next().is_some_and(|k| {
+                    k.starts_with('$') && !matches!(k.as_str(), "$and" | "$or" | "$nor")
+                });
+                let filter = if operators {
+                    Filter::compile_value(d, scope)?
+                } else {
+                    Filter::compile(d, scope)?
+                };
                 Self::Filter(Box::new(filter), !operators)
             }
             Bson::RegularExpression(_) => {
@@ -155,7 +186,9 @@ impl Pull {
     pub(super) fn takes(&self, item: &Value, collation: Option<&Collation>) -> bool {
         match self {
             Self::Equal(v) => compare_with(item.view(), v.view(), collation) == Ordering::Equal,
-            Self::Filter(filter, true) => matches!(item, Value::Document(_)) && filter.matches_value(item.view(), collation),
+            Self::Filter(filter, true) => {
+                matches!(item, Value::Document(_)) && filter.matches_value(item.view(), collation)
+            }
             Self::Filter(filter, false) => filter.matches_value(item.view(), collation),
         }
     }

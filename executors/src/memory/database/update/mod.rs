@@ -41,13 +41,24 @@ impl Update {
     ///
     /// # Errors
     /// `FailedToParse`, `BadValue`, `ConflictingUpdateOperators`, ... as MongoDB.
-    pub fn compile(spec: &Bson, filters: Option<&Vec<Bson>>, scope: &Scope, multi: bool) -> Result<Self, EngineError> {
+    pub fn compile(
+        spec: &Bson,
+        filters: Option<&Vec<Bson>>,
+        scope: &Scope,
+        multi: bool,
+    ) -> Result<Self, EngineError> {
         match spec {
             Bson::Array(stages) => {
                 if filters.is_some_and(|f| !f.is_empty()) {
-                    return Err(EngineError::failed_to_parse("arrayFilters may not be specified for pipeline-syle updates"));
+                    return Err(EngineError::failed_to_parse(
+                        "arrayFilters may not be specified for pipeline-syle updates",
+                    ));
                 }
-                let compiling = Compiling { scope, place: Place::Update, depth: 0 };
+                let compiling = Compiling {
+                    scope,
+                    place: Place::Update,
+                    depth: 0,
+                };
                 Ok(Self::Pipeline(Pipeline::compile(stages, &compiling)?))
             }
             Bson::Document(d) if d.keys().next().is_some_and(|k| k.starts_with('$')) => {
@@ -55,17 +66,28 @@ impl Update {
             }
             Bson::Document(d) => {
                 if multi {
-                    return Err(EngineError::failed_to_parse("multi update is not supported for replacement-style update"));
+                    return Err(EngineError::failed_to_parse(
+                        "multi update is not supported for replacement-style update",
+                    ));
                 }
                 if filters.is_some_and(|f| !f.is_empty()) {
-                    return Err(EngineError::failed_to_parse("arrayFilters may not be specified for replacement-style updates"));
+                    return Err(EngineError::failed_to_parse(
+                        "arrayFilters may not be specified for replacement-style updates",
+                    ));
                 }
                 if let Some(key) = d.keys().find(|k| k.starts_with('$')) {
-                    return Err(EngineError::new(Code::DollarPrefixedFieldName, format!("The dollar ($) prefixed field '{key}' in '{key}' is not allowed in the context of an update's replacement document. Consider using an aggregation pipeline with $replaceWith.")));
+                    return Err(EngineError::new(
+                        Code::DollarPrefixedFieldName,
+                        format!(
+                            "The dollar ($) prefixed field '{key}' in '{key}' is not allowed in the context of an update's replacement document. Consider using an aggregation pipeline with $replaceWith."
+                        ),
+                    ));
                 }
                 Ok(Self::Replacement(Document::from_bson(d)))
             }
-            other => Err(EngineError::failed_to_parse(format!("Update argument must be either an object or an array, but was {other}"))),
+            other => Err(EngineError::failed_to_parse(format!(
+                "Update argument must be either an object or an array, but was {other}"
+            ))),
         }
     }
 
@@ -73,7 +95,12 @@ impl Update {
     ///
     /// # Errors
     /// What the operators give; `ImmutableField` when `_id` would change.
-    pub fn apply(&self, doc: &Document, moment: &Moment<'_>, env: &mut Env<'_>) -> Result<Document, EngineError> {
+    pub fn apply(
+        &self,
+        doc: &Document,
+        moment: &Moment<'_>,
+        env: &mut Env<'_>,
+    ) -> Result<Document, EngineError> {
         let new = match self {
             Self::Operators(operators) => operators.apply(doc, moment, env)?,
             Self::Replacement(new) => new.clone(),
@@ -117,9 +144,16 @@ pub fn from_filter(filter: &Filter) -> Result<Document, EngineError> {
     let mut out = Document::empty();
     for (at, (path, value)) in found.iter().enumerate() {
         for (other, _) in found.iter().take(at) {
-            let shared = path.parts().iter().zip(other.parts()).all(|(a, b)| a.name == b.name);
+            let shared = path
+                .parts()
+                .iter()
+                .zip(other.parts())
+                .all(|(a, b)| a.name == b.name);
             if shared {
-                return Err(EngineError::new(Code::NotSingleValueField, format!("cannot infer query fields to set, path '{path}' is matched twice")));
+                return Err(EngineError::new(
+                    Code::NotSingleValueField,
+                    format!("cannot infer query fields to set, path '{path}' is matched twice"),
+                ));
             }
         }
         out = out.with_path(path.parts(), value.clone());
@@ -135,7 +169,9 @@ fn equalities(node: &Node, out: &mut Vec<(Path, Value)>) {
                 equalities(only, out);
             }
         }
-        Node::Leaf(Some(path), Pred::Compare(Comparison::Eq, v)) => out.push((path.clone(), v.clone())),
+        Node::Leaf(Some(path), Pred::Compare(Comparison::Eq, v)) => {
+            out.push((path.clone(), v.clone()))
+        }
         Node::Leaf(Some(path), Pred::In(set)) if set.patterns.is_empty() => {
             if let [only] = set.values.as_slice() {
                 out.push((path.clone(), only.clone()));
@@ -151,7 +187,10 @@ pub fn id_first(doc: Document) -> Option<Document> {
     if id.is_missing() {
         return None;
     }
-    let first = doc.iter().next().is_some_and(|(k, _)| k.as_bytes() == b"_id");
+    let first = doc
+        .iter()
+        .next()
+        .is_some_and(|(k, _)| k.as_bytes() == b"_id");
     if first {
         return Some(doc);
     }
@@ -169,7 +208,10 @@ pub fn check_id(doc: &Document) -> Result<(), EngineError> {
     let id = doc.get("_id");
     let bad = matches!(id, Value::Array(_) | Value::Regex(_) | Value::Undefined);
     if bad {
-        return Err(EngineError::new(Code::InvalidIdField, format!("The '_id' value cannot be of type {}", id.type_name())));
+        return Err(EngineError::new(
+            Code::InvalidIdField,
+            format!("The '_id' value cannot be of type {}", id.type_name()),
+        ));
     }
     Ok(())
 }

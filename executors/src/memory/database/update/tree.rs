@@ -42,25 +42,40 @@ pub struct Operators {
 /// An array is not filled up beyond this.
 const MAX_FILL: usize = 1_500_000;
 
-fn array_filters(specs: Option<&Vec<Bson>>, scope: &Scope) -> Result<Vec<(String, Filter)>, EngineError> {
+fn array_filters(
+    specs: Option<&Vec<Bson>>,
+    scope: &Scope,
+) -> Result<Vec<(String, Filter)>, EngineError> {
     let mut out: Vec<(String, Filter)> = Vec::new();
     for spec in specs.into_iter().flatten() {
         let Bson::Document(d) = spec else {
-            return Err(EngineError::type_mismatch("BSON field 'update.updates.arrayFilters' must hold objects"));
+            return Err(EngineError::type_mismatch(
+                "BSON field 'update.updates.arrayFilters' must hold objects",
+            ));
         };
         let mut names = Vec::new();
         identifiers(d, &mut names);
         let Some(name) = names.first().cloned() else {
-            return Err(EngineError::failed_to_parse("Cannot use an expression without a top-level field name in arrayFilters"));
+            return Err(EngineError::failed_to_parse(
+                "Cannot use an expression without a top-level field name in arrayFilters",
+            ));
         };
         if names.iter().any(|n| *n != name) {
-            return Err(EngineError::failed_to_parse(format!("Error parsing array filter :: caused by :: Expected a single top-level field name, found '{name}' and others")));
+            return Err(EngineError::failed_to_parse(format!(
+                "Error parsing array filter :: caused by :: Expected a single top-level field name, found '{name}' and others"
+            )));
         }
-        if !name.starts_with(|c: char| c.is_ascii_lowercase()) || name.chars().any(|c| !c.is_ascii_alphanumeric()) {
-            return Err(EngineError::bad_value(format!("Error parsing array filter :: caused by :: The top-level field name must be an alphanumeric string beginning with a lowercase letter, found '{name}'")));
+        if !name.starts_with(|c: char| c.is_ascii_lowercase())
+            || name.chars().any(|c| !c.is_ascii_alphanumeric())
+        {
+            return Err(EngineError::bad_value(format!(
+                "Error parsing array filter :: caused by :: The top-level field name must be an alphanumeric string beginning with a lowercase letter, found '{name}'"
+            )));
         }
         if out.iter().any(|(n, _)| *n == name) {
-            return Err(EngineError::failed_to_parse(format!("Found multiple array filters with the same top-level field name {name}")));
+            return Err(EngineError::failed_to_parse(format!(
+                "Found multiple array filters with the same top-level field name {name}"
+            )));
         }
         out.push((name, Filter::compile(d, scope)?));
     }
@@ -84,25 +99,44 @@ fn identifiers(d: &Bdoc, out: &mut Vec<String>) {
 }
 
 fn empty_name(path: &str) -> EngineError {
-    EngineError::new(Code::EmptyFieldName, format!("The update path '{path}' contains an empty field name, which is not allowed."))
+    EngineError::new(
+        Code::EmptyFieldName,
+        format!("The update path '{path}' contains an empty field name, which is not allowed."),
+    )
 }
 
 impl Operators {
-    pub(super) fn compile(spec: &Bdoc, filters: Option<&Vec<Bson>>, scope: &Scope) -> Result<Self, EngineError> {
+    pub(super) fn compile(
+        spec: &Bdoc,
+        filters: Option<&Vec<Bson>>,
+        scope: &Scope,
+    ) -> Result<Self, EngineError> {
         let filters = array_filters(filters, scope)?;
-        let mut out = Self { actions: Vec::new(), renames: Vec::new(), filters };
+        let mut out = Self {
+            actions: Vec::new(),
+            renames: Vec::new(),
+            filters,
+        };
         let mut used = vec![false; out.filters.len()];
         let mut taken: Vec<String> = Vec::new();
         for (name, arguments) in spec {
             if !name.starts_with('$') {
-                return Err(EngineError::failed_to_parse(format!("Unknown modifier: {name}. Expected a valid update modifier or pipeline-style update specified as an array")));
+                return Err(EngineError::failed_to_parse(format!(
+                    "Unknown modifier: {name}. Expected a valid update modifier or pipeline-style update specified as an array"
+                )));
             }
-            let known = name == "$rename" || Operator::compile(name, "", &probe(name), scope).is_ok_and(|o| o.is_some());
+            let known = name == "$rename"
+                || Operator::compile(name, "", &probe(name), scope).is_ok_and(|o| o.is_some());
             if !known {
-                return Err(EngineError::failed_to_parse(format!("Unknown modifier: {name}. Expected a valid update modifier or pipeline-style update specified as an array")));
+                return Err(EngineError::failed_to_parse(format!(
+                    "Unknown modifier: {name}. Expected a valid update modifier or pipeline-style update specified as an array"
+                )));
             }
             let Bson::Document(arguments) = arguments else {
-                return Err(EngineError::failed_to_parse(format!("Modifiers operate on fields but we found type {} instead. For example: {{$mod: {{<field>: ...}}}} not {{{name}: {arguments}}}", Value::from_bson(arguments).type_name())));
+                return Err(EngineError::failed_to_parse(format!(
+                    "Modifiers operate on fields but we found type {} instead. For example: {{$mod: {{<field>: ...}}}} not {{{name}: {arguments}}}",
+                    Value::from_bson(arguments).type_name()
+                )));
             };
             for (path, v) in arguments {
                 if name == "$rename" {
@@ -115,14 +149,20 @@ impl Operators {
                 let steps = out.steps(path, &mut used)?;
                 if let Some(operator) = Operator::compile(name, path, v, scope)? {
                     taken.push(path.clone());
-                    out.actions.push(Action { text: path.clone(), path: steps, operator });
+                    out.actions.push(Action {
+                        text: path.clone(),
+                        path: steps,
+                        operator,
+                    });
                 }
             }
         }
         conflicts(&mut taken)?;
         if let Some(at) = used.iter().position(|u| !u) {
             let name = out.filters.get(at).map_or("", |(n, _)| n.as_str());
-            return Err(EngineError::failed_to_parse(format!("The array filter for identifier '{name}' was not used in the update")));
+            return Err(EngineError::failed_to_parse(format!(
+                "The array filter for identifier '{name}' was not used in the update"
+            )));
         }
         // New fields appear in this order: by name, numbers by value.
         out.actions.sort_by(|a, b| order(&a.text, &b.text));
@@ -143,7 +183,9 @@ impl Operators {
                 _ if name.starts_with("$[") && name.ends_with(']') => {
                     let id = name.get(2..name.len() - 1).unwrap_or_default();
                     let Some(found) = self.filters.iter().position(|(n, _)| n == id) else {
-                        return Err(EngineError::bad_value(format!("No array filter found for identifier '{id}' in path '{text}'")));
+                        return Err(EngineError::bad_value(format!(
+                            "No array filter found for identifier '{id}' in path '{text}'"
+                        )));
                     };
                     if let Some(u) = used.get_mut(found) {
                         *u = true;
@@ -151,19 +193,31 @@ impl Operators {
                     Step::Filtered(found)
                 }
                 _ if name.starts_with('$') && !matches!(name, "$id" | "$ref" | "$db") => {
-                    return Err(EngineError::new(Code::DollarPrefixedFieldName, format!("The dollar ($) prefixed field '{name}' in '{text}' is not valid for storage.")));
+                    return Err(EngineError::new(
+                        Code::DollarPrefixedFieldName,
+                        format!(
+                            "The dollar ($) prefixed field '{name}' in '{text}' is not valid for storage."
+                        ),
+                    ));
                 }
                 _ => Step::Field(part.clone()),
             };
             if at == 0 && !matches!(step, Step::Field(_)) {
-                return Err(EngineError::bad_value(format!("Cannot have array filter identifier (i.e. '$[<id>]') or positional element in the first position in path '{text}'")));
+                return Err(EngineError::bad_value(format!(
+                    "Cannot have array filter identifier (i.e. '$[<id>]') or positional element in the first position in path '{text}'"
+                )));
             }
             steps.push(step);
         }
         Ok(steps)
     }
 
-    pub(super) fn apply(&self, doc: &Document, moment: &Moment<'_>, env: &Env<'_>) -> Result<Document, EngineError> {
+    pub(super) fn apply(
+        &self,
+        doc: &Document,
+        moment: &Moment<'_>,
+        env: &Env<'_>,
+    ) -> Result<Document, EngineError> {
         let mut value = Value::Document(doc.clone());
         for (from, to) in &self.renames {
             value = move_field(value, from, to)?;
@@ -172,7 +226,12 @@ impl Operators {
             if matches!(action.operator, Operator::SetOnInsert(_)) && !moment.inserting {
                 continue;
             }
-            let walk = Walk { action, filters: &self.filters, moment, collation: env.collation() };
+            let walk = Walk {
+                action,
+                filters: &self.filters,
+                moment,
+                collation: env.collation(),
+            };
             value = walk.at(value, &action.path)?;
         }
         match value {
@@ -216,9 +275,14 @@ fn order(a: &str, b: &str) -> Ordering {
 fn conflicts(paths: &mut [String]) -> Result<(), EngineError> {
     paths.sort_by(|a, b| a.split('.').cmp(b.split('.')));
     for (a, b) in paths.iter().zip(paths.iter().skip(1)) {
-        let inside = b.strip_prefix(a.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let inside = b
+            .strip_prefix(a.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
         if inside {
-            return Err(EngineError::new(Code::ConflictingUpdateOperators, format!("Updating the path '{b}' would create a conflict at '{a}'")));
+            return Err(EngineError::new(
+                Code::ConflictingUpdateOperators,
+                format!("Updating the path '{b}' would create a conflict at '{a}'"),
+            ));
         }
     }
     Ok(())
@@ -226,23 +290,34 @@ fn conflicts(paths: &mut [String]) -> Result<(), EngineError> {
 
 fn rename(from: &str, to: &Bson) -> Result<String, EngineError> {
     let Bson::String(to) = to else {
-        return Err(EngineError::bad_value(format!("The 'to' field for $rename must be a string: {from}: {to}")));
+        return Err(EngineError::bad_value(format!(
+            "The 'to' field for $rename must be a string: {from}: {to}"
+        )));
     };
     if from.is_empty() || to.is_empty() || from.split('.').chain(to.split('.')).any(str::is_empty) {
         return Err(empty_name(from));
     }
     if from == to {
-        return Err(EngineError::bad_value(format!("The source and target field for $rename must differ: {from}: \"{to}\"")));
+        return Err(EngineError::bad_value(format!(
+            "The source and target field for $rename must differ: {from}: \"{to}\""
+        )));
     }
-    let dynamic = |p: &str| p.split('.').any(|part| part.starts_with("$[") || part == "$");
+    let dynamic = |p: &str| {
+        p.split('.')
+            .any(|part| part.starts_with("$[") || part == "$")
+    };
     if dynamic(from) || dynamic(to) {
-        return Err(EngineError::bad_value(format!("The source and destination fields for $rename may not be dynamic: {from}")));
+        return Err(EngineError::bad_value(format!(
+            "The source and destination fields for $rename may not be dynamic: {from}"
+        )));
     }
     Ok(to.clone())
 }
 
 fn move_field(value: Value, from: &str, to: &str) -> Result<Value, EngineError> {
-    let Value::Document(doc) = value else { return Ok(value) };
+    let Value::Document(doc) = value else {
+        return Ok(value);
+    };
     let (source, target) = (Path::lenient(from)?, Path::lenient(to)?);
     let through_array = |p: &Path| {
         let mut at = doc.view();
@@ -256,15 +331,24 @@ fn move_field(value: Value, from: &str, to: &str) -> Result<Value, EngineError> 
         false
     };
     let found = match source.get_ref(doc.view()) {
-        None => return Err(EngineError::bad_value(format!("The source field cannot be an array element, '{from}' in doc has an array field"))),
+        None => {
+            return Err(EngineError::bad_value(format!(
+                "The source field cannot be an array element, '{from}' in doc has an array field"
+            )));
+        }
         Some(ValueRef::Missing) => return Ok(Value::Document(doc)),
         Some(v) => v.to_value(),
     };
-    let (last, above) = target.parts().split_last().map_or((None, &[] as &[Part]), |(l, a)| (Some(l), a));
+    let (last, above) = target
+        .parts()
+        .split_last()
+        .map_or((None, &[] as &[Part]), |(l, a)| (Some(l), a));
     if !above.is_empty() {
         let joined: Vec<&str> = above.iter().map(|p| p.name.as_str()).collect();
         if through_array(&Path::lenient(&joined.join("."))?) {
-            return Err(EngineError::bad_value(format!("The destination field cannot be an array element, '{to}' in doc has an array field")));
+            return Err(EngineError::bad_value(format!(
+                "The destination field cannot be an array element, '{to}' in doc has an array field"
+            )));
         }
     }
     let _name = last;
@@ -281,7 +365,10 @@ fn move_field(value: Value, from: &str, to: &str) -> Result<Value, EngineError> 
 }
 
 fn not_viable(name: &str, value: &Value) -> EngineError {
-    EngineError::new(Code::PathNotViable, format!("Cannot create field '{name}' in element {{{value:?}}}"))
+    EngineError::new(
+        Code::PathNotViable,
+        format!("Cannot create field '{name}' in element {{{value:?}}}"),
+    )
 }
 
 struct Walk<'a> {
@@ -294,28 +381,47 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn at(&self, value: Value, steps: &[Step]) -> Result<Value, EngineError> {
         let Some((first, rest)) = steps.split_first() else {
-            return self.action.operator.apply(value, &self.action.text, self.moment, self.collation);
+            return self.action.operator.apply(
+                value,
+                &self.action.text,
+                self.moment,
+                self.collation,
+            );
         };
         match first {
             Step::Field(part) => self.field(value, part.name.as_str(), part.index, rest),
             Step::Matched => match self.moment.position {
                 Some(i) => self.field(value, &i.to_string(), Some(i), rest),
-                None => Err(EngineError::bad_value("The positional operator did not find the match needed from the query.")),
+                None => Err(EngineError::bad_value(
+                    "The positional operator did not find the match needed from the query.",
+                )),
             },
             Step::All => self.elements(value, rest, |_| true),
             Step::Filtered(at) => {
-                let Some((name, filter)) = self.filters.get(*at) else { return Ok(value) };
+                let Some((name, filter)) = self.filters.get(*at) else {
+                    return Ok(value);
+                };
                 self.elements(value, rest, |item| {
                     // The filter speaks of the element by its name.
                     let named: Document = [(name.as_str(), item.clone())].into_iter().collect();
-                    let evaluation = crate::memory::expr::Evaluation { collation: self.collation.cloned(), ..Default::default() };
-                    filter.matches(&named, &mut Env::new(&evaluation)).unwrap_or(false)
+                    let evaluation = crate::memory::expr::Evaluation {
+                        collation: self.collation.cloned(),
+                        ..Default::default()
+                    };
+                    filter
+                        .matches(&named, &mut Env::new(&evaluation))
+                        .unwrap_or(false)
                 })
             }
         }
     }
 
-    fn elements(&self, value: Value, rest: &[Step], mut wanted: impl FnMut(&Value) -> bool) -> Result<Value, EngineError> {
+    fn elements(
+        &self,
+        value: Value,
+        rest: &[Step],
+        mut wanted: impl FnMut(&Value) -> bool,
+    ) -> Result<Value, EngineError> {
         match value {
             Value::Array(items) => {
                 let mut items = items.into_vec();
@@ -326,12 +432,23 @@ impl Walk<'_> {
                 }
                 Ok(Value::array(items))
             }
-            Value::Missing => Err(EngineError::bad_value(format!("The path '{}' must exist in the document in order to apply array updates.", self.action.text))),
-            other => Err(EngineError::bad_value(format!("Cannot apply array updates to non-array element {other:?}"))),
+            Value::Missing => Err(EngineError::bad_value(format!(
+                "The path '{}' must exist in the document in order to apply array updates.",
+                self.action.text
+            ))),
+            other => Err(EngineError::bad_value(format!(
+                "Cannot apply array updates to non-array element {other:?}"
+            ))),
         }
     }
 
-    fn field(&self, value: Value, name: &str, index: Option<usize>, rest: &[Step]) -> Result<Value, EngineError> {
+    fn field(
+        &self,
+        value: Value,
+        name: &str,
+        index: Option<usize>,
+        rest: &[Step],
+    ) -> Result<Value, EngineError> {
         let creates = self.action.operator.creates();
         match value {
             Value::Document(doc) => {
@@ -351,7 +468,11 @@ impl Walk<'_> {
             }
             Value::Array(items) => {
                 let Some(at) = index else {
-                    return if creates { Err(not_viable(name, &Value::Array(items))) } else { Ok(Value::Array(items)) };
+                    return if creates {
+                        Err(not_viable(name, &Value::Array(items)))
+                    } else {
+                        Ok(Value::Array(items))
+                    };
                 };
                 let mut items = items.into_vec();
                 if at >= items.len() {
@@ -360,7 +481,10 @@ impl Walk<'_> {
                         return Ok(Value::array(items));
                     }
                     if at - items.len() > MAX_FILL {
-                        return Err(EngineError::new(Code::CannotBackfillArray, "Cannot backfill array: too many elements"));
+                        return Err(EngineError::new(
+                            Code::CannotBackfillArray,
+                            "Cannot backfill array: too many elements",
+                        ));
                     }
                     items.resize(at, Value::Null);
                     items.push(new);
