@@ -4,6 +4,7 @@
 //! `accumulator` and `window` (what `$group` and `$setWindowFields` compute), `decimal`, `datetime` and `geo` (their
 //! arithmetic), `filter` (the match language), `stage` (pipelines), `database` (commands, storage, indexes).
 pub mod accumulator;
+pub mod battery;
 pub mod database;
 pub mod datetime;
 pub mod decimal;

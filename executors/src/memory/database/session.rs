@@ -56,13 +56,6 @@ fn no_transaction(number: i64) -> EngineError {
     .transient()
 }
 
-impl InTransaction {
-    /// Whose writes these are.
-    pub fn owner(&self) -> &Key {
-        &self.session
-    }
-}
-
 impl Engine {
     /// The transaction that a command's `lsid`, `txnNumber`, `autocommit` and `startTransaction` mean, if any.
     ///

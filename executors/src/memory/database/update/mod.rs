@@ -4,7 +4,7 @@ mod array_ops;
 mod operator;
 mod tree;
 
-use bson::{Bson, Document as Bdoc};
+use bson::Bson;
 
 use crate::memory::error::{Code, EngineError};
 use crate::memory::expr::{Env, Scope};
@@ -214,9 +214,4 @@ pub fn check_id(doc: &Document) -> Result<(), EngineError> {
         ));
     }
     Ok(())
-}
-
-/// The fields of an update, for messages.
-pub fn describe(spec: &Bdoc) -> String {
-    spec.to_string()
 }
