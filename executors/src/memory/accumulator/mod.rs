@@ -149,11 +149,7 @@ impl Accumulator {
             Op::Percentile => this.percentile = Some(Percentile::compile(name, argument, cx)?),
             _ => {
                 this.argument = match argument {
-                    Bson::Array(items) if items.len() == 1 => match items.first() {
-                        Some(one) => cx.compile(one)?,
-                        None => cx.compile(argument)?,
-                    },
-                    Bson::Array(_) => {
+                    Bson::Array(items) if items.len() > 1 => {
                         return Err(EngineError::location(
                             40237,
                             format!("The {name} accumulator is a unary operator"),
@@ -258,9 +254,9 @@ impl Accumulator {
         }
     }
 
-    /// Takes the oldest input out again, where that is exact. `false` where it is not (then the state is spoilt).
-    pub(crate) fn shift(&self, state: &mut State, input: &Input) -> bool {
-        state.shift(&input.value)
+    /// Which accumulator this is.
+    pub(crate) fn op(&self) -> Op {
+        self.op
     }
 
     /// Takes the environment's document into account.

@@ -243,21 +243,6 @@ impl State {
         }
         Ok(())
     }
-
-    /// Takes a value out again that went in first, where that is exact: sums of integers, counts. `false` otherwise.
-    pub(super) fn shift(&mut self, v: &Value) -> bool {
-        match (&mut self.body, v) {
-            (Body::Count(n), _) => {
-                *n -= 1;
-                true
-            }
-            (Body::Counter(n), Value::Int32(m)) => {
-                *n -= i64::from(*m);
-                true
-            }
-            _ => false,
-        }
-    }
 }
 
 fn number(v: &Value) -> Option<f64> {

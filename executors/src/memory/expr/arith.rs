@@ -193,6 +193,11 @@ pub(super) fn multiply_many(args: Vec<Value>) -> Result<Value> {
     Ok(product)
 }
 
+/// The quotient, as `$divide` gives it.
+pub(crate) fn quotient(a: Value, b: Value) -> Result<Value> {
+    divide(a, b)
+}
+
 pub(super) fn divide(a: Value, b: Value) -> Result<Value> {
     if a.is_nullish() || b.is_nullish() {
         return Ok(Value::Null);

@@ -274,3 +274,6 @@ fn compare(how: Comparison, args: &[Expr; 2], env: &mut Env<'_>) -> Result<Value
         }),
     })
 }
+
+#[cfg(test)]
+mod tests;

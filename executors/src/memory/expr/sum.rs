@@ -142,14 +142,13 @@ impl Summation {
         }
     }
 
-    /// Takes a number out again that was added before: only integers and decimals without specials can.
-    pub fn subtract(&mut self, v: &Value) -> bool {
-        match v {
-            Value::Int32(n) => self.integers -= i128::from(*n),
-            Value::Int64(n) => self.integers -= i128::from(*n),
-            _ => return false,
+    /// The sum of ints, or of ints and longs.
+    pub fn of_integers(total: i128, long: bool) -> Self {
+        Self {
+            integers: total,
+            widest: if long { Widest::Long } else { Widest::Int },
+            ..Self::default()
         }
-        true
     }
 }
 

@@ -1,7 +1,19 @@
 //! Window functions of `$setWindowFields`: each computes one output for every document of a sorted partition.
+//!
+//! `bounds` reads windows and turns them into index ranges; `slide` runs accumulators over ranges that only move
+//! forward; `rank` and `series` hold the functions that have no accumulator of that name.
+mod bounds;
+mod rank;
+mod series;
+mod slide;
+
+use bson::Bson;
+
+use super::accumulator::Accumulator;
 use super::error::EngineError;
-use super::expr::{Env, Expr, Scope};
-use super::value::{Document, Path, Value};
+use super::expr::{Env, Scope};
+use super::value::{Document, Path, Value, ValueRef, compare_with};
+use bounds::Bounds;
 
 /// One part of `sortBy`: the path, and whether it ascends.
 #[derive(Clone, Debug)]
@@ -12,10 +24,36 @@ pub struct SortPart {
     pub ascending: bool,
 }
 
+impl SortPart {
+    /// What a document is sorted by: an array counts by its least element, or its greatest when descending.
+    fn value(&self, doc: &Document) -> Value {
+        match self.path.get(doc.view()) {
+            Value::Array(items) => {
+                let order = |a: &ValueRef<'_>, b: &ValueRef<'_>| compare_with(*a, *b, None);
+                let pick = if self.ascending {
+                    items.iter().min_by(order)
+                } else {
+                    items.iter().max_by(order)
+                };
+                pick.map_or(Value::Undefined, ValueRef::to_value)
+            }
+            other => other.or_null(),
+        }
+    }
+}
+
 /// A compiled output: the operator, its arguments and its window.
 #[derive(Clone, Debug)]
 pub struct WindowFunction {
-    argument: Expr,
+    function: Function,
+    sort: Vec<SortPart>,
+}
+
+#[derive(Clone, Debug)]
+enum Function {
+    Accumulate(Box<Accumulator>, Bounds),
+    Rank(rank::Rank),
+    Series(series::Series),
 }
 
 impl WindowFunction {
@@ -29,13 +67,46 @@ impl WindowFunction {
         sort: &[SortPart],
         scope: &Scope,
     ) -> Result<Self, EngineError> {
-        let _unused_here = sort;
-        match spec.iter().find(|(k, _)| *k == "$first") {
-            Some((_, argument)) => Ok(Self {
-                argument: Expr::compile(argument, scope)?,
-            }),
-            None => Err(EngineError::failed_to_parse("Unrecognized window function")),
+        let mut call: Option<(&str, &Bson)> = None;
+        let mut window = None;
+        for (name, value) in spec {
+            if name == "window" {
+                window = Some(value);
+            } else if name.starts_with('$') && call.is_none() {
+                call = Some((name, value));
+            } else {
+                return Err(EngineError::failed_to_parse(format!(
+                    "Window function found an unknown argument: {name}"
+                )));
+            }
         }
+        let Some((name, argument)) = call else {
+            return Err(EngineError::failed_to_parse(
+                "Expected a $-prefixed window function",
+            ));
+        };
+        let function = if let Some(rank) = rank::Rank::find(name) {
+            rank.check(name, argument, window, sort)?;
+            Function::Rank(rank)
+        } else if series::Series::exists(name) {
+            Function::Series(series::Series::compile(
+                name, argument, window, sort, scope,
+            )?)
+        } else if Accumulator::exists(name) {
+            let bounds = Bounds::compile(window, sort)?;
+            Function::Accumulate(
+                Box::new(Accumulator::compile(name, argument, scope)?),
+                bounds,
+            )
+        } else {
+            return Err(EngineError::failed_to_parse(format!(
+                "Unrecognized window function, {name}"
+            )));
+        };
+        Ok(Self {
+            function,
+            sort: sort.to_vec(),
+        })
     }
 
     /// The output for every document of a partition, in its order. The partition is sorted by the stage's `sortBy`.
@@ -47,13 +118,13 @@ impl WindowFunction {
         partition: &[Document],
         env: &mut Env<'_>,
     ) -> Result<Vec<Value>, EngineError> {
-        let first = match partition.first() {
-            Some(doc) => {
-                env.set_root(doc.clone());
-                self.argument.eval(env)?.or_null()
+        match &self.function {
+            Function::Rank(rank) => Ok(rank.run(partition, &self.sort, env.collation())),
+            Function::Series(series) => series.run(partition, &self.sort, env),
+            Function::Accumulate(accumulator, bounds) => {
+                let ranges = bounds.ranges(partition, &self.sort, env.collation())?;
+                slide::run(accumulator, partition, &ranges, env)
             }
-            None => return Ok(Vec::new()),
-        };
-        Ok(vec![first; partition.len()])
+        }
     }
 }

@@ -1,0 +1,589 @@
+//! Functions of series: `$shift`, `$derivative`, `$integral`, covariances, `$expMovingAvg`, `$linearFill`, `$locf`,
+//! `$minMaxScaler`.
+use std::ops::Range;
+
+use bson::Bson;
+
+use super::SortPart;
+use super::bounds::Bounds;
+use crate::memory::datetime::Unit;
+use crate::memory::decimal;
+use crate::memory::error::EngineError;
+use crate::memory::expr::{Context, Env, Evaluation, Expr, Fields, Scope, arith};
+use crate::memory::value::{Document, Value, compare_with, num};
+
+type Result<T, E = EngineError> = std::result::Result<T, E>;
+
+#[derive(Clone, Debug)]
+pub(super) enum Series {
+    Shift {
+        output: Expr,
+        by: i64,
+        default: Value,
+    },
+    Derivative {
+        input: Expr,
+        unit: Option<Unit>,
+        bounds: Bounds,
+    },
+    Integral {
+        input: Expr,
+        unit: Option<Unit>,
+        bounds: Bounds,
+    },
+    Covariance {
+        x: Expr,
+        y: Expr,
+        sample: bool,
+        bounds: Bounds,
+    },
+    ExpMovingAvg {
+        input: Expr,
+        alpha: Value,
+    },
+    LinearFill(Expr),
+    Locf(Expr),
+    MinMaxScaler {
+        input: Expr,
+        min: Value,
+        max: Value,
+        bounds: Bounds,
+    },
+}
+
+const NAMES: [&str; 9] = [
+    "$shift",
+    "$derivative",
+    "$integral",
+    "$covariancePop",
+    "$covarianceSamp",
+    "$expMovingAvg",
+    "$linearFill",
+    "$locf",
+    "$minMaxScaler",
+];
+
+fn parse_error(message: impl Into<String>) -> EngineError {
+    EngineError::failed_to_parse(message)
+}
+
+/// The value of an argument that must be constant.
+fn constant(e: &Expr, what: &str) -> Result<Value> {
+    if let Some(v) = e.as_literal() {
+        return Ok(v.clone());
+    }
+    let evaluation = Evaluation::default();
+    e.eval(&mut Env::new(&evaluation)).map_err(|_| {
+        EngineError::location(5_433_800, format!("{what} must be a constant expression"))
+    })
+}
+
+impl Series {
+    pub fn exists(name: &str) -> bool {
+        NAMES.contains(&name)
+    }
+
+    pub fn compile(
+        name: &str,
+        argument: &Bson,
+        window: Option<&Bson>,
+        sort: &[SortPart],
+        scope: &Scope,
+    ) -> Result<Self> {
+        let cx = Context::new(scope);
+        let own_window = !matches!(name, "$shift" | "$expMovingAvg" | "$linearFill" | "$locf");
+        if window.is_some() && !own_window {
+            return Err(parse_error(format!(
+                "'window' field is not allowed in {name}"
+            )));
+        }
+        let single = |code: i32| {
+            if sort.len() == 1 {
+                Ok(())
+            } else {
+                Err(EngineError::location(
+                    code,
+                    format!("{name} requires a sortBy with exactly one element"),
+                ))
+            }
+        };
+        match name {
+            "$shift" => {
+                if sort.is_empty() {
+                    return Err(parse_error("'$shift' requires a sortBy"));
+                }
+                let f = Fields::new(name, argument, &["output", "by", "default"], 9, 9)?;
+                let by = Value::from_bson(f.require("by", 9)?);
+                Ok(Self::Shift {
+                    output: f.required("output", 9, cx)?,
+                    by: by
+                        .as_i64()
+                        .filter(|_| by.is_number())
+                        .ok_or_else(|| parse_error("'$shift:by' field must be an integer"))?,
+                    default: match f.optional("default", cx)? {
+                        None => Value::Null,
+                        Some(e) => constant(&e, "'$shift:default'")?.or_null(),
+                    },
+                })
+            }
+            "$derivative" | "$integral" => {
+                let f = Fields::new(name, argument, &["input", "unit"], 9, 9)?;
+                let input = f.required("input", 9, cx)?;
+                let unit = match f.get("unit") {
+                    None => None,
+                    Some(Bson::String(s)) => {
+                        let unit = Unit::parse(s)?;
+                        if unit.millis().is_none() {
+                            return Err(EngineError::location(
+                                5_490_704,
+                                "unit must be 'week' or smaller",
+                            ));
+                        }
+                        Some(unit)
+                    }
+                    Some(_) => {
+                        return Err(EngineError::location(5_490_703, "'unit' must be a string"));
+                    }
+                };
+                single(if name == "$derivative" {
+                    5_490_703
+                } else {
+                    5_558_803
+                })?;
+                if window.is_none() && name == "$derivative" {
+                    return Err(parse_error("$derivative requires explicit window bounds"));
+                }
+                let bounds = Bounds::compile(window, sort)?;
+                Ok(if name == "$derivative" {
+                    Self::Derivative {
+                        input,
+                        unit,
+                        bounds,
+                    }
+                } else {
+                    Self::Integral {
+                        input,
+                        unit,
+                        bounds,
+                    }
+                })
+            }
+            "$covariancePop" | "$covarianceSamp" => {
+                let Bson::Array(items) = argument else {
+                    return Err(parse_error(format!(
+                        "{name} takes an array of two expressions"
+                    )));
+                };
+                let [x, y] = items.as_slice() else {
+                    return Err(parse_error(format!(
+                        "{name} takes an array of two expressions"
+                    )));
+                };
+                Ok(Self::Covariance {
+                    x: cx.compile(x)?,
+                    y: cx.compile(y)?,
+                    sample: name == "$covarianceSamp",
+                    bounds: Bounds::compile(window, sort)?,
+                })
+            }
+            "$expMovingAvg" => {
+                if sort.is_empty() {
+                    return Err(parse_error("$expMovingAvg requires an explicit 'sortBy'"));
+                }
+                let f = Fields::new(name, argument, &["input", "N", "alpha"], 9, 9)?;
+                let input = f.required("input", 9, cx)?;
+                let number = |k: &str| f.get(k).map(Value::from_bson);
+                let alpha = match (number("N"), number("alpha")) {
+                    (Some(n), None) => {
+                        let n = n.as_i64().filter(|n| *n > 0).ok_or_else(|| {
+                            parse_error("'N' field must be an integer, and greater than 0")
+                        })?;
+                        Value::Double(2.0 / (num::i64_to_f64(n) + 1.0))
+                    }
+                    (None, Some(a)) => match a.as_f64() {
+                        Some(x) if x > 0.0 && x < 1.0 => a,
+                        _ => {
+                            return Err(parse_error("'alpha' must be between 0 and 1 (exclusive)"));
+                        }
+                    },
+                    _ => {
+                        return Err(parse_error(
+                            "$expMovingAvg sub object must have exactly two fields: An 'input' field, and either an 'N' field or an 'alpha' field",
+                        ));
+                    }
+                };
+                Ok(Self::ExpMovingAvg { input, alpha })
+            }
+            "$linearFill" => {
+                single(605_001)?;
+                Ok(Self::LinearFill(cx.compile(argument)?))
+            }
+            "$minMaxScaler" => {
+                let f = Fields::new(name, argument, &["input", "min", "max"], 9, 9)?;
+                let end = |k: &str, default: i32| match f.get(k) {
+                    None => Ok(Value::Int32(default)),
+                    Some(v) => {
+                        let v = Value::from_bson(v);
+                        if v.is_number() {
+                            Ok(v)
+                        } else {
+                            Err(parse_error(format!("'{k}' must be a number")))
+                        }
+                    }
+                };
+                Ok(Self::MinMaxScaler {
+                    input: f.required("input", 9, cx)?,
+                    min: end("min", 0)?,
+                    max: end("max", 1)?,
+                    bounds: Bounds::compile(window, sort)?,
+                })
+            }
+            _ => {
+                if sort.is_empty() {
+                    return Err(parse_error("$locf requires a sortBy"));
+                }
+                Ok(Self::Locf(cx.compile(argument)?))
+            }
+        }
+    }
+
+    pub fn run(
+        &self,
+        partition: &[Document],
+        sort: &[SortPart],
+        env: &mut Env<'_>,
+    ) -> Result<Vec<Value>> {
+        match self {
+            Self::Shift {
+                output,
+                by,
+                default,
+            } => {
+                let values = eval_all(output, partition, env)?;
+                Ok((0..values.len())
+                    .map(|i| {
+                        let at = num::len_i64(i)
+                            .checked_add(*by)
+                            .and_then(|at| usize::try_from(at).ok());
+                        at.and_then(|at| values.get(at))
+                            .map_or_else(|| default.clone(), |v| v.clone().or_null())
+                    })
+                    .collect())
+            }
+            Self::Locf(input) => {
+                let mut last = Value::Null;
+                Ok(eval_all(input, partition, env)?
+                    .into_iter()
+                    .map(|v| {
+                        if !v.is_nullish() {
+                            last = v;
+                        }
+                        last.clone()
+                    })
+                    .collect())
+            }
+            Self::ExpMovingAvg { input, alpha } => {
+                exp_moving_avg(eval_all(input, partition, env)?, alpha)
+            }
+            Self::LinearFill(input) => {
+                let values = eval_all(input, partition, env)?;
+                linear_fill(values, &positions(partition, sort, None, false)?)
+            }
+            Self::Derivative {
+                input,
+                unit,
+                bounds,
+            } => {
+                let values = eval_all(input, partition, env)?;
+                let x = positions(partition, sort, *unit, true)?;
+                let ranges = bounds.ranges(partition, sort, env.collation())?;
+                ranges
+                    .into_iter()
+                    .map(|r| derivative(r, &x, &values, *unit))
+                    .collect()
+            }
+            Self::Integral {
+                input,
+                unit,
+                bounds,
+            } => {
+                let values = eval_all(input, partition, env)?;
+                let x = positions(partition, sort, *unit, true)?;
+                let ranges = bounds.ranges(partition, sort, env.collation())?;
+                integrals(&ranges, &x, &values, *unit)
+            }
+            Self::Covariance {
+                x,
+                y,
+                sample,
+                bounds,
+            } => {
+                let xs = eval_all(x, partition, env)?;
+                let ys = eval_all(y, partition, env)?;
+                let ranges = bounds.ranges(partition, sort, env.collation())?;
+                Ok(ranges
+                    .into_iter()
+                    .map(|r| {
+                        let slice = |v: &[Value]| v.get(r.clone()).unwrap_or_default().to_vec();
+                        covariance(&slice(&xs), &slice(&ys), *sample)
+                    })
+                    .collect())
+            }
+            Self::MinMaxScaler {
+                input,
+                min,
+                max,
+                bounds,
+            } => {
+                let values = eval_all(input, partition, env)?;
+                let ranges = bounds.ranges(partition, sort, env.collation())?;
+                values
+                    .iter()
+                    .zip(ranges)
+                    .map(|(v, r)| scaled(v, values.get(r).unwrap_or_default(), min, max))
+                    .collect()
+            }
+        }
+    }
+}
+
+fn eval_all(e: &Expr, partition: &[Document], env: &mut Env<'_>) -> Result<Vec<Value>> {
+    partition
+        .iter()
+        .map(|d| {
+            env.set_root(d.clone());
+            e.eval(env)
+        })
+        .collect()
+}
+
+/// The sort values as positions on an axis.
+fn positions(
+    partition: &[Document],
+    sort: &[SortPart],
+    unit: Option<Unit>,
+    unit_matters: bool,
+) -> Result<Vec<Value>> {
+    let Some(part) = sort.first() else {
+        return Ok(Vec::new());
+    };
+    partition
+        .iter()
+        .map(|d| match part.value(d) {
+            Value::Date(ms) if unit.is_some() || !unit_matters => Ok(Value::Int64(ms)),
+            Value::Date(_) => Err(EngineError::location(
+                5_624_901,
+                "a 'unit' is required when the sortBy is a date",
+            )),
+            v if unit.is_some() => Err(EngineError::location(
+                5_624_900,
+                format!(
+                    "with 'unit', the sortBy must be a date, but it was {}",
+                    v.type_name()
+                ),
+            )),
+            v if v.is_number() => Ok(v),
+            v => Err(EngineError::location(
+                5_624_902,
+                format!("the sortBy must be numeric, but it was {}", v.type_name()),
+            )),
+        })
+        .collect()
+}
+
+fn is_zero(v: &Value) -> bool {
+    compare_with(v.view(), Value::Int32(0).view(), None).is_eq()
+}
+
+fn derivative(r: Range<usize>, x: &[Value], y: &[Value], unit: Option<Unit>) -> Result<Value> {
+    let Some(last) = r.end.checked_sub(1).filter(|l| *l > r.start) else {
+        return Ok(Value::Null);
+    };
+    let (Some(x0), Some(x1), Some(y0), Some(y1)) =
+        (x.get(r.start), x.get(last), y.get(r.start), y.get(last))
+    else {
+        return Ok(Value::Null);
+    };
+    if y0.is_nullish() || y1.is_nullish() {
+        return Ok(Value::Null);
+    }
+    for v in [y0, y1] {
+        if !v.is_number() {
+            return Err(EngineError::location(
+                5_624_903,
+                format!(
+                    "$derivative where the input is not numeric: {}",
+                    v.type_name()
+                ),
+            ));
+        }
+    }
+    let mut run = arith::sub(x1, x0)?;
+    if is_zero(&run) {
+        return Ok(Value::Null);
+    }
+    if let Some(ms) = unit.and_then(Unit::millis) {
+        run = arith::quotient(run, Value::Int64(ms))?;
+    }
+    arith::quotient(arith::sub(y1, y0)?, run)
+}
+
+fn integrals(
+    ranges: &[Range<usize>],
+    x: &[Value],
+    y: &[Value],
+    unit: Option<Unit>,
+) -> Result<Vec<Value>> {
+    // The area between each document and the one before.
+    let mut areas = vec![Value::Double(0.0)];
+    for i in 1..y.len() {
+        let (Some(x0), Some(x1), Some(y0), Some(y1)) =
+            (x.get(i - 1), x.get(i), y.get(i - 1), y.get(i))
+        else {
+            break;
+        };
+        let numeric = y0.is_number() && y1.is_number();
+        areas.push(if numeric {
+            let heights = arith::add(y0, y1)?;
+            arith::quotient(arith::mul(&arith::sub(x1, x0)?, &heights)?, Value::Int32(2))?
+        } else {
+            Value::Double(0.0)
+        });
+    }
+    let scale = |v: Value| match unit.and_then(Unit::millis) {
+        Some(ms) => arith::quotient(v, Value::Int64(ms)),
+        None => Ok(v),
+    };
+    let mut out = Vec::with_capacity(ranges.len());
+    let mut running: Option<(usize, usize, Value)> = None;
+    for r in ranges {
+        if r.is_empty() {
+            out.push(Value::Null);
+            continue;
+        }
+        // A window that only grows keeps its sum.
+        let (from, mut total) = match running.take() {
+            Some((start, end, total)) if start == r.start && end <= r.end => (end, total),
+            _ => (r.start + 1, Value::Double(0.0)),
+        };
+        for area in areas.get(from..r.end).unwrap_or_default() {
+            total = arith::add(&total, area)?;
+        }
+        running = Some((r.start, r.end.max(r.start + 1), total.clone()));
+        out.push(scale(total)?);
+    }
+    Ok(out)
+}
+
+fn covariance(xs: &[Value], ys: &[Value], sample: bool) -> Value {
+    let (mut n, mut mx, mut my, mut c) = (0_i64, 0.0, 0.0, 0.0);
+    let mut exact = false;
+    for (x, y) in xs.iter().zip(ys) {
+        if !x.is_number() || !y.is_number() {
+            continue;
+        }
+        exact |= matches!(x, Value::Decimal(_)) || matches!(y, Value::Decimal(_));
+        let (x, y) = (
+            x.as_f64().unwrap_or(f64::NAN),
+            y.as_f64().unwrap_or(f64::NAN),
+        );
+        n += 1;
+        let count = num::i64_to_f64(n);
+        let dx = x - mx;
+        mx += dx / count;
+        my += (y - my) / count;
+        c += dx * (y - my);
+    }
+    let degrees = n - i64::from(sample);
+    if degrees <= 0 {
+        return Value::Null;
+    }
+    let result = c / num::i64_to_f64(degrees);
+    if exact {
+        Value::Decimal(decimal::from_f64_exact(result))
+    } else {
+        Value::Double(result)
+    }
+}
+
+fn exp_moving_avg(values: Vec<Value>, alpha: &Value) -> Result<Vec<Value>> {
+    let rest = arith::sub(&Value::Int32(1), alpha)?;
+    let mut last = Value::Null;
+    values
+        .into_iter()
+        .map(|v| {
+            if v.is_number() {
+                last = if last.is_nullish() {
+                    match v {
+                        Value::Decimal(_) => v,
+                        v => Value::Double(v.as_f64().unwrap_or(f64::NAN)),
+                    }
+                } else {
+                    arith::add(&arith::mul(&v, alpha)?, &arith::mul(&last, &rest)?)?
+                };
+            }
+            Ok(last.clone())
+        })
+        .collect()
+}
+
+fn linear_fill(mut values: Vec<Value>, x: &[Value]) -> Result<Vec<Value>> {
+    let mut known: Option<(usize, Value)> = None;
+    for i in 0..values.len() {
+        let Some(v) = values.get(i).cloned() else {
+            break;
+        };
+        if let (Some(a), Some(b)) = (i.checked_sub(1).and_then(|j| x.get(j)), x.get(i))
+            && compare_with(a.view(), b.view(), None).is_eq()
+        {
+            return Err(EngineError::location(
+                6_050_106,
+                "There can be no repeated values in the sort field",
+            ));
+        }
+        if v.is_nullish() {
+            if let Some(slot) = values.get_mut(i) {
+                *slot = Value::Null;
+            }
+            continue;
+        }
+        if !v.is_number() {
+            return Err(EngineError::type_mismatch(format!(
+                "Value to be filled must be numeric or nullish, but found {}",
+                v.type_name()
+            )));
+        }
+        if let Some((from, start)) = &known {
+            let gap = from + 1..i;
+            if let (Some(x0), Some(x1)) = (x.get(*from), x.get(i))
+                && !gap.is_empty()
+            {
+                let slope = arith::quotient(arith::sub(&v, start)?, arith::sub(x1, x0)?)?;
+                for j in gap {
+                    if let (Some(at), Some(slot)) = (x.get(j), values.get_mut(j)) {
+                        *slot = arith::add(start, &arith::mul(&slope, &arith::sub(at, x0)?)?)?;
+                    }
+                }
+            }
+        }
+        known = Some((i, v));
+    }
+    Ok(values)
+}
+
+fn scaled(v: &Value, window: &[Value], min: &Value, max: &Value) -> Result<Value> {
+    if !v.is_number() {
+        return Ok(Value::Null);
+    }
+    let numbers = || window.iter().filter(|w| w.is_number());
+    let order = |a: &&Value, b: &&Value| compare_with(a.view(), b.view(), None);
+    let (Some(low), Some(high)) = (numbers().min_by(order), numbers().max_by(order)) else {
+        return Ok(Value::Null);
+    };
+    let span = arith::sub(high, low)?;
+    if is_zero(&span) {
+        return Ok(min.clone());
+    }
+    let place = arith::quotient(arith::sub(v, low)?, span)?;
+    arith::add(min, &arith::mul(&place, &arith::sub(max, min)?)?)
+}
