@@ -19,10 +19,18 @@ pub mod mql;
 pub mod plan;
 pub mod program;
 pub mod queryset;
+pub mod rewrite;
 pub mod schema;
 pub mod shape;
 pub mod storage;
 pub mod target;
+pub mod trace;
+
+#[cfg(test)]
+extern crate self as mqlc_compiler;
+#[cfg(test)]
+#[path = "../tests/plans/mod.rs"]
+mod testing;
 
 pub use compiler::{Compiled, Compiler};
 pub use error::{Code, Error, Result, Span};

@@ -439,7 +439,7 @@ impl<'a, 'f, 'b> Printer<'a, 'f, 'b> {
         match predicate {
             Predicate::Const(Some(value)) => write!(self.f, "{value}"),
             Predicate::Const(None) => self.f.write_str("unknown"),
-            Predicate::And(list) => self.junction(list, " and ", level > 1, 1),
+            Predicate::And(list) => self.junction(list, " and ", level > 0, 1),
             Predicate::Or(list) => self.junction(list, " or ", level > 0, 1),
             Predicate::Xor(list) => self.junction(list, " xor ", level > 0, 1),
             Predicate::Not(inner) => match &**inner {

@@ -1,0 +1,287 @@
+//! Rewrites: the same rows for less work.
+//!
+//! A [`Rule`] is one file: a name, what it does, why it is sound, an example, a function that edits the plan in place,
+//! and tests that show it firing and not firing. [`PHASES`] is the order in which they run. A phase repeats
+//! until nothing changes, within its fuel. Rules never change rows; the order of rows only where no order is promised.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `walk` | walks over all conditions, values and queries of a plan |
+//! | `literal` | comparison of literals |
+//! | `document` | `docs/rules.md` |
+//! | all others | one rule each |
+
+mod document;
+mod literal;
+mod walk;
+
+mod empty;
+mod flatten;
+mod fold;
+mod in_list;
+mod literal_right;
+mod negation;
+mod null_guards;
+mod ranges;
+mod subsumption;
+
+pub use document::document;
+
+use crate::error::{Error, Result};
+use crate::plan::{self, Node, OutputNode, Plan, Predicate, Rel, Scalar, Terminal};
+use crate::schema::Schema;
+use crate::target::Target;
+use crate::trace::Trace;
+
+/// One rewrite.
+#[derive(Clone, Copy)]
+pub struct Rule {
+    /// Name, for explain and to switch it off.
+    pub name: &'static str,
+    /// What it does, in a sentence.
+    pub does: &'static str,
+    /// Why rows stay the same: under which conditions.
+    pub sound: &'static str,
+    /// Before and after.
+    pub example: (&'static str, &'static str),
+    /// It can only fire on plans with one of these.
+    needs: Kinds,
+    apply: fn(&mut Plan, &Context<'_>) -> Result<bool>,
+}
+
+/// What rules may look at beside the plan.
+pub struct Context<'a> {
+    /// The schema: uniqueness, declared indexes.
+    pub schema: &'a Schema,
+    /// The server.
+    pub target: &'a Target,
+}
+
+/// An ordered group of rules.
+pub struct Phase {
+    /// Name.
+    pub name: &'static str,
+    /// What it is for.
+    pub about: &'static str,
+    /// Its rules in order.
+    pub rules: &'static [Rule],
+    /// How often the rules run at most.
+    fuel: u8,
+}
+
+/// Every rule in the order in which it runs.
+pub static PHASES: &[Phase] = &[Phase {
+    name: "simplify",
+    about: "Conditions become short and canonical, so that later rules and lowering see their structure.",
+    rules: &[
+        flatten::RULE,
+        fold::RULE,
+        negation::RULE,
+        literal_right::RULE,
+        in_list::RULE,
+        in_list::NORMAL,
+        ranges::RULE,
+        null_guards::RULE,
+        subsumption::RULE,
+        empty::RULE,
+    ],
+    fuel: 16,
+}];
+
+/// How often all phases run: restructuring can open the way for simplification.
+const ROUNDS: u8 = 4;
+
+/// All rules in order.
+pub fn rules() -> impl Iterator<Item = &'static Rule> {
+    PHASES.iter().flat_map(|phase| phase.rules)
+}
+
+/// Kinds of nodes, as a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Kinds(u32);
+
+macro_rules! kinds {
+    ($($name:ident = $bit:literal;)*) => {
+        impl Kinds {
+            $(pub(crate) const $name: Kinds = Kinds(1 << $bit);)*
+        }
+    };
+}
+
+kinds! {
+    FILTER = 0; JOIN = 1; EXTEND = 2; AGGREGATE = 3; WINDOW = 4; DISTINCT = 5; SORT = 6; SLICE = 7; SET_OP = 8; EMPTY = 9;
+    JUNCTION = 10; NOT = 11; CONST = 12; COMPARE = 13; IN = 14; IS_NULL = 15; CALL = 16; CASE = 17; SUBQUERY = 18;
+    LITERAL_LEFT = 19; BOOL = 20; ALWAYS = 31;
+}
+
+impl Kinds {
+    /// Either set.
+    pub(crate) const fn or(self, other: Kinds) -> Kinds {
+        Kinds(self.0 | other.0)
+    }
+
+    fn meets(self, other: Kinds) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// What a plan is made of.
+    fn of(plan: &Plan) -> Kinds {
+        let mut kinds = Kinds::ALWAYS.0;
+        if let Terminal::Count { .. } | Terminal::Exists = plan.terminal {
+            kinds |= Kinds::CONST.0;
+        }
+        let mut add = |node: Node<'_>, _: usize| {
+            let kind = match node {
+                Node::Rel(rel) => match rel {
+                    Rel::Filter { .. } => Kinds::FILTER,
+                    Rel::Join(_) => Kinds::JOIN,
+                    Rel::Extend { .. } => Kinds::EXTEND,
+                    Rel::Aggregate { .. } => Kinds::AGGREGATE,
+                    Rel::Window { .. } => Kinds::WINDOW,
+                    Rel::Distinct { .. } | Rel::DistinctOn { .. } => Kinds::DISTINCT,
+                    Rel::Sort { .. } => Kinds::SORT,
+                    Rel::Slice { .. } => Kinds::SLICE,
+                    Rel::SetOp { .. } => Kinds::SET_OP,
+                    Rel::Empty => Kinds::EMPTY,
+                    Rel::Scan(_) | Rel::Raw { .. } | Rel::Unit => Kinds::ALWAYS,
+                },
+                Node::Predicate(predicate) => match predicate {
+                    Predicate::Const(_) => Kinds::CONST,
+                    Predicate::And(_) | Predicate::Or(_) | Predicate::Xor(_) => Kinds::JUNCTION,
+                    Predicate::Not(_) => Kinds::NOT,
+                    Predicate::Compare { lhs, .. } if matches!(lhs, Scalar::Literal(_)) => {
+                        Kinds::COMPARE.or(Kinds::LITERAL_LEFT)
+                    }
+                    Predicate::Compare { .. } | Predicate::Like { .. } => Kinds::COMPARE,
+                    Predicate::In { .. } => Kinds::IN,
+                    Predicate::IsNull(_) => Kinds::IS_NULL,
+                    Predicate::Bool(_) => Kinds::BOOL,
+                    Predicate::InSubquery { .. } | Predicate::Exists(_) => Kinds::SUBQUERY,
+                    Predicate::InParameter { .. } | Predicate::Lookup { .. } => Kinds::ALWAYS,
+                },
+                Node::Scalar(scalar) => match scalar {
+                    Scalar::Call { .. } | Scalar::Arithmetic { .. } => Kinds::CALL,
+                    Scalar::Case { .. } => Kinds::CASE,
+                    Scalar::Subquery(_) => Kinds::SUBQUERY,
+                    _ => Kinds::ALWAYS,
+                },
+                Node::SubPlan(_) => Kinds::SUBQUERY,
+            };
+            kinds |= kind.0;
+            true
+        };
+        plan::visit(Node::Rel(&plan.rel), &mut add);
+        plan.terminal
+            .expressions(&mut |node| plan::visit(node, &mut add));
+        Kinds(kinds)
+    }
+}
+
+/// Rewrites a plan and its follow-up queries.
+///
+/// # Errors
+/// `Limit` for plans that are too deep; `Internal`, naming the rule, if one breaks an invariant.
+pub fn rewrite(plan: &mut Plan, schema: &Schema, target: &Target, trace: &mut Trace) -> Result<()> {
+    plan::check_depth(plan)?;
+    if cfg!(debug_assertions) {
+        plan::check(plan).map_err(|e| in_rule("bind", &e, plan))?;
+    }
+    let disabled = &target.disabled_rules;
+    if disabled.iter().any(|name| name == "all") {
+        return Ok(());
+    }
+    let context = Context { schema, target };
+    rewrite_plan(plan, &context, trace)
+}
+
+fn rewrite_plan(plan: &mut Plan, context: &Context<'_>, trace: &mut Trace) -> Result<()> {
+    let mut kinds = Kinds::of(plan);
+    for _ in 0..ROUNDS {
+        let mut again = false;
+        for (i, phase) in PHASES.iter().enumerate() {
+            for _ in 0..phase.fuel {
+                let mut changed = false;
+                for rule in phase.rules {
+                    if !rule.needs.meets(kinds) {
+                        continue;
+                    }
+                    if run(rule, plan, context, trace)? {
+                        kinds = Kinds::of(plan);
+                        changed = true;
+                    }
+                }
+                if !changed {
+                    break;
+                }
+                again |= i > 0;
+            }
+        }
+        if !again {
+            break;
+        }
+    }
+    follow_ups(plan, &mut |inner| rewrite_plan(inner, context, trace))
+}
+
+fn run(rule: &Rule, plan: &mut Plan, context: &Context<'_>, trace: &mut Trace) -> Result<bool> {
+    let disabled = &context.target.disabled_rules;
+    if disabled.iter().any(|name| name == rule.name) {
+        return Ok(false);
+    }
+    let before = trace.is_detailed().then(|| plan.to_string());
+    let changed = (rule.apply)(plan, context).map_err(|e| in_rule(rule.name, &e, plan))?;
+    if changed {
+        trace.fired(rule.name, before.map(|b| (b, plan.to_string())));
+        if cfg!(debug_assertions) {
+            plan::check(plan).map_err(|e| in_rule(rule.name, &e, plan))?;
+        }
+    }
+    Ok(changed)
+}
+
+/// Applies one rule once, by name; for tests and explain.
+///
+/// # Errors
+/// `Internal` if there is no such rule or it breaks an invariant.
+pub fn apply(name: &str, plan: &mut Plan, schema: &Schema, target: &Target) -> Result<bool> {
+    let rule = rules()
+        .find(|rule| rule.name == name)
+        .ok_or_else(|| Error::internal(format!("no rule is named {name:?}")))?;
+    let changed = (rule.apply)(plan, &Context { schema, target })?;
+    plan::check(plan).map_err(|e| in_rule(rule.name, &e, plan))?;
+    Ok(changed)
+}
+
+fn in_rule(rule: &str, error: &Error, plan: &Plan) -> Error {
+    if error.code() != crate::error::Code::Internal {
+        return error.clone();
+    }
+    let mut broken = Error::internal(format!("{} after rule {rule:?}", error.message()));
+    if cfg!(debug_assertions) {
+        broken = broken.with_hint(format!("the plan is\n{plan}"));
+    }
+    broken
+}
+
+/// Calls `f` with the plans of follow-up queries.
+fn follow_ups(plan: &mut Plan, f: &mut dyn FnMut(&mut Plan) -> Result<()>) -> Result<()> {
+    let Terminal::Rows { output, .. } = &mut plan.terminal else {
+        return Ok(());
+    };
+    for follow_up in &mut output.prefetched {
+        f(&mut follow_up.plan)?;
+    }
+    let mut stack: Vec<&mut OutputNode> = output.nodes.iter_mut().collect();
+    while let Some(node) = stack.pop() {
+        if let OutputNode::Related {
+            nodes, prefetched, ..
+        } = node
+        {
+            for follow_up in prefetched {
+                f(&mut follow_up.plan)?;
+            }
+            stack.extend(nodes);
+        }
+    }
+    Ok(())
+}

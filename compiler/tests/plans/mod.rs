@@ -1,0 +1,13 @@
+//! A library of books as schema, random data for it, plans written by hand, and an interpreter of plans that knows
+//! nothing of MongoDB's languages: the oracle of the rewrite rules.
+#![allow(dead_code, missing_docs, unused_imports)]
+
+mod build;
+mod data;
+mod interpret;
+mod library;
+
+pub use build::*;
+pub use data::{Data, data};
+pub use interpret::{Interpreter, interpret};
+pub use library::library;
