@@ -10,7 +10,8 @@ use crate::queryset::Statement;
 use crate::schema::Schema;
 use crate::shape::Shape;
 use crate::target::Target;
-use crate::{bind, lower};
+use crate::trace::Trace;
+use crate::{bind, lower, rewrite};
 
 /// Compiles statements against one schema. Cheap to clone, usable from several threads.
 #[derive(Debug, Clone)]
@@ -29,6 +30,8 @@ pub struct Compiled {
     pub program: Program,
     /// How the reply becomes the result.
     pub shape: Shape,
+    /// What was done to get there.
+    pub trace: Trace,
 }
 
 impl Compiler {
@@ -66,12 +69,22 @@ impl Compiler {
     /// # Errors
     /// Whatever Django refuses, with its class; and what cannot be done on the target.
     pub fn compile(&self, statement: &Statement) -> Result<Compiled> {
-        let plan = self.bind(statement)?;
+        self.compile_traced(statement, Trace::brief())
+    }
+
+    /// Compiles a statement and records how, in as much detail as the trace asks for.
+    ///
+    /// # Errors
+    /// As [`Compiler::compile`].
+    pub fn compile_traced(&self, statement: &Statement, mut trace: Trace) -> Result<Compiled> {
+        let mut plan = self.bind(statement)?;
+        rewrite::rewrite(&mut plan, &self.schema, &self.target, &mut trace)?;
         let (program, shape) = lower::lower(plan, &self.registry, &self.target)?;
         Ok(Compiled {
             schema: Arc::clone(&self.schema),
             program,
             shape,
+            trace,
         })
     }
 
