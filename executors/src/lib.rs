@@ -20,5 +20,7 @@ pub mod scripted;
 
 pub use error::{CommandError, DUPLICATE_KEY, Error, Result, WriteError, WriteFailure};
 pub use executor::{Execute, Executor, Outcome, Reply, Written, check_reply};
+#[cfg(feature = "memory")]
+pub use memory::MemoryExecutor;
 pub use rows::{Row, RowValue};
 pub use scripted::ScriptedExecutor;

@@ -9,6 +9,7 @@ pub mod database;
 pub mod datetime;
 pub mod decimal;
 pub mod error;
+mod executor;
 pub mod expr;
 pub mod filter;
 pub mod geo;
@@ -18,3 +19,6 @@ pub mod stage;
 pub mod storage;
 pub mod value;
 pub mod window;
+
+pub use database::{Engine, Limits};
+pub use executor::MemoryExecutor;
