@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::{
     FieldKind, FieldSpec, FieldType, GenericSpec, IndexKey, IndexSpec, ModelSpec, OnDelete,
-    RelationSpec, SchemaSpec, Settings,
+    RelationSpec, Schema, SchemaSpec, Settings,
 };
 use crate::error::Result;
 use crate::queryset::json::reader::{Kind, Reader, fields};
@@ -35,6 +35,16 @@ impl SchemaSpec {
     #[must_use]
     pub fn to_json_pretty(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+}
+
+impl Schema {
+    /// Reads a schema from JSON and resolves it.
+    ///
+    /// # Errors
+    /// As [`SchemaSpec::from_json`] and [`Schema::new`].
+    pub fn from_json(text: &str) -> Result<Self> {
+        Schema::new(SchemaSpec::from_json(text)?)
     }
 }
 

@@ -57,7 +57,11 @@ impl MemoryExecutor {
     /// Commands in a database of an engine.
     #[must_use]
     pub fn on(engine: Engine, db: &str) -> Self {
-        Self { engine, db: Arc::from(db), transaction: None }
+        Self {
+            engine,
+            db: Arc::from(db),
+            transaction: None,
+        }
     }
 
     /// The engine.
@@ -96,8 +100,15 @@ impl MemoryExecutor {
     pub fn transaction(&self) -> Self {
         static NEXT: AtomicI64 = AtomicI64::new(1);
         let session = NEXT.fetch_add(1, Ordering::Relaxed);
-        let open = Open { lsid: doc! {"id": format!("embedded {session}")}, number: 1, started: AtomicI64::new(0) };
-        Self { transaction: Some(Arc::new(open)), ..self.clone() }
+        let open = Open {
+            lsid: doc! {"id": format!("embedded {session}")},
+            number: 1,
+            started: AtomicI64::new(0),
+        };
+        Self {
+            transaction: Some(Arc::new(open)),
+            ..self.clone()
+        }
     }
 
     /// Commits the transaction of this handle.
@@ -117,11 +128,18 @@ impl MemoryExecutor {
     }
 
     fn end(&self, command: &str) -> Result<()> {
-        if self.transaction.as_ref().is_some_and(|t| t.started.load(Ordering::Relaxed) == 0) {
+        if self
+            .transaction
+            .as_ref()
+            .is_some_and(|t| t.started.load(Ordering::Relaxed) == 0)
+        {
             return Ok(());
         }
         let command = self.marked(doc! {command: 1});
-        self.engine.run_command("admin", command).map(|_| ()).map_err(convert)
+        self.engine
+            .run_command("admin", command)
+            .map(|_| ())
+            .map_err(convert)
     }
 
     /// The command with what says that it belongs to the transaction.
@@ -146,15 +164,26 @@ impl MemoryExecutor {
             let documents = rows.map(|row| row.map(|d| d.to_bson()).map_err(convert));
             return Ok(Reply::Documents(stream::iter(documents).boxed()));
         }
-        let mut reply = self.engine.run_command(&self.db, command).map_err(convert)?;
+        let mut reply = self
+            .engine
+            .run_command(&self.db, command)
+            .map_err(convert)?;
         if let Ok(cursor) = reply.get_document_mut("cursor")
             && let Some(bson::Bson::Array(batch)) = cursor.remove("firstBatch")
         {
-            let mut documents: Vec<Document> = batch.into_iter().filter_map(|v| v.as_document().cloned()).collect();
+            let mut documents: Vec<Document> = batch
+                .into_iter()
+                .filter_map(|v| v.as_document().cloned())
+                .collect();
             let mut id = cursor.get_i64("id").unwrap_or(0);
             while id != 0 {
-                let more = self.engine.run_command(&self.db, self.marked(doc! {"getMore": id})).map_err(convert)?;
-                let Ok(cursor) = more.get_document("cursor") else { break };
+                let more = self
+                    .engine
+                    .run_command(&self.db, self.marked(doc! {"getMore": id}))
+                    .map_err(convert)?;
+                let Ok(cursor) = more.get_document("cursor") else {
+                    break;
+                };
                 let batch = cursor.get_array("nextBatch").into_iter().flatten();
                 documents.extend(batch.filter_map(|v| v.as_document().cloned()));
                 id = cursor.get_i64("id").unwrap_or(0);

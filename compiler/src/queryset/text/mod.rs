@@ -19,6 +19,8 @@ mod expr;
 mod function;
 mod literal;
 
+use std::fmt;
+
 use indexmap::IndexMap;
 
 use super::{Expr, Q, Queryset, Statement};
@@ -73,6 +75,18 @@ impl Expr {
         written(None, |w| w.expr(self, Style::Object, Level::Any))
     }
 }
+
+macro_rules! display {
+    ($($ty:ty),*) => {$(
+        /// The canonical text.
+        impl fmt::Display for $ty {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.to_text())
+            }
+        }
+    )*};
+}
+display!(Statement, Queryset, Q, Expr);
 
 /// Writes; once more with qualified names if two models have classes of one name.
 fn written(schema: Option<&Schema>, write: impl Fn(&mut Writer)) -> String {
