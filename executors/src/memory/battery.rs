@@ -101,10 +101,11 @@ pub fn run_with(dir: &Path, runner: &mut dyn Runner) -> std::io::Result<Report> 
     Ok(report)
 }
 
-/// `Ok(Some)`: failed as it should, but with another code.
-type Outcome = Result<Option<(i64, i64)>, String>;
+/// `Ok(Some)`: failed as it should, but with another code (expected, given). `Err` says what differs.
+pub type Outcome = Result<Option<(i64, i64)>, String>;
 
-fn one_line(line: &str, runner: &mut dyn Runner) -> (String, Outcome) {
+/// Runs one case, given as its line. Gives its id, too.
+pub fn one_line(line: &str, runner: &mut dyn Runner) -> (String, Outcome) {
     let json: Json = match serde_json::from_str(line) {
         Ok(json) => json,
         Err(e) => return ("?".into(), Err(e.to_string())),

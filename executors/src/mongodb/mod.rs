@@ -204,14 +204,20 @@ impl Executor for MongoExecutor {
     }
 }
 
+/// The server's refusal in an error of the driver, if it is one.
+#[must_use]
+pub fn command_error(error: &::mongodb::error::Error) -> Option<CommandError> {
+    let ErrorKind::Command(command) = error.kind.as_ref() else {
+        return None;
+    };
+    let mut converted = CommandError::new(command.code, &command.code_name, &command.message);
+    converted.labels = error.labels().iter().cloned().collect();
+    Some(converted)
+}
+
 fn convert(error: ::mongodb::error::Error) -> Error {
-    match error.kind.as_ref() {
-        ErrorKind::Command(command) => {
-            let mut converted =
-                CommandError::new(command.code, &command.code_name, &command.message);
-            converted.labels = error.labels().iter().cloned().collect();
-            Error::Command(converted)
-        }
-        _ => Error::driver(error),
+    match command_error(&error) {
+        Some(refusal) => Error::Command(refusal),
+        None => Error::driver(error),
     }
 }

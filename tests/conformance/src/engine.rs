@@ -1,7 +1,11 @@
 //! The engine battery: single commands with the results that MongoDB gives.
 
+use mqlc_executors::memory::battery::{self, Runner};
+
+use crate::compare;
 use crate::options::Options;
 use crate::suite::{Case, Outcome, Result, Suite, Verdict, lines};
+use crate::target::Target;
 
 /// The cases of a battery.
 pub(crate) fn list(options: &Options) -> Result<Vec<Case>> {
@@ -23,20 +27,40 @@ pub(crate) fn list(options: &Options) -> Result<Vec<Case>> {
 }
 
 /// Runs cases of a battery.
-pub(crate) struct EngineSuite;
+pub(crate) struct EngineSuite {
+    runner: Box<dyn Runner>,
+}
 
 impl EngineSuite {
-    pub(crate) fn new(_options: &Options) -> Result<Self> {
-        Ok(EngineSuite)
+    pub(crate) fn new(options: &Options) -> Result<Self> {
+        Ok(EngineSuite {
+            runner: Target::new(options)?.runner(),
+        })
     }
 }
 
 impl Suite for EngineSuite {
-    fn run(&mut self, _case: &str) -> Verdict {
-        Verdict::new(Outcome::Unsupported, "the embedded engine is not there yet")
+    fn run(&mut self, case: &str) -> Verdict {
+        match battery::one_line(case, self.runner.as_mut()).1 {
+            Ok(None) => Verdict::passed(),
+            Ok(Some((expected, given))) => Verdict::new(
+                Outcome::Passed,
+                format!("fails with code {given}, MongoDB with {expected}"),
+            ),
+            Err(reason) => {
+                let outcome =
+                    if reason.starts_with("failed with") || reason.starts_with("should fail") {
+                        Outcome::WrongError
+                    } else {
+                        Outcome::WrongRows
+                    };
+                Verdict::new(outcome, compare::shorten(&reason))
+            }
+        }
     }
 
     fn show(&mut self, case: &str) -> String {
-        format!("{case}\n")
+        let verdict = self.run(case);
+        format!("{case}\n{}: {}\n", verdict.outcome.name(), verdict.reason)
     }
 }

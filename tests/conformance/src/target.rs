@@ -2,7 +2,10 @@
 
 use std::future::Future;
 
-use mqlc_executors::Executor;
+use bson::Document;
+use mqlc_executors::memory::battery::Runner;
+use mqlc_executors::memory::database::Engine;
+use mqlc_executors::{Executor, MemoryExecutor};
 
 use crate::options::{ExecutorKind, Options};
 use crate::suite::Result;
@@ -39,9 +42,18 @@ impl Target {
     /// An executor of an empty database.
     pub(crate) fn fresh(&self) -> Result<Box<dyn Executor>> {
         match &self.kind {
-            Kind::Memory => memory(),
+            Kind::Memory => Ok(Box::new(MemoryExecutor::new())),
             #[cfg(feature = "mongodb")]
             Kind::Server(server) => server.fresh(),
+        }
+    }
+
+    /// What takes raw commands and gives the server's own replies.
+    pub(crate) fn runner(self) -> Box<dyn Runner> {
+        match self.kind {
+            Kind::Memory => Box::new(Embedded(Engine::new())),
+            #[cfg(feature = "mongodb")]
+            Kind::Server(server) => Box::new(server),
         }
     }
 
@@ -56,13 +68,28 @@ impl Target {
     }
 }
 
-fn memory() -> Result<Box<dyn Executor>> {
-    Err("the embedded engine is not there yet".to_owned())
+/// The embedded engine, a new one for each case.
+struct Embedded(Engine);
+
+impl Runner for Embedded {
+    fn reset(&mut self) {
+        self.0 = Engine::new();
+    }
+
+    fn run(&mut self, command: Document) -> std::result::Result<Document, (i64, String)> {
+        self.0
+            .run_command("battery", command)
+            .map_err(|e| (i64::from(e.code), e.message))
+    }
 }
 
 #[cfg(feature = "mongodb")]
 mod server {
     use std::future::Future;
+
+    use bson::{Document, doc};
+    use mqlc_executors::memory::battery::Runner;
+    use mqlc_executors::mongodb::command_error;
 
     use mqlc_executors::Executor;
     use mqlc_executors::mongodb::MongoExecutor;
@@ -102,6 +129,26 @@ mod server {
 
         pub(super) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
             self.runtime.block_on(future)
+        }
+    }
+
+    impl Runner for Server {
+        fn reset(&mut self) {
+            self.send(doc! {"dropDatabase": 1}).ok();
+        }
+
+        fn run(&mut self, command: Document) -> Result<Document, (i64, String)> {
+            self.send(command)
+        }
+    }
+
+    impl Server {
+        fn send(&self, command: Document) -> Result<Document, (i64, String)> {
+            self.wait(self.executor.database().run_command(command))
+                .map_err(|error| match command_error(&error) {
+                    Some(e) => (i64::from(e.code), e.message),
+                    None => (0, error.to_string()),
+                })
         }
     }
 
