@@ -1,12 +1,77 @@
 //! Geospatial query operators, used by the match language and by `$geoNear`.
-use bson::Bson;
+//!
+//! `shape` reads GeoJSON and legacy coordinates; `sphere` does geometry on the sphere: shapes are seen from the middle
+//! of the query's shape by a gnomonic projection, in which the shortest lines of the sphere are straight, so that
+//! planar predicates are exact there.
+mod shape;
+mod sphere;
 
-use super::error::{Code, EngineError};
-use super::value::ValueRef;
+use bson::Bson;
+use geo::{Geometry, Intersects, Relate};
+
+use super::error::EngineError;
+use super::value::{Value, ValueRef};
+use shape::{Position, Shape};
+use sphere::View;
+
+/// Metres; the earth as MongoDB measures it.
+pub const EARTH_RADIUS: f64 = 6_378_100.0;
 
 /// A compiled geospatial predicate: `$geoWithin`, `$geoIntersects`, `$near`, `$nearSphere`.
 #[derive(Clone, Debug)]
-pub struct Geo {}
+pub struct Geo {
+    test: Test,
+}
+
+#[derive(Clone, Debug)]
+enum Test {
+    /// Inside a shape on the sphere.
+    Within(Region),
+    /// Has a point in common with a shape on the sphere.
+    Intersects(Region),
+    /// Inside a flat shape (`$box`, `$polygon`).
+    Flat(Box<Geometry>),
+    /// Inside a circle, on the plane.
+    Center(Position, f64),
+    /// Inside a circle on the sphere; the radius is in radians.
+    CenterSphere(Position, f64),
+    Near(Near),
+}
+
+/// A shape seen from its own middle.
+#[derive(Clone, Debug)]
+struct Region {
+    view: View,
+    projected: Option<Box<Geometry>>,
+}
+
+impl Region {
+    fn new(shape: &Shape) -> Self {
+        let view = View::of(shape);
+        let projected = view.project(shape).map(Box::new);
+        Self { view, projected }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Near {
+    from: Position,
+    scale: Scale,
+    least: f64,
+    most: f64,
+}
+
+/// How distances are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scale {
+    Plane,
+    Radians,
+    Metres,
+}
+
+fn bad(message: impl Into<String>) -> EngineError {
+    EngineError::bad_value(message)
+}
 
 impl Geo {
     /// Compiles one operator (its name with `$`) and its argument. `siblings` are the other operators beside it
@@ -14,25 +79,217 @@ impl Geo {
     ///
     /// # Errors
     /// `BadValue` for a malformed shape.
-    pub fn compile(op: &str, _arg: &Bson, _siblings: &bson::Document) -> Result<Self, EngineError> {
-        Err(EngineError::new(
-            Code::BadValue,
-            format!("{op} is not supported"),
-        ))
+    pub fn compile(op: &str, arg: &Bson, siblings: &bson::Document) -> Result<Self, EngineError> {
+        let test = match op {
+            "$geoWithin" | "$within" => within(arg)?,
+            "$geoIntersects" => Test::Intersects(Region::new(&geometry_argument(op, arg)?)),
+            "$near" | "$nearSphere" | "$geoNear" => Test::Near(near(op, arg, siblings)?),
+            _ => return Err(bad(format!("unknown geo specifier: {op}"))),
+        };
+        Ok(Self { test })
     }
 
     /// Whether the value at the path (a GeoJSON object, a legacy pair, or an array of such) satisfies the predicate.
-    pub fn matches(&self, _value: ValueRef<'_>) -> bool {
-        false
+    pub fn matches(&self, value: ValueRef<'_>) -> bool {
+        shape::each(value, &mut |shape| self.holds(shape))
+    }
+
+    fn holds(&self, shape: &Shape) -> bool {
+        match &self.test {
+            Test::Within(region) => match (&region.projected, region.view.project(shape)) {
+                (Some(outer), Some(inner)) => inner.relate(&**outer).is_coveredby(),
+                _ => false,
+            },
+            Test::Intersects(region) => {
+                match (&region.projected, region.view.project(shape)) {
+                    (Some(a), Some(b)) => a.intersects(&b),
+                    // Beyond the horizon nothing of it can be near.
+                    _ => false,
+                }
+            }
+            Test::Flat(outer) => shape
+                .positions()
+                .iter()
+                .all(|p| outer.intersects(&geo::Point::from(*p))),
+            Test::Center(center, radius) => shape
+                .positions()
+                .iter()
+                .all(|p| plane_distance(*center, *p) <= *radius),
+            Test::CenterSphere(center, radius) => shape
+                .positions()
+                .iter()
+                .all(|p| sphere::angle(*center, *p) <= *radius),
+            Test::Near(near) => near
+                .to(shape)
+                .is_some_and(|d| d >= near.least && d <= near.most),
+        }
     }
 
     /// For `$near`: the distance to the value, to sort by; `None` when the value is no point or the operator is another.
-    pub fn distance(&self, _value: ValueRef<'_>) -> Option<f64> {
-        None
+    pub fn distance(&self, value: ValueRef<'_>) -> Option<f64> {
+        let Test::Near(near) = &self.test else {
+            return None;
+        };
+        let mut nearest: Option<f64> = None;
+        shape::each(value, &mut |shape| {
+            if let Some(d) = near.to(shape) {
+                nearest = Some(nearest.map_or(d, |old| old.min(d)));
+            }
+            false
+        });
+        nearest
     }
 
     /// Whether the operator sorts by distance.
     pub fn sorts(&self) -> bool {
-        false
+        matches!(self.test, Test::Near(_))
     }
 }
+
+impl Near {
+    fn to(&self, shape: &Shape) -> Option<f64> {
+        Some(match self.scale {
+            Scale::Plane => match shape {
+                Shape::Point(p) => plane_distance(self.from, *p),
+                _ => return None,
+            },
+            Scale::Radians => sphere::distance(self.from, shape),
+            Scale::Metres => sphere::distance(self.from, shape) * EARTH_RADIUS,
+        })
+    }
+}
+
+fn plane_distance(a: Position, b: Position) -> f64 {
+    (a.x - b.x).hypot(a.y - b.y)
+}
+
+fn geometry_argument(op: &str, arg: &Bson) -> Result<Shape, EngineError> {
+    let geometry = match arg {
+        Bson::Document(d) => match d.get("$geometry") {
+            Some(g) => g,
+            None => {
+                return Err(bad(format!(
+                    "{op} not supported with provided geometry: {d}"
+                )));
+            }
+        },
+        _ => return Err(bad(format!("{op} expects a document"))),
+    };
+    shape::geojson(Value::from_bson(geometry).view())
+        .map_err(bad)?
+        .ok_or_else(|| bad(format!("unknown geo specifier: {geometry}")))
+}
+
+fn within(arg: &Bson) -> Result<Test, EngineError> {
+    let Bson::Document(d) = arg else {
+        return Err(bad("$geoWithin expects a document"));
+    };
+    let Some((name, spec)) = d.iter().next() else {
+        return Err(bad("$geoWithin expects a shape"));
+    };
+    let value = Value::from_bson(spec);
+    match name.as_str() {
+        "$geometry" => {
+            let shape = geometry_argument("$geoWithin", arg)?;
+            if !matches!(shape, Shape::Polygons(_)) {
+                return Err(bad(format!(
+                    "$geoWithin not supported with provided geometry: {d}"
+                )));
+            }
+            Ok(Test::Within(Region::new(&shape)))
+        }
+        "$box" => {
+            let corners = shape::pairs(value.view()).filter(|p| p.len() == 2);
+            match corners.as_deref() {
+                Some([a, b]) => Ok(Test::Flat(Box::new(Geometry::Rect(geo::Rect::new(*a, *b))))),
+                _ => Err(bad("Point must be an array or object; $box needs two")),
+            }
+        }
+        "$polygon" => {
+            let points = shape::pairs(value.view())
+                .filter(|p| p.len() >= 3)
+                .ok_or_else(|| bad("Polygon must have at least 3 points"))?;
+            let polygon = geo::Polygon::new(geo::LineString::from(points), Vec::new());
+            Ok(Test::Flat(Box::new(Geometry::Polygon(polygon))))
+        }
+        "$center" | "$centerSphere" => {
+            let (center, radius) =
+                circle(&value).ok_or_else(|| bad(format!("{name} needs a point and a radius")))?;
+            if radius < 0.0 || radius.is_nan() {
+                return Err(bad("radius must be a non-negative number"));
+            }
+            Ok(if name == "$center" {
+                Test::Center(center, radius)
+            } else {
+                shape::check_range(center).map_err(bad)?;
+                Test::CenterSphere(center, radius)
+            })
+        }
+        _ => Err(bad(format!("unknown geo specifier: {name}"))),
+    }
+}
+
+fn circle(v: &Value) -> Option<(Position, f64)> {
+    let items = v.as_array()?;
+    let center = shape::pair(items.view().get(0))?;
+    let radius = items.get(1);
+    (items.len() == 2 && radius.is_number()).then_some(())?;
+    Some((center, radius.as_f64()?))
+}
+
+fn near(op: &str, arg: &Bson, siblings: &bson::Document) -> Result<Near, EngineError> {
+    let value = Value::from_bson(arg);
+    let (from, scale, inner) = match arg {
+        Bson::Document(d) if d.contains_key("$geometry") => {
+            let shape = geometry_argument(op, arg)?;
+            let Shape::Point(p) = shape else {
+                return Err(bad("invalid point in geo near query $geometry argument"));
+            };
+            (p, Scale::Metres, Some(d))
+        }
+        Bson::Document(d) if d.contains_key("type") => match shape::geojson(value.view()) {
+            Ok(Some(Shape::Point(p))) => (p, Scale::Metres, None),
+            _ => return Err(bad(format!("invalid point in geo near query: {d}"))),
+        },
+        _ => {
+            let p = shape::pair(value.view())
+                .ok_or_else(|| bad("invalid argument in geo near query"))?;
+            let scale = if op == "$nearSphere" {
+                Scale::Radians
+            } else {
+                Scale::Plane
+            };
+            // Legacy form: [x, y, maxDistance].
+            (p, scale, None)
+        }
+    };
+    if scale != Scale::Plane {
+        shape::check_range(from).map_err(bad)?;
+    }
+    let limit = |name: &str| -> Result<Option<f64>, EngineError> {
+        let spec = inner
+            .and_then(|d| d.get(name))
+            .or_else(|| siblings.get(name));
+        match spec.map(Value::from_bson) {
+            None => Ok(None),
+            Some(v) if v.is_number() => match v.as_f64() {
+                Some(x) if x >= 0.0 => Ok(Some(x)),
+                _ => Err(bad(format!("{name} must be non-negative"))),
+            },
+            Some(_) => Err(bad(format!("{name} must be a number"))),
+        }
+    };
+    let third = match &value {
+        Value::Array(a) if a.len() > 2 => a.get(2).as_f64(),
+        _ => None,
+    };
+    Ok(Near {
+        from,
+        scale,
+        least: limit("$minDistance")?.unwrap_or(0.0),
+        most: limit("$maxDistance")?.or(third).unwrap_or(f64::INFINITY),
+    })
+}
+
+#[cfg(test)]
+mod tests;
