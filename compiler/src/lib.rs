@@ -12,6 +12,7 @@
 pub mod bind;
 pub mod builder;
 mod compiler;
+mod diagnostic;
 mod error;
 pub mod functions;
 pub mod lower;
@@ -24,6 +25,7 @@ pub mod schema;
 pub mod shape;
 pub mod storage;
 pub mod target;
+pub mod text;
 pub mod trace;
 
 #[cfg(test)]

@@ -1,0 +1,940 @@
+//! The methods of querysets and managers that give querysets.
+
+use indexmap::IndexMap;
+
+use super::Evaluator;
+use super::args::{Args, required};
+use super::node::At;
+use super::queryset::Rows;
+use super::value::{Py, Zone, integer, refuse, string, type_error, value_error};
+use crate::diagnostic::closest;
+use crate::error::{Code, Error, Result, Span};
+use crate::queryset::{Call, Direction, Expr, Hint, OrderTerm, Prefetch, Q, Value, ValuesFields};
+
+/// Methods that give querysets, and those that end them.
+const METHODS: &[&str] = &[
+    "aggregate",
+    "alias",
+    "all",
+    "annotate",
+    "bulk_create",
+    "complex_filter",
+    "contains",
+    "count",
+    "create",
+    "dates",
+    "datetimes",
+    "defer",
+    "delete",
+    "difference",
+    "distinct",
+    "earliest",
+    "exclude",
+    "exists",
+    "explain",
+    "filter",
+    "first",
+    "get",
+    "get_or_create",
+    "in_bulk",
+    "intersection",
+    "iterator",
+    "last",
+    "latest",
+    "none",
+    "only",
+    "order_by",
+    "prefetch_related",
+    "raw_aggregate",
+    "reverse",
+    "select_for_update",
+    "select_related",
+    "union",
+    "update",
+    "update_or_create",
+    "using",
+    "values",
+    "values_list",
+];
+
+impl Evaluator<'_> {
+    /// Calls a method of a queryset or manager.
+    pub(super) fn rows_method(&mut self, rows: Rows, name: &str, mut args: Args) -> Result<Py> {
+        if let Some(result) = self.own_method(&rows, name, &mut args)? {
+            return Ok(result);
+        }
+        // The asynchronous names do the same.
+        let name = match name.strip_prefix('a') {
+            Some(rest) if !METHODS.contains(&name) && METHODS.contains(&rest) => rest,
+            _ => name,
+        };
+        let rows = match self.conditions_method(rows, name, args)? {
+            Ok(rows) => return Ok(Py::Rows(Box::new(rows))),
+            Err((rows, rest)) => {
+                args = rest;
+                rows
+            }
+        };
+        let rows = match name {
+            "annotate" | "alias" => self.annotate(rows, name, args)?,
+            "values" => self.values(rows, args)?,
+            "values_list" => self.values_list(rows, args)?,
+            "order_by" => self.order_by(rows, args)?,
+            "reverse" => {
+                args.finish(name)?;
+                rows.with(Call::Reverse)
+            }
+            "distinct" => {
+                let fields = strings(args.only_positional(name)?)?;
+                let mut rows = rows.with(Call::Distinct(fields.clone()));
+                rows.facts.distinct_on = !fields.is_empty();
+                rows
+            }
+            "dates" | "datetimes" => self.dates(rows, name, args)?,
+            "none" => {
+                args.finish(name)?;
+                let mut rows = rows.with(Call::None);
+                rows.facts.empty = true;
+                rows
+            }
+            "select_related" => {
+                let values = args.only_positional(name)?;
+                let fields = match values.as_slice() {
+                    [(value, _)] if value.is_none() => None,
+                    _ => Some(strings(values)?),
+                };
+                rows.with(Call::SelectRelated(fields))
+            }
+            "prefetch_related" => self.prefetch_related(rows, args)?,
+            "defer" => {
+                let values = args.only_positional(name)?;
+                let fields = match values.as_slice() {
+                    [(value, _)] if value.is_none() => None,
+                    _ => Some(strings(values)?),
+                };
+                rows.with(Call::Defer(fields))
+            }
+            "only" => {
+                let values = args.only_positional(name)?;
+                if values.iter().any(|(v, _)| v.is_none()) {
+                    return Err(type_error("Cannot pass None as an argument to only()."));
+                }
+                rows.with(Call::Only(strings(values)?))
+            }
+            "union" | "intersection" | "difference" => self.combinator(rows, name, args)?,
+            "using" | "db_manager" => {
+                let [alias] = args.bind(name, ["alias"])?;
+                let alias = required(alias, name, "alias")?;
+                rows.with(Call::Using(string(&alias, "the alias")?))
+            }
+            "select_for_update" => select_for_update(rows, args)?,
+            "raw_aggregate" => {
+                let [pipeline, _, _] = args.bind(name, ["raw_query", "translations", "using"])?;
+                let pipeline = self.literal(&required(pipeline, name, "raw_query")?)?;
+                rows.with(Call::Raw(super::write::stages(&pipeline)?))
+            }
+            "hint" => self.hint(rows, args)?,
+            "as_manager" | "get_queryset" => {
+                args.finish(name)?;
+                rows
+            }
+            "extra" | "raw" => {
+                return Err(Error::unsupported(
+                    format!("{name}()"),
+                    "raw SQL has no meaning for MongoDB",
+                )
+                .with_hint(if name == "raw" {
+                    "use raw_aggregate()"
+                } else {
+                    "use annotate() and filter()"
+                }));
+            }
+            _ => return self.terminal(rows, name, args),
+        };
+        Ok(Py::Rows(Box::new(rows)))
+    }
+
+    /// `filter()` and its siblings, and `all()`; gives back what it does not know.
+    #[allow(clippy::type_complexity)] // the arguments travel back where the method is another
+    fn conditions_method(
+        &mut self,
+        rows: Rows,
+        name: &str,
+        args: Args,
+    ) -> Result<std::result::Result<Rows, (Rows, Args)>> {
+        Ok(Ok(match name {
+            "all" => {
+                args.finish(name)?;
+                if rows.manager {
+                    let mut rows = rows;
+                    rows.manager = false;
+                    rows.related = None;
+                    rows
+                } else {
+                    rows.chain()
+                }
+            }
+            "filter" | "exclude" => {
+                let node = self.conditions(args)?;
+                if node.children.is_empty() {
+                    rows.chain()
+                } else {
+                    let q = node.into_q();
+                    rows.with_condition(if name == "filter" {
+                        Call::Filter(q)
+                    } else {
+                        Call::Exclude(q)
+                    })
+                }
+            }
+            "complex_filter" => {
+                let [condition] = args.bind(name, ["filter_obj"])?;
+                match required(condition, name, "filter_obj")? {
+                    Py::Q(q) => rows.with_condition(Call::Filter(q.into_q())),
+                    Py::Dict(entries) => {
+                        let mut args = Args::default();
+                        for (key, value) in entries {
+                            args.keywords.push(super::args::Keyword {
+                                name: string(&key, "a lookup")?,
+                                value,
+                                span: Span { start: 0, end: 0 },
+                            });
+                        }
+                        let q = self.conditions(args)?.into_q();
+                        rows.with_condition(Call::Filter(q))
+                    }
+                    other => {
+                        return Err(type_error(format!(
+                            "complex_filter() takes a Q object or a dict, not {}",
+                            other.describe()
+                        )));
+                    }
+                }
+            }
+            _ => return Ok(Err((rows, args))),
+        }))
+    }
+
+    /// Named expressions of `annotate()`, `alias()` and `aggregate()`; positional ones get Django's names.
+    pub(super) fn annotations(
+        &self,
+        method: &str,
+        args: Args,
+    ) -> Result<(IndexMap<String, Expr>, IndexMap<String, Expr>)> {
+        let mut positional = IndexMap::new();
+        for (value, span) in args.positional {
+            let expr = self.annotation(method, value).at(span)?;
+            let alias = match default_alias(&expr) {
+                Alias::Name(alias) => alias,
+                _ => {
+                    let what = if method == "aggregate" {
+                        "aggregates"
+                    } else {
+                        "annotations"
+                    };
+                    return Err(type_error(format!("Complex {what} require an alias"))
+                        .with_span(span)
+                        .with_hint(format!("name it: {method}(name=...)")));
+                }
+            };
+            if method != "aggregate" && args.keywords.iter().any(|k| k.name == alias) {
+                return Err(value_error(format!(
+                    "The named annotation '{alias}' conflicts with the default name for another annotation."
+                ))
+                .with_span(span));
+            }
+            positional.insert(alias, expr);
+        }
+        let mut named = IndexMap::new();
+        for keyword in args.keywords {
+            let expr = self.annotation(method, keyword.value).at(keyword.span)?;
+            named.insert(keyword.name, expr);
+        }
+        Ok((positional, named))
+    }
+
+    fn annotation(&self, method: &str, value: Py) -> Result<Expr> {
+        match value {
+            value @ (Py::Expr(_) | Py::Q(_) | Py::Rows(_)) => self.value_expr(value),
+            other => {
+                let shown = super::python::text_of(&other).unwrap_or_else(|_| other.describe());
+                let error = type_error(format!(
+                    "QuerySet.{method}() received non-expression(s): {shown}."
+                ));
+                Err(match other.as_str() {
+                    Some(text) => error.with_hint(format!(
+                        "write F(\"{text}\") for the field, Value(\"{text}\") for the text"
+                    )),
+                    None => error.with_hint("wrap literals in Value(...)"),
+                })
+            }
+        }
+    }
+
+    fn annotate(&mut self, rows: Rows, name: &str, args: Args) -> Result<Rows> {
+        let (mut all, named) = self.annotations("annotate", args)?;
+        all.extend(named);
+        if all.is_empty() {
+            return Ok(rows.chain());
+        }
+        let mut rows = rows;
+        note_aggregates(&mut rows, &all);
+        Ok(rows.with(if name == "annotate" {
+            Call::Annotate(all)
+        } else {
+            Call::Alias(all)
+        }))
+    }
+
+    fn values(&mut self, rows: Rows, args: Args) -> Result<Rows> {
+        let mut fields = Vec::new();
+        let mut exprs = IndexMap::new();
+        let mut counter = 1;
+        for (value, span) in args.positional {
+            match value {
+                Py::Value(Value::Str(name)) => fields.push(name),
+                value @ (Py::Expr(_) | Py::Q(_)) => {
+                    let expr = self.value_expr(value)?;
+                    let name = positional_name(&expr, &fields, &mut counter).at(span)?;
+                    fields.push(name.clone());
+                    exprs.insert(name, expr);
+                }
+                other => {
+                    return Err(type_error(format!(
+                        "values() takes names, not {}",
+                        other.describe()
+                    ))
+                    .with_span(span));
+                }
+            }
+        }
+        for keyword in args.keywords {
+            let expr = self
+                .annotation("annotate", keyword.value)
+                .at(keyword.span)?;
+            exprs.insert(keyword.name, expr);
+        }
+        let mut rows = rows;
+        note_aggregates(&mut rows, &exprs);
+        let mut rows = rows.with(Call::Values(ValuesFields { fields, exprs }));
+        rows.facts.values = true;
+        Ok(rows)
+    }
+
+    fn values_list(&mut self, rows: Rows, mut args: Args) -> Result<Rows> {
+        let mut flag = |name: &str| args.take(name).is_some_and(|v| v.truth() == Some(true));
+        let (flat, named) = (flag("flat"), flag("named"));
+        if flat && named {
+            return Err(type_error("'flat' and 'named' can't be used together."));
+        }
+        let given = args.only_positional("values_list")?;
+        if flat && given.len() > 1 {
+            return Err(type_error(
+                "'flat' is not valid when values_list is called with more than one field.",
+            ));
+        }
+        // Names are made as Django makes them: a counter makes them unique among those given and made so far.
+        let mut taken: Vec<String> = given
+            .iter()
+            .filter_map(|(v, _)| v.as_str().map(str::to_owned))
+            .collect();
+        let mut seen: Vec<String> = Vec::new();
+        let mut fields = Vec::new();
+        let mut exprs = IndexMap::new();
+        let mut counter = 1;
+        for (value, span) in given {
+            match value {
+                Py::Value(Value::Str(name)) if !seen.contains(&name) => {
+                    seen.push(name.clone());
+                    fields.push(name);
+                }
+                Py::Value(Value::Str(name)) => {
+                    let made = numbered(&name, &taken, &mut counter);
+                    exprs.insert(made.clone(), Expr::F(name));
+                    taken.push(made.clone());
+                    seen.push(made.clone());
+                    fields.push(made);
+                }
+                value @ (Py::Expr(_) | Py::Q(_)) => {
+                    let expr = self.value_expr(value)?;
+                    let name = positional_name(&expr, &taken, &mut counter).at(span)?;
+                    taken.push(name.clone());
+                    seen.push(name.clone());
+                    fields.push(name.clone());
+                    exprs.insert(name, expr);
+                }
+                other => {
+                    return Err(type_error(format!(
+                        "values_list() takes names and expressions, not {}",
+                        other.describe()
+                    ))
+                    .with_span(span));
+                }
+            }
+        }
+        let mut rows = rows;
+        note_aggregates(&mut rows, &exprs);
+        let mut rows = rows.with(Call::ValuesList {
+            fields: ValuesFields { fields, exprs },
+            flat,
+            named,
+        });
+        rows.facts.values = true;
+        Ok(rows)
+    }
+
+    fn order_by(&mut self, rows: Rows, args: Args) -> Result<Rows> {
+        let mut terms: Vec<OrderTerm> = Vec::new();
+        for (value, span) in args.only_positional("order_by")? {
+            terms.push(self.order_term(value).at(span)?);
+        }
+        let ordered = !terms.is_empty();
+        let mut rows = rows.with(Call::OrderBy(terms));
+        rows.facts.ordered = ordered;
+        rows.facts.unordered = !ordered;
+        Ok(rows)
+    }
+
+    fn dates(&mut self, rows: Rows, name: &str, args: Args) -> Result<Rows> {
+        let [field, kind, order, tz] =
+            args.bind(name, ["field_name", "kind", "order", "tzinfo"])?;
+        let field = string(&required(field, name, "field_name")?, "the field")?;
+        let kind = string(&required(kind, name, "kind")?, "kind")?;
+        let kinds: &[&str] = if name == "dates" {
+            &["year", "month", "week", "day"]
+        } else {
+            &["year", "month", "week", "day", "hour", "minute", "second"]
+        };
+        if !kinds.contains(&kind.as_str()) {
+            return Err(value_error(format!(
+                "'kind' must be one of {}.",
+                quoted(kinds)
+            )));
+        }
+        let order = match order.as_ref().map(|o| o.as_str()) {
+            None => Direction::Asc,
+            Some(Some("ASC")) => Direction::Asc,
+            Some(Some("DESC")) => Direction::Desc,
+            _ => return Err(value_error("'order' must be either 'ASC' or 'DESC'.")),
+        };
+        let call = if name == "dates" {
+            if tz.is_some() {
+                return Err(type_error(
+                    "dates() got an unexpected keyword argument 'tzinfo'",
+                ));
+            }
+            Call::Dates { field, kind, order }
+        } else {
+            let tz = match tz {
+                None => None,
+                Some(value) if value.is_none() => None,
+                Some(Py::Zone(zone)) => Some(Zone::text(&zone)),
+                Some(other) => {
+                    return Err(type_error(format!(
+                        "tzinfo must be a time zone, not {}",
+                        other.describe()
+                    )));
+                }
+            };
+            Call::Datetimes {
+                field,
+                kind,
+                order,
+                tz,
+            }
+        };
+        let mut rows = rows.with(call);
+        rows.facts.values = true;
+        rows.facts.ordered = true;
+        Ok(rows)
+    }
+
+    fn prefetch_related(&mut self, rows: Rows, args: Args) -> Result<Rows> {
+        let values = args.only_positional("prefetch_related")?;
+        if matches!(values.as_slice(), [(value, _)] if value.is_none()) {
+            return Ok(rows.with(Call::PrefetchRelated(None)));
+        }
+        let mut lookups = Vec::with_capacity(values.len());
+        for (value, span) in values {
+            lookups.push(match value {
+                Py::Value(Value::Str(lookup)) => Prefetch {
+                    lookup,
+                    queryset: None,
+                    to_attr: None,
+                },
+                Py::Prefetch(prefetch) => *prefetch,
+                other => {
+                    return Err(type_error(format!(
+                        "prefetch_related() takes names and Prefetch objects, not {}",
+                        other.describe()
+                    ))
+                    .with_span(span));
+                }
+            });
+        }
+        Ok(rows.with(Call::PrefetchRelated(Some(lookups))))
+    }
+
+    /// `union()` and its siblings; empty querysets vanish as in Django.
+    fn combinator(&mut self, rows: Rows, name: &str, mut args: Args) -> Result<Rows> {
+        let all = name == "union" && args.take("all").is_some_and(|v| v.truth() == Some(true));
+        let mut others = Vec::new();
+        for (value, span) in args.only_positional(name)? {
+            match value {
+                Py::Rows(rows) => others.push(*rows),
+                other => {
+                    return Err(type_error(format!(
+                        "{name}() takes querysets, not {}",
+                        other.describe()
+                    ))
+                    .with_span(span));
+                }
+            }
+        }
+        let mut rows = rows;
+        match name {
+            "union" if rows.facts.empty => {
+                others.retain(|o| !o.facts.empty);
+                if others.is_empty() {
+                    return Ok(rows.chain());
+                }
+                rows = others.remove(0);
+                if others.is_empty() {
+                    return Ok(rows.chain());
+                }
+            }
+            "intersection" => {
+                if rows.facts.empty {
+                    return Ok(rows.chain());
+                }
+                if let Some(empty) = others.iter().find(|o| o.facts.empty) {
+                    return Ok(empty.clone().chain());
+                }
+            }
+            "difference" if rows.facts.empty => return Ok(rows.chain()),
+            _ => {}
+        }
+        let others = others.iter().map(Rows::queryset).collect();
+        let mut rows = rows.with(match name {
+            "union" => Call::Union { all, others },
+            "intersection" => Call::Intersection(others),
+            _ => Call::Difference(others),
+        });
+        rows.facts.combined = true;
+        rows.facts.ordered = false;
+        rows.facts.unordered = true;
+        rows.facts.sliced = false;
+        Ok(rows)
+    }
+
+    fn hint(&mut self, rows: Rows, args: Args) -> Result<Rows> {
+        let [index, comment, collation, time, disk] = args.bind(
+            "hint",
+            [
+                "index",
+                "comment",
+                "collation",
+                "max_time_ms",
+                "allow_disk_use",
+            ],
+        )?;
+        let bson = |value: Option<Py>| -> Result<Option<bson::Bson>> {
+            match value {
+                None => Ok(None),
+                Some(value) if value.is_none() => Ok(None),
+                Some(value) => super::write::bson(&self.literal(&value)?).map(Some),
+            }
+        };
+        let collation = match bson(collation)? {
+            None => None,
+            Some(bson::Bson::Document(document)) => Some(document),
+            Some(_) => return Err(type_error("collation must be a dict")),
+        };
+        let max_time_ms = match time {
+            None => None,
+            Some(value) => Some(
+                u64::try_from(integer(&value, "max_time_ms")?)
+                    .map_err(|_| value_error("max_time_ms must not be negative"))?,
+            ),
+        };
+        Ok(rows.with(Call::Hint(Hint {
+            index: bson(index)?,
+            comment: bson(comment)?,
+            collation,
+            max_time_ms,
+            allow_disk_use: disk.and_then(|v| v.truth()),
+        })))
+    }
+
+    /// `value[index]`.
+    pub(super) fn item(&mut self, value: Py, index: Py) -> Result<Py> {
+        match value {
+            Py::Rows(rows) => {
+                if rows.manager {
+                    return Err(type_error("'Manager' object is not subscriptable")
+                        .with_hint("call all() first"));
+                }
+                let at = match &index {
+                    Py::Value(Value::Int(i)) => *i,
+                    other => {
+                        return Err(type_error(format!(
+                            "QuerySet indices must be integers or slices, not {}.",
+                            other.describe()
+                        )));
+                    }
+                };
+                let at = u64::try_from(at)
+                    .ok()
+                    .filter(|at| *at < u64::from(u32::MAX))
+                    .ok_or_else(|| value_error("Negative indexing is not supported."))?;
+                let rows = slice_rows(*rows, Some(at), Some(at + 1));
+                Ok(self.done(&rows, crate::queryset::Do::Rows))
+            }
+            Py::Expr(expr) => {
+                let at = integer(&index, "the index")?;
+                let start = u64::try_from(at)
+                    .map_err(|_| value_error("Negative indexing is not supported."))?;
+                slice_expr(*expr, start, Some(start.saturating_add(1)))
+            }
+            Py::Dict(entries) => entries
+                .into_iter()
+                .find(|(key, _)| *key == index)
+                .map(|(_, value)| value)
+                .ok_or_else(|| refuse(Code::Python, "the dict has no such key")),
+            Py::List(_) | Py::Tuple(_) => {
+                let items = value.items().unwrap_or_default();
+                let at = position(integer(&index, "the index")?, items.len());
+                at.and_then(|at| items.get(at).cloned())
+                    .ok_or_else(|| refuse(Code::Python, "the index is out of range"))
+            }
+            Py::Value(Value::Str(text)) => {
+                let chars: Vec<char> = text.chars().collect();
+                let at = position(integer(&index, "the index")?, chars.len());
+                at.and_then(|at| chars.get(at))
+                    .map(|c| Py::str(c.to_string()))
+                    .ok_or_else(|| refuse(Code::Python, "the index is out of range"))
+            }
+            Py::Done(_) => Err(super::tree::runtime("[]")),
+            // Generic classes: models.ForeignKey["Author"].
+            class @ (Py::Builtin(_) | Py::Class(_)) => Ok(class),
+            other => Err(type_error(format!("{} has no elements", other.describe()))),
+        }
+    }
+
+    /// `value[start:stop:step]`.
+    pub(super) fn slice(
+        &mut self,
+        value: Py,
+        start: Option<Py>,
+        stop: Option<Py>,
+        step: Option<Py>,
+    ) -> Result<Py> {
+        let bound = |value: &Option<Py>| -> Result<Option<i64>> {
+            match value {
+                None => Ok(None),
+                Some(value) => integer(value, "the bound of a slice").map(Some),
+            }
+        };
+        let (start, stop) = (bound(&start)?, bound(&stop)?);
+        let unsigned = |bound: Option<i64>| -> Result<Option<u64>> {
+            bound
+                .map(|b| {
+                    u64::try_from(b).map_err(|_| value_error("Negative indexing is not supported."))
+                })
+                .transpose()
+        };
+        match value {
+            Py::Rows(rows) => {
+                if rows.manager {
+                    return Err(type_error("'Manager' object is not subscriptable")
+                        .with_hint("call all() first"));
+                }
+                let (start, stop) = (unsigned(start)?, unsigned(stop)?);
+                if step.is_some() {
+                    return Err(refuse(
+                        Code::Unsupported,
+                        "a slice with a step reads the rows and is no queryset",
+                    ));
+                }
+                Ok(Py::Rows(Box::new(slice_rows(*rows, start, stop))))
+            }
+            Py::Expr(expr) => {
+                if step.is_some() {
+                    return Err(value_error("Step argument is not supported."));
+                }
+                let (start, stop) = (unsigned(start)?.unwrap_or(0), unsigned(stop)?);
+                if stop.is_some_and(|stop| stop < start) {
+                    return Err(value_error("Slice stop must be greater than slice start."));
+                }
+                slice_expr(*expr, start, stop)
+            }
+            Py::List(_) | Py::Tuple(_) | Py::Value(Value::Str(_)) if step.is_none() => {
+                let cut = |length: usize| {
+                    let clamp = |bound: Option<i64>, default: usize| match bound {
+                        None => default,
+                        Some(b) if b < 0 => length.saturating_sub(
+                            usize::try_from(b.unsigned_abs()).unwrap_or(usize::MAX),
+                        ),
+                        Some(b) => usize::try_from(b).unwrap_or(usize::MAX).min(length),
+                    };
+                    let (from, to) = (clamp(start, 0), clamp(stop, length));
+                    (from, to.saturating_sub(from))
+                };
+                Ok(match value {
+                    Py::List(items) => {
+                        let (skip, take) = cut(items.len());
+                        Py::List(items.into_iter().skip(skip).take(take).collect())
+                    }
+                    Py::Tuple(items) => {
+                        let (skip, take) = cut(items.len());
+                        Py::Tuple(items.into_iter().skip(skip).take(take).collect())
+                    }
+                    other => {
+                        let text = other.as_str().unwrap_or_default();
+                        let (skip, take) = cut(text.chars().count());
+                        Py::str(text.chars().skip(skip).take(take).collect::<String>())
+                    }
+                })
+            }
+            other => Err(type_error(format!(
+                "{} cannot be sliced here",
+                other.describe()
+            ))),
+        }
+    }
+
+    /// Whether Django calls a queryset ordered (`QuerySet.ordered`).
+    pub(super) fn is_ordered(&self, rows: &Rows) -> bool {
+        let facts = &rows.facts;
+        if facts.empty || facts.ordered {
+            return true;
+        }
+        !facts.unordered
+            && !facts.grouped
+            && self
+                .schema()
+                .and_then(|s| s.model(rows.model))
+                .is_ok_and(|m| !m.ordering.is_empty())
+    }
+
+    /// The error for a method that does not exist.
+    pub(super) fn no_method(&self, rows: &Rows, name: &str) -> Error {
+        let of = if rows.manager { "Manager" } else { "QuerySet" };
+        let error = super::tree::no_attribute(&format!("'{of}' object"), name);
+        let own = self.own_methods(rows);
+        let choices = METHODS
+            .iter()
+            .copied()
+            .chain(own.iter().map(String::as_str));
+        match closest(name, choices) {
+            Some(choice) => error.with_hint(format!("did you mean '{choice}'?")),
+            None => {
+                error.with_hint("methods of the project's own managers are read from models.py")
+            }
+        }
+    }
+}
+
+/// `[start:stop]` of a queryset.
+pub(super) fn slice_rows(rows: Rows, start: Option<u64>, stop: Option<u64>) -> Rows {
+    if start.is_none() && stop.is_none() {
+        return rows.chain();
+    }
+    let mut rows = rows.with(Call::Slice { start, stop });
+    rows.facts.sliced = true;
+    rows
+}
+
+fn slice_expr(expr: Expr, start: u64, stop: Option<u64>) -> Result<Py> {
+    match expr {
+        Expr::F(_) => Ok(Py::expr(Expr::Slice {
+            expr: Box::new(expr),
+            start,
+            stop,
+        })),
+        _ => Err(type_error("only F() objects can be sliced").with_hint("use Substr() for text")),
+    }
+}
+
+fn position(index: i64, length: usize) -> Option<usize> {
+    if index < 0 {
+        length.checked_sub(usize::try_from(index.unsigned_abs()).ok()?)
+    } else {
+        usize::try_from(index).ok()
+    }
+}
+
+/// Django's name of an expression without one.
+pub(super) enum Alias {
+    Name(String),
+    /// It is too complex to have one: `TypeError`.
+    Complex,
+    /// Its class knows none: `AttributeError`.
+    Unknown,
+}
+
+/// `default_alias` (Django: `Aggregate.default_alias`; others have none).
+pub(super) fn default_alias(expr: &Expr) -> Alias {
+    let Expr::Aggregate(aggregate) = expr else {
+        return Alias::Unknown;
+    };
+    // PostgreSQL's own aggregates have no name.
+    let named = matches!(
+        aggregate.name.as_str(),
+        "Count" | "Sum" | "Avg" | "Min" | "Max" | "StdDev" | "Variance" | "AnyValue"
+    );
+    match aggregate.args.as_slice() {
+        [Expr::F(path)] | [Expr::OuterRef(crate::queryset::OuterRef { path, .. })]
+            if aggregate.filter.is_none() =>
+        {
+            if named {
+                Alias::Name(format!("{path}__{}", aggregate.name.to_lowercase()))
+            } else {
+                Alias::Unknown
+            }
+        }
+        _ => Alias::Complex,
+    }
+}
+
+/// The name of a positional expression in `values_list()`.
+fn positional_name(expr: &Expr, taken: &[String], counter: &mut u32) -> Result<String> {
+    let prefix = match default_alias(expr) {
+        Alias::Name(name) => name,
+        Alias::Complex => return Err(type_error("Complex expressions require an alias")),
+        Alias::Unknown => class_name(expr).to_lowercase(),
+    };
+    Ok(numbered(&prefix, taken, counter))
+}
+
+fn numbered(prefix: &str, taken: &[String], counter: &mut u32) -> String {
+    loop {
+        let name = format!("{prefix}{counter}");
+        if !taken.contains(&name) {
+            return name;
+        }
+        *counter = counter.saturating_add(1);
+    }
+}
+
+/// The class of an expression in Django.
+fn class_name(expr: &Expr) -> &str {
+    match expr {
+        Expr::Value(_) | Expr::Typed { .. } => "Value",
+        Expr::F(_) => "F",
+        Expr::Not(_) => "NegatedExpression",
+        Expr::Slice { .. } => "Sliced",
+        Expr::OuterRef(_) => "OuterRef",
+        Expr::Combined { .. } | Expr::Neg(_) => "CombinedExpression",
+        Expr::Func(func) => &func.name,
+        Expr::Aggregate(aggregate) => &aggregate.name,
+        Expr::Window(_) => "Window",
+        Expr::Case(_) => "Case",
+        Expr::Q(_) => "Q",
+        Expr::Wrap { .. } => "ExpressionWrapper",
+        Expr::Compare { lookup, .. } => lookup,
+        Expr::Transform { text: true, .. } => "KeyTextTransform",
+        Expr::Transform { .. } => "KeyTransform",
+        Expr::Subquery(_) => "Subquery",
+        Expr::ArraySubquery(_) => "ArraySubquery",
+        Expr::Exists(_) => "Exists",
+        _ => "expression",
+    }
+}
+
+/// Notes which annotations hold aggregates: they group the queryset.
+fn note_aggregates(rows: &mut Rows, exprs: &IndexMap<String, Expr>) {
+    for (name, expr) in exprs {
+        if has_aggregate(expr, &rows.facts.aggregates) {
+            rows.facts.grouped = true;
+            if !rows.facts.aggregates.contains(name) {
+                rows.facts.aggregates.push(name.clone());
+            }
+        }
+    }
+}
+
+/// Whether an expression holds an aggregate, or names an annotation that does.
+fn has_aggregate(expr: &Expr, known: &[String]) -> bool {
+    let holds = |e: &Expr| has_aggregate(e, known);
+    match expr {
+        Expr::Aggregate(_) => true,
+        Expr::F(name) => known.contains(name),
+        Expr::List(items) => items.iter().any(holds),
+        Expr::Not(e) | Expr::Neg(e) => holds(e),
+        Expr::Slice { expr, .. } | Expr::Wrap { expr, .. } | Expr::Transform { expr, .. } => {
+            holds(expr)
+        }
+        Expr::Combined { lhs, rhs, .. } | Expr::Compare { lhs, rhs, .. } => {
+            holds(lhs) || holds(rhs)
+        }
+        Expr::Func(func) => func.args.iter().any(holds),
+        Expr::Case(case) => {
+            case.when
+                .iter()
+                .any(|w| holds(&w.then) || q_has_aggregate(&w.condition, known))
+                || case.default.as_deref().is_some_and(holds)
+        }
+        Expr::Q(q) => q_has_aggregate(q, known),
+        _ => false,
+    }
+}
+
+fn q_has_aggregate(q: &Q, known: &[String]) -> bool {
+    match q {
+        Q::And(parts) | Q::Or(parts) | Q::Xor(parts) => {
+            parts.iter().any(|p| q_has_aggregate(p, known))
+        }
+        Q::Not(part) => q_has_aggregate(part, known),
+        Q::Lookup { path, rhs } => {
+            known.iter().any(|k| {
+                path.strip_prefix(k.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with("__"))
+            }) || has_aggregate(rhs, known)
+        }
+        Q::Expr(expr) => has_aggregate(expr, known),
+    }
+}
+
+fn select_for_update(rows: Rows, args: Args) -> Result<Rows> {
+    let [nowait, skip_locked, of, no_key] = args.bind(
+        "select_for_update",
+        ["nowait", "skip_locked", "of", "no_key"],
+    )?;
+    let flag = |v: Option<Py>| v.is_some_and(|v| v.truth() == Some(true));
+    let (nowait, skip_locked) = (flag(nowait), flag(skip_locked));
+    if nowait && skip_locked {
+        return Err(value_error(
+            "The nowait option cannot be used with skip_locked.",
+        ));
+    }
+    let of = match of.as_ref().and_then(Py::items) {
+        None => Vec::new(),
+        Some(items) => items
+            .iter()
+            .map(|item| string(item, "a relation"))
+            .collect::<Result<_>>()?,
+    };
+    Ok(rows.with(Call::SelectForUpdate {
+        nowait,
+        skip_locked,
+        of,
+        no_key: flag(no_key),
+    }))
+}
+
+fn strings(values: Vec<(Py, Span)>) -> Result<Vec<String>> {
+    values
+        .into_iter()
+        .map(|(value, span)| string(&value, "the name of a field").at(span))
+        .collect()
+}
+
+fn quoted(names: &[&str]) -> String {
+    let (last, rest) = match names.split_last() {
+        Some((last, rest)) => (*last, rest),
+        None => return String::new(),
+    };
+    let rest: Vec<String> = rest.iter().map(|n| format!("'{n}'")).collect();
+    format!("{}, or '{last}'", rest.join(", "))
+}

@@ -1,0 +1,612 @@
+//! Operators between values: Python's for literals, Django's for expressions, Q objects and querysets.
+
+use std::cmp::Ordering;
+
+use jiff::{Span as Interval, Timestamp, Unit};
+
+use super::node::{Connector, QChild, QNode, condition};
+use super::queryset::Rows;
+use super::value::{Py, refuse, type_error, value_error};
+use super::{Evaluator, MAX_OPERATORS};
+use crate::error::{Code, Error, Result};
+use crate::queryset::{ArithmeticOp, AwareDateTime, Call, CombineOp, Expr, Func, Value};
+use crate::schema::FieldKind;
+use crate::text::syntax::{BinaryOp, Chained, CompareOp, UnaryOp};
+
+/// Longest text that operators make.
+const MAX_TEXT: usize = 1 << 20;
+
+impl Evaluator<'_> {
+    /// A value with operators and operands after it.
+    pub(super) fn chain(&mut self, first: Py, rest: &[Chained]) -> Result<Py> {
+        let mut left = first;
+        for Chained { op, right } in rest {
+            let value = self.eval(right)?;
+            left = self
+                .binary(*op, left, value)
+                .map_err(|e| e.with_span(right.span))?;
+        }
+        Ok(left)
+    }
+
+    pub(super) fn unary(&mut self, op: UnaryOp, value: Py) -> Result<Py> {
+        match (op, value) {
+            (UnaryOp::Invert, Py::Q(q)) => Ok(Py::Q(Box::new(q.negate()))),
+            (UnaryOp::Invert, Py::Expr(expr)) => {
+                self.operator()?;
+                Ok(Py::expr(match *expr {
+                    Expr::Not(inner) => *inner,
+                    Expr::Func(func) if is_search(&func) => search("not", vec![Expr::Func(func)]),
+                    other => Expr::Not(Box::new(other)),
+                }))
+            }
+            (UnaryOp::Invert, Py::Value(Value::Int(i))) => Ok(Py::int(!i)),
+            (UnaryOp::Minus, Py::Expr(expr)) => {
+                self.operator()?;
+                // Django has no negative: it multiplies by -1.
+                Ok(Py::expr(Expr::Combined {
+                    op: ArithmeticOp::Mul,
+                    lhs: expr,
+                    rhs: Box::new(Expr::Value(Value::Int(-1))),
+                }))
+            }
+            (UnaryOp::Minus, Py::Value(value)) => match value {
+                Value::Int(i) => i.checked_neg().map(Py::int).ok_or_else(too_large),
+                Value::Bool(b) => Ok(Py::int(-i128::from(b))),
+                Value::Float(f) => Ok(Py::Value(Value::Float(-f))),
+                Value::Duration(d) => d
+                    .checked_neg()
+                    .map(|d| Py::Value(Value::Duration(d)))
+                    .ok_or_else(too_large),
+                Value::Decimal(d) => {
+                    let text = d.to_string();
+                    let negated = match text.strip_prefix('-') {
+                        Some(rest) => rest.to_owned(),
+                        None => format!("-{text}"),
+                    };
+                    negated
+                        .parse()
+                        .map(|d| Py::Value(Value::Decimal(d)))
+                        .map_err(|_| too_large())
+                }
+                other => Err(bad_unary("-", &Py::Value(other))),
+            },
+            (UnaryOp::Plus, value @ Py::Value(Value::Int(_) | Value::Float(_) | Value::Decimal(_))) => {
+                Ok(value)
+            }
+            (UnaryOp::Plus, other) => Err(bad_unary("+", &other)),
+            (UnaryOp::Minus, other) => Err(bad_unary("-", &other)
+                .with_hint("order by a name with '-' in front: \"-name\"; subtract querysets with difference()")),
+            (UnaryOp::Invert, other) => Err(bad_unary("~", &other)),
+            (UnaryOp::Not, other) => match other.truth() {
+                Some(truth) => Ok(Py::bool(!truth)),
+                None => Err(bad_unary("not", &other)),
+            },
+        }
+    }
+
+    fn operator(&mut self) -> Result<()> {
+        self.operators += 1;
+        if self.operators > MAX_OPERATORS {
+            return Err(refuse(
+                Code::Limit,
+                format!("a line holds more than {MAX_OPERATORS} operators on expressions"),
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) fn binary(&mut self, op: BinaryOp, left: Py, right: Py) -> Result<Py> {
+        let connector = match op {
+            BinaryOp::Or => Some((Connector::Or, CombineOp::Or)),
+            BinaryOp::And => Some((Connector::And, CombineOp::And)),
+            BinaryOp::Xor => Some((Connector::Xor, CombineOp::Xor)),
+            _ => None,
+        };
+        match (connector, left, right) {
+            (Some((connector, _)), Py::Q(left), right) => self.combine_q(*left, right, connector),
+            (Some((_, op)), Py::Rows(left), Py::Rows(right)) => Ok(combine_rows(*left, *right, op)),
+            (Some((connector, _)), Py::Expr(left), right) => {
+                self.operator()?;
+                combine_expr(*left, right, connector)
+            }
+            (None, Py::Expr(left), right) => self.arithmetic(op, Py::Expr(left), right),
+            (None, left, Py::Expr(right)) => self.arithmetic(op, left, Py::Expr(right)),
+            (Some(_), left, right @ (Py::Q(_) | Py::Rows(_) | Py::Expr(_))) => {
+                Err(bad_operands(op, &left, &right))
+            }
+            (_, left, right) => self.literals(op, left, right),
+        }
+    }
+
+    fn combine_q(&mut self, left: QNode, right: Py, connector: Connector) -> Result<Py> {
+        let described = right.describe();
+        let other = match condition(right) {
+            Ok(QChild::Expr(expr)) if !is_conditional(&expr) => None,
+            Ok(child) => Some(child),
+            Err(_) => None,
+        };
+        let Some(other) = other else {
+            return Err(type_error(format!(
+                "a Q object combines with conditions only, not with {described}"
+            )));
+        };
+        Ok(Py::Q(Box::new(left.combine(other, connector))))
+    }
+
+    /// `+ - * / % **` with an expression on one side (Django: `Combinable._combine`).
+    fn arithmetic(&mut self, op: BinaryOp, left: Py, right: Py) -> Result<Py> {
+        self.operator()?;
+        let operator = match op {
+            BinaryOp::Add => ArithmeticOp::Add,
+            BinaryOp::Sub => ArithmeticOp::Sub,
+            BinaryOp::Mul => ArithmeticOp::Mul,
+            BinaryOp::Div => ArithmeticOp::Div,
+            BinaryOp::Mod => ArithmeticOp::Mod,
+            BinaryOp::Pow => ArithmeticOp::Pow,
+            _ => {
+                let error = bad_operands(op, &left, &right);
+                return Err(match op {
+                    BinaryOp::ShiftLeft => error.with_hint("use .bitleftshift()"),
+                    BinaryOp::ShiftRight => error.with_hint("use .bitrightshift()"),
+                    _ => error,
+                });
+            }
+        };
+        self.combined(operator, left, right)
+    }
+
+    /// A combined expression of two operands; strings are values.
+    pub(super) fn combined(&mut self, op: ArithmeticOp, left: Py, right: Py) -> Result<Py> {
+        Ok(Py::expr(Expr::Combined {
+            op,
+            lhs: Box::new(self.value_expr(left)?),
+            rhs: Box::new(self.value_expr(right)?),
+        }))
+    }
+
+    fn literals(&mut self, op: BinaryOp, left: Py, right: Py) -> Result<Py> {
+        use BinaryOp as B;
+        match (op, &left, &right) {
+            (B::Add, Py::List(a), Py::List(b)) => {
+                self.spend(a.len() + b.len())?;
+                return Ok(Py::List([a.as_slice(), b.as_slice()].concat()));
+            }
+            (B::Add, Py::Tuple(a), Py::Tuple(b)) => {
+                self.spend(a.len() + b.len())?;
+                return Ok(Py::Tuple([a.as_slice(), b.as_slice()].concat()));
+            }
+            (B::Or, Py::Dict(a), Py::Dict(b)) => {
+                let mut merged = a.clone();
+                for (key, value) in b {
+                    match merged.iter_mut().find(|(k, _)| k == key) {
+                        Some(entry) => entry.1 = value.clone(),
+                        None => merged.push((key.clone(), value.clone())),
+                    }
+                }
+                return Ok(Py::Dict(merged));
+            }
+            (B::Mod, Py::Value(Value::Str(format)), _) => return format_text(format, &right),
+            (B::Mul, Py::List(items), Py::Value(Value::Int(times)))
+            | (B::Mul, Py::Value(Value::Int(times)), Py::List(items)) => {
+                let times = usize::try_from((*times).max(0)).map_err(|_| too_large())?;
+                self.spend(items.len().saturating_mul(times))?;
+                let copies = std::iter::repeat_n(items, times);
+                return Ok(Py::List(copies.flatten().cloned().collect()));
+            }
+            _ => {}
+        }
+        let (Py::Value(a), Py::Value(b)) = (&left, &right) else {
+            return Err(bad_operands(op, &left, &right));
+        };
+        match scalar(op, a, b) {
+            Some(result) => Ok(Py::Value(result?)),
+            None => Err(bad_operands(op, &left, &right)),
+        }
+    }
+}
+
+/// `&`, `|` and `^` of querysets; empty ones vanish as in Django.
+fn combine_rows(left: Rows, right: Rows, op: CombineOp) -> Py {
+    let rows = match op {
+        CombineOp::And if left.facts.empty => left.chain(),
+        CombineOp::And if right.facts.empty => right.chain(),
+        CombineOp::Or | CombineOp::Xor if left.facts.empty => right.chain(),
+        CombineOp::Or | CombineOp::Xor if right.facts.empty => left.chain(),
+        _ => {
+            let other = Box::new(right.queryset());
+            let mut facts = left.facts.clone();
+            facts.ordered |= right.facts.ordered;
+            facts.grouped |= right.facts.grouped;
+            let mut rows = left.with(Call::Combine { op, other });
+            rows.facts = facts;
+            rows
+        }
+    };
+    Py::Rows(Box::new(rows))
+}
+
+/// `&`, `|` and `^` with an expression on the left (Django: `Combinable.__and__`).
+fn combine_expr(left: Expr, right: Py, connector: Connector) -> Result<Py> {
+    if let Expr::Func(func) = &left
+        && is_search(func)
+        && let Py::Expr(other) = &right
+        && let Expr::Func(other) = &**other
+        && is_search(other)
+        && connector != Connector::Xor
+    {
+        let operator = if connector == Connector::And {
+            "and"
+        } else {
+            "or"
+        };
+        let args = vec![left.clone(), Expr::Func(other.clone())];
+        return Ok(Py::expr(search(operator, args)));
+    }
+    let fits = is_conditional(&left)
+        && match &right {
+            Py::Q(_) => true,
+            Py::Expr(expr) => is_conditional(expr),
+            _ => false,
+        };
+    if !fits {
+        return Err(refuse(
+            Code::NotImplemented,
+            "Use .bitand(), .bitor(), and .bitxor() for bitwise logical operations.",
+        ));
+    }
+    let wrap = |child| QNode::all(vec![child]);
+    let Ok(right) = condition(right) else {
+        return Err(Error::internal("a condition is none"));
+    };
+    let combined = wrap(QChild::Expr(left)).combine(QChild::Node(wrap(right)), connector);
+    Ok(Py::Q(Box::new(combined)))
+}
+
+fn is_search(func: &Func) -> bool {
+    matches!(
+        func.name.as_str(),
+        "SearchEquals"
+            | "SearchAutocomplete"
+            | "SearchExists"
+            | "SearchIn"
+            | "SearchPhrase"
+            | "SearchQueryString"
+            | "SearchRange"
+            | "SearchRegex"
+            | "SearchText"
+            | "SearchWildcard"
+            | "SearchGeoShape"
+            | "SearchGeoWithin"
+            | "CompoundExpression"
+            | "CombinedSearchExpression"
+    )
+}
+
+fn search(operator: &str, args: Vec<Expr>) -> Expr {
+    Expr::Func(Func {
+        name: "CombinedSearchExpression".to_owned(),
+        args,
+        options: [("operator".to_owned(), Value::from(operator))]
+            .into_iter()
+            .collect(),
+        output: None,
+    })
+}
+
+/// Whether an expression is a condition, as far as that shows without the models.
+pub(super) fn is_conditional(expr: &Expr) -> bool {
+    let boolean = |output: &crate::schema::FieldType| output.kind == FieldKind::BooleanField;
+    match expr {
+        Expr::Exists(_) | Expr::Not(_) | Expr::Compare { .. } | Expr::Q(_) => true,
+        Expr::Value(Value::Bool(_)) => true,
+        Expr::Typed { output, .. } | Expr::Wrap { output, .. } => boolean(output),
+        Expr::Func(func) => func.output.as_deref().is_some_and(boolean),
+        Expr::Case(case) => case.output.as_deref().is_some_and(boolean),
+        Expr::Subquery(subquery) => subquery.output.as_deref().is_some_and(boolean),
+        Expr::Aggregate(aggregate) => {
+            aggregate.output.as_deref().is_some_and(boolean)
+                || matches!(aggregate.name.as_str(), "BoolAnd" | "BoolOr")
+        }
+        _ => false,
+    }
+}
+
+fn number(value: &Value) -> Option<Number> {
+    Some(match value {
+        Value::Int(i) => Number::Int(*i),
+        Value::Bool(b) => Number::Int(i128::from(*b)),
+        Value::Float(f) => Number::Float(*f),
+        _ => return None,
+    })
+}
+
+#[derive(Clone, Copy)]
+enum Number {
+    Int(i128),
+    Float(f64),
+}
+
+impl Number {
+    fn float(self) -> f64 {
+        match self {
+            #[allow(clippy::cast_precision_loss)] // Python's own conversion of operands
+            Number::Int(i) => i as f64,
+            Number::Float(f) => f,
+        }
+    }
+}
+
+/// An operator on two scalars; `None` where Python has none.
+fn scalar(op: BinaryOp, a: &Value, b: &Value) -> Option<Result<Value>> {
+    use BinaryOp as B;
+    if let (Some(x), Some(y)) = (number(a), number(b)) {
+        return numbers(op, x, y);
+    }
+    Some(match (op, a, b) {
+        (B::Add, Value::Str(x), Value::Str(y)) => bounded(x.len() + y.len(), || format!("{x}{y}")),
+        (B::Mul, Value::Str(x), Value::Int(n)) | (B::Mul, Value::Int(n), Value::Str(x)) => {
+            let n = usize::try_from((*n).max(0)).unwrap_or(usize::MAX);
+            bounded(x.len().saturating_mul(n), || x.repeat(n))
+        }
+        (B::Add, Value::Duration(x), Value::Duration(y)) => {
+            x.checked_add(*y).map(Value::Duration).ok_or_else(too_large)
+        }
+        (B::Sub, Value::Duration(x), Value::Duration(y)) => {
+            x.checked_sub(*y).map(Value::Duration).ok_or_else(too_large)
+        }
+        (B::Mul, Value::Duration(x), Value::Int(n))
+        | (B::Mul, Value::Int(n), Value::Duration(x)) => i64::try_from(*n)
+            .ok()
+            .and_then(|n| x.checked_mul(n))
+            .map(Value::Duration)
+            .ok_or_else(too_large),
+        (B::Div, Value::Duration(x), Value::Int(n))
+        | (B::FloorDiv, Value::Duration(x), Value::Int(n)) => i64::try_from(*n)
+            .ok()
+            .filter(|n| *n != 0)
+            .and_then(|n| x.checked_div_euclid(n))
+            .map(Value::Duration)
+            .ok_or_else(|| value_error("the division has no result")),
+        (B::Add, Value::Duration(d), moment) | (B::Add, moment, Value::Duration(d)) => {
+            return shift(moment, *d);
+        }
+        (B::Sub, moment, Value::Duration(d)) => return shift(moment, d.checked_neg()?),
+        (B::Sub, Value::Date(x), Value::Date(y)) => {
+            let days = y.until((Unit::Day, *x)).ok()?.get_days();
+            Ok(Value::Duration(i64::from(days) * 86_400_000_000))
+        }
+        (B::Sub, Value::NaiveDateTime(x), Value::NaiveDateTime(y)) => {
+            let micros = y.duration_until(*x).as_micros();
+            i64::try_from(micros)
+                .map(Value::Duration)
+                .map_err(|_| too_large())
+        }
+        (B::Sub, Value::DateTime(x), Value::DateTime(y)) => {
+            let micros = y.instant.duration_until(x.instant).as_micros();
+            i64::try_from(micros)
+                .map(Value::Duration)
+                .map_err(|_| too_large())
+        }
+        _ => return None,
+    })
+}
+
+fn numbers(op: BinaryOp, x: Number, y: Number) -> Option<Result<Value>> {
+    use BinaryOp as B;
+    let zero = || value_error("division by zero");
+    if let (Number::Int(x), Number::Int(y)) = (x, y) {
+        let integer = |r: Option<i128>| Some(r.map(Value::Int).ok_or_else(too_large));
+        return match op {
+            B::Add => integer(x.checked_add(y)),
+            B::Sub => integer(x.checked_sub(y)),
+            B::Mul => integer(x.checked_mul(y)),
+            B::FloorDiv if y == 0 => Some(Err(zero())),
+            B::Mod if y == 0 => Some(Err(zero())),
+            // Python rounds to minus infinity.
+            B::FloorDiv => integer(x.checked_div(y).and_then(|q| {
+                let exact = q.checked_mul(y)? == x;
+                if exact || (x < 0) == (y < 0) {
+                    Some(q)
+                } else {
+                    q.checked_sub(1)
+                }
+            })),
+            B::Mod => integer(x.checked_rem(y).map(|r| {
+                if r != 0 && (r < 0) != (y < 0) {
+                    r + y
+                } else {
+                    r
+                }
+            })),
+            B::Or => integer(Some(x | y)),
+            B::And => integer(Some(x & y)),
+            B::Xor => integer(Some(x ^ y)),
+            B::ShiftLeft => integer(
+                u32::try_from(y)
+                    .ok()
+                    .filter(|n| *n < 126)
+                    .and_then(|n| x.checked_mul(1i128 << n)),
+            ),
+            B::ShiftRight => integer(u32::try_from(y).ok().map(|n| x >> n.min(127))),
+            B::Pow if y >= 0 => integer(u32::try_from(y).ok().and_then(|n| x.checked_pow(n))),
+            B::Pow => Some(Ok(Value::Float(
+                Number::Int(x).float().powf(Number::Int(y).float()),
+            ))),
+            B::Div if y == 0 => Some(Err(zero())),
+            B::Div => Some(Ok(Value::Float(
+                Number::Int(x).float() / Number::Int(y).float(),
+            ))),
+            B::MatMul => None,
+        };
+    }
+    let (x, y) = (x.float(), y.float());
+    let result = match op {
+        B::Add => x + y,
+        B::Sub => x - y,
+        B::Mul => x * y,
+        B::Div | B::FloorDiv | B::Mod if y == 0.0 => return Some(Err(zero())),
+        B::Div => x / y,
+        B::FloorDiv => (x / y).floor(),
+        B::Mod => x - y * (x / y).floor(),
+        B::Pow => x.powf(y),
+        _ => return None,
+    };
+    Some(Ok(Value::Float(result)))
+}
+
+fn bounded(length: usize, make: impl FnOnce() -> String) -> Result<Value> {
+    if length > MAX_TEXT {
+        return Err(refuse(Code::Limit, "the string is too long"));
+    }
+    Ok(Value::Str(make()))
+}
+
+/// A date or datetime, some microseconds later.
+fn shift(moment: &Value, micros: i64) -> Option<Result<Value>> {
+    let interval = Interval::new().try_microseconds(micros).ok()?;
+    let range = || value_error("date value out of range");
+    Some(match moment {
+        // A date only counts the whole days, rounded down.
+        Value::Date(date) => {
+            let days = Interval::new()
+                .try_days(micros.div_euclid(86_400_000_000))
+                .ok()?;
+            date.checked_add(days).map(Value::Date).map_err(|_| range())
+        }
+        Value::NaiveDateTime(datetime) => datetime
+            .checked_add(interval)
+            .map(Value::NaiveDateTime)
+            .map_err(|_| range()),
+        Value::DateTime(AwareDateTime { instant, offset }) => add(*instant, micros)
+            .map(|instant| {
+                Value::DateTime(AwareDateTime {
+                    instant,
+                    offset: *offset,
+                })
+            })
+            .ok_or_else(range),
+        _ => return None,
+    })
+}
+
+fn add(instant: Timestamp, micros: i64) -> Option<Timestamp> {
+    instant
+        .checked_add(jiff::SignedDuration::from_micros(micros))
+        .ok()
+}
+
+/// `"%s" % value` for the plain conversions.
+fn format_text(format: &str, values: &Py) -> Result<Py> {
+    let single = [values.clone()];
+    let values = match values {
+        Py::Tuple(items) => items.as_slice(),
+        _ => &single,
+    };
+    let mut values = values.iter();
+    let mut out = String::new();
+    let mut chars = format.chars();
+    while let Some(c) = chars.next() {
+        if c != '%' {
+            out.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('%') => out.push('%'),
+            Some('s' | 'd') => {
+                let value = values
+                    .next()
+                    .ok_or_else(|| type_error("not enough arguments for format string"))?;
+                out.push_str(&super::python::text_of(value)?);
+            }
+            _ => {
+                return Err(refuse(Code::Python, "only %s and %d are formatted here")
+                    .with_hint("write the string itself"));
+            }
+        }
+        if out.len() > MAX_TEXT {
+            return Err(refuse(Code::Limit, "the string is too long"));
+        }
+    }
+    if values.next().is_some() {
+        return Err(type_error(
+            "not all arguments converted during string formatting",
+        ));
+    }
+    Ok(Py::str(out))
+}
+
+/// A comparison of literals; `None` where only the database can tell.
+pub(super) fn compare(op: CompareOp, left: &Py, right: &Py) -> Option<bool> {
+    let identical = || match (left, right) {
+        (Py::Value(Value::Null), other) | (other, Py::Value(Value::Null)) => Some(other.is_none()),
+        (Py::Value(Value::Bool(a)), Py::Value(Value::Bool(b))) => Some(a == b),
+        _ => None,
+    };
+    Some(match op {
+        CompareOp::Is => identical()?,
+        CompareOp::IsNot => !identical()?,
+        CompareOp::In | CompareOp::NotIn => {
+            let found = match (left.as_str(), right.as_str()) {
+                (Some(part), Some(text)) => text.contains(part),
+                _ => {
+                    let mut found = false;
+                    for item in right.items()? {
+                        found |= equal(left, item)?;
+                    }
+                    found
+                }
+            };
+            found == (op == CompareOp::In)
+        }
+        CompareOp::Eq => equal(left, right)?,
+        CompareOp::Ne => !equal(left, right)?,
+        CompareOp::Lt => order(left, right)? == Ordering::Less,
+        CompareOp::Le => order(left, right)? != Ordering::Greater,
+        CompareOp::Gt => order(left, right)? == Ordering::Greater,
+        CompareOp::Ge => order(left, right)? != Ordering::Less,
+    })
+}
+
+fn equal(left: &Py, right: &Py) -> Option<bool> {
+    if let Some(order) = order(left, right) {
+        return Some(order == Ordering::Equal);
+    }
+    Some(left.literal()? == right.literal()?)
+}
+
+/// The order of two literals of one kind.
+pub(super) fn order(left: &Py, right: &Py) -> Option<Ordering> {
+    let (Py::Value(a), Py::Value(b)) = (left, right) else {
+        return None;
+    };
+    match (a, b) {
+        (Value::Str(a), Value::Str(b)) => Some(a.cmp(b)),
+        (Value::Date(a), Value::Date(b)) => Some(a.cmp(b)),
+        (Value::NaiveDateTime(a), Value::NaiveDateTime(b)) => Some(a.cmp(b)),
+        (Value::DateTime(a), Value::DateTime(b)) => Some(a.instant.cmp(&b.instant)),
+        (Value::Time(a), Value::Time(b)) => Some(a.cmp(b)),
+        (Value::Duration(a), Value::Duration(b)) => Some(a.cmp(b)),
+        _ => match (number(a)?, number(b)?) {
+            (Number::Int(a), Number::Int(b)) => Some(a.cmp(&b)),
+            (a, b) => a.float().partial_cmp(&b.float()),
+        },
+    }
+}
+
+fn too_large() -> Error {
+    refuse(Code::Limit, "the number is too large")
+}
+
+fn bad_operands(op: BinaryOp, left: &Py, right: &Py) -> Error {
+    type_error(format!(
+        "unsupported operands for {}: {} and {}",
+        op.sign(),
+        left.describe(),
+        right.describe()
+    ))
+}
+
+fn bad_unary(sign: &str, value: &Py) -> Error {
+    type_error(format!("bad operand for {sign}: {}", value.describe()))
+}

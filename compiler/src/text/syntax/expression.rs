@@ -1,0 +1,740 @@
+//! The expression parser: Python's levels of precedence, one loop for the binary ones.
+
+use super::token::{Token, TokenKind, formatted};
+use super::tree::{
+    Arg, ArgKind, BinaryOp, Chained, CompareOp, Kind, Node, Subscript, Trailer, TrailerKind,
+    UnaryOp,
+};
+use super::{MAX_DEPTH, python, syntax};
+use crate::error::{Code, Error, Result, Span};
+
+/// Words that cannot be names.
+const KEYWORDS: &[&str] = &[
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue",
+    "def", "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import",
+    "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while",
+    "with", "yield",
+];
+
+/// Binary operators by level, the weakest first.
+const LEVELS: [&[(&str, BinaryOp)]; 6] = [
+    &[("|", BinaryOp::Or)],
+    &[("^", BinaryOp::Xor)],
+    &[("&", BinaryOp::And)],
+    &[("<<", BinaryOp::ShiftLeft), (">>", BinaryOp::ShiftRight)],
+    &[("+", BinaryOp::Add), ("-", BinaryOp::Sub)],
+    &[
+        ("*", BinaryOp::Mul),
+        ("/", BinaryOp::Div),
+        ("//", BinaryOp::FloorDiv),
+        ("%", BinaryOp::Mod),
+        ("@", BinaryOp::MatMul),
+    ],
+];
+
+const COMPARISONS: [(&str, CompareOp); 6] = [
+    ("==", CompareOp::Eq),
+    ("!=", CompareOp::Ne),
+    ("<", CompareOp::Lt),
+    ("<=", CompareOp::Le),
+    (">", CompareOp::Gt),
+    (">=", CompareOp::Ge),
+];
+
+/// Reads tokens from the front.
+pub(super) struct Parser<'t> {
+    tokens: &'t [Token],
+    at: usize,
+    pub(super) depth: usize,
+}
+
+impl<'t> Parser<'t> {
+    pub(super) fn new(tokens: &'t [Token]) -> Self {
+        Parser {
+            tokens,
+            at: 0,
+            depth: 0,
+        }
+    }
+
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
+    pub(super) fn rewind(&mut self, position: usize) {
+        self.at = position;
+    }
+
+    pub(super) fn kind(&self) -> &'t TokenKind {
+        self.tokens
+            .get(self.at)
+            .map_or(&TokenKind::End, |t| &t.kind)
+    }
+
+    pub(super) fn kind_after(&self, steps: usize) -> &'t TokenKind {
+        self.tokens
+            .get(self.at + steps)
+            .map_or(&TokenKind::End, |t| &t.kind)
+    }
+
+    /// Place of the next token.
+    pub(super) fn span(&self) -> Span {
+        self.tokens
+            .get(self.at)
+            .or(self.tokens.last())
+            .map_or(Span { start: 0, end: 0 }, |t| t.span)
+    }
+
+    /// From `start` to the token read last.
+    pub(super) fn since(&self, start: usize) -> Span {
+        let end = self
+            .at
+            .checked_sub(1)
+            .and_then(|i| self.tokens.get(i))
+            .map_or(start, |t| t.span.end);
+        Span {
+            start,
+            end: end.max(start),
+        }
+    }
+
+    pub(super) fn advance(&mut self) {
+        self.at += 1;
+    }
+
+    pub(super) fn is_op(&self, op: &str) -> bool {
+        matches!(self.kind(), TokenKind::Op(o) if *o == op)
+    }
+
+    pub(super) fn is_word(&self, word: &str) -> bool {
+        matches!(self.kind(), TokenKind::Name(n) if n == word)
+    }
+
+    pub(super) fn eat(&mut self, op: &str) -> bool {
+        let found = self.is_op(op);
+        if found {
+            self.advance();
+        }
+        found
+    }
+
+    pub(super) fn eat_word(&mut self, word: &str) -> bool {
+        let found = self.is_word(word);
+        if found {
+            self.advance();
+        }
+        found
+    }
+
+    pub(super) fn expect(&mut self, op: &str, after: &str) -> Result<()> {
+        if self.eat(op) {
+            return Ok(());
+        }
+        Err(self.unexpected(&format!("'{op}' {after}")))
+    }
+
+    /// A name that is no keyword.
+    pub(super) fn name(&mut self, what: &str) -> Result<String> {
+        match self.kind() {
+            TokenKind::Name(name) if !KEYWORDS.contains(&name.as_str()) => {
+                self.advance();
+                Ok(name.clone())
+            }
+            _ => Err(self.unexpected(what)),
+        }
+    }
+
+    /// The error for the next token, where `wanted` should stand.
+    pub(super) fn unexpected(&self, wanted: &str) -> Error {
+        let found = match self.kind() {
+            TokenKind::End => "the text ends".to_owned(),
+            TokenKind::Newline => "the line ends".to_owned(),
+            TokenKind::Indent => "the line is indented".to_owned(),
+            TokenKind::Dedent => "the block ends".to_owned(),
+            TokenKind::Op(op) => format!("there is '{op}'"),
+            TokenKind::Name(name) => format!("there is '{name}'"),
+            TokenKind::Int(_) | TokenKind::Float(_) => "there is a number".to_owned(),
+            TokenKind::Str(_) | TokenKind::Bytes(_) | TokenKind::Formatted => {
+                "there is a string".to_owned()
+            }
+        };
+        syntax(format!("expected {wanted}, but {found}"), self.span())
+    }
+
+    /// Runs `read` one level deeper.
+    pub(super) fn deeper<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if self.depth >= MAX_DEPTH {
+            return Err(Error::new(
+                Code::Limit,
+                format!("the text is nested more than {MAX_DEPTH} deep"),
+            )
+            .with_span(self.span()));
+        }
+        self.depth += 1;
+        let result = read(self);
+        self.depth -= 1;
+        result
+    }
+
+    /// An expression; with commas a tuple.
+    pub(super) fn expressions(&mut self) -> Result<Node> {
+        let start = self.span().start;
+        let first = self.element()?;
+        if !self.is_op(",") {
+            return match first.kind {
+                ArgKind::Star => Err(syntax(
+                    "a starred expression stands in a list, tuple or call",
+                    first.value.span,
+                )),
+                _ => Ok(first.value),
+            };
+        }
+        let mut items = vec![first];
+        while self.eat(",") {
+            if self.ends() {
+                break;
+            }
+            items.push(self.element()?);
+        }
+        Ok(Node {
+            kind: Kind::Tuple(items),
+            span: self.since(start),
+        })
+    }
+
+    fn ends(&self) -> bool {
+        matches!(
+            self.kind(),
+            TokenKind::End | TokenKind::Newline | TokenKind::Op(")" | "]" | "}" | "=" | ":" | ";")
+        )
+    }
+
+    /// An element of a display: an expression or `*expression`.
+    fn element(&mut self) -> Result<Arg> {
+        if self.eat("*") {
+            let value = self.deeper(|p| p.binary())?;
+            return Ok(Arg {
+                kind: ArgKind::Star,
+                value,
+            });
+        }
+        Ok(Arg {
+            kind: ArgKind::Positional,
+            value: self.expression()?,
+        })
+    }
+
+    /// One expression, without commas.
+    pub(super) fn expression(&mut self) -> Result<Node> {
+        self.deeper(Self::conditional)
+    }
+
+    fn conditional(&mut self) -> Result<Node> {
+        let start = self.span().start;
+        if self.is_word("lambda") {
+            return Err(python(
+                "a lambda is code, which is not run here",
+                self.span(),
+            ));
+        }
+        if self.is_word("yield") {
+            return Err(python("there is nothing to yield to", self.span()));
+        }
+        let then = self.logic(false)?;
+        if self.is_op(":=") {
+            return Err(python("assign on a line of its own", self.span()));
+        }
+        if !self.eat_word("if") {
+            return Ok(then);
+        }
+        let condition = self.logic(false)?;
+        if !self.eat_word("else") {
+            return Err(self.unexpected("'else' of the conditional expression"));
+        }
+        let otherwise = self.expression()?;
+        Ok(Node {
+            kind: Kind::Conditional {
+                condition: Box::new(condition),
+                then: Box::new(then),
+                otherwise: Box::new(otherwise),
+            },
+            span: self.since(start),
+        })
+    }
+
+    fn logic(&mut self, and: bool) -> Result<Node> {
+        let start = self.span().start;
+        let word = if and { "and" } else { "or" };
+        let operand = |p: &mut Self| if and { p.negation() } else { p.logic(true) };
+        let first = operand(self)?;
+        if !self.is_word(word) {
+            return Ok(first);
+        }
+        let mut operands = vec![first];
+        while self.eat_word(word) {
+            operands.push(operand(self)?);
+        }
+        Ok(Node {
+            kind: Kind::Logic { and, operands },
+            span: self.since(start),
+        })
+    }
+
+    fn negation(&mut self) -> Result<Node> {
+        let start = self.span().start;
+        if !self.is_word("not") {
+            return self.comparison();
+        }
+        self.advance();
+        let operand = self.deeper(Self::negation)?;
+        Ok(Node {
+            kind: Kind::Unary {
+                op: UnaryOp::Not,
+                operand: Box::new(operand),
+            },
+            span: self.since(start),
+        })
+    }
+
+    fn comparison(&mut self) -> Result<Node> {
+        let start = self.span().start;
+        let first = self.binary()?;
+        let mut rest = Vec::new();
+        while let Some(op) = self.comparison_operator()? {
+            rest.push((op, self.binary()?));
+        }
+        if rest.is_empty() {
+            return Ok(first);
+        }
+        Ok(Node {
+            kind: Kind::Compare {
+                first: Box::new(first),
+                rest,
+            },
+            span: self.since(start),
+        })
+    }
+
+    fn comparison_operator(&mut self) -> Result<Option<CompareOp>> {
+        if let TokenKind::Op(found) = self.kind()
+            && let Some((_, op)) = COMPARISONS.iter().find(|(sign, _)| sign == found)
+        {
+            self.advance();
+            return Ok(Some(*op));
+        }
+        if self.eat_word("in") {
+            return Ok(Some(CompareOp::In));
+        }
+        if self.eat_word("is") {
+            let op = if self.eat_word("not") {
+                CompareOp::IsNot
+            } else {
+                CompareOp::Is
+            };
+            return Ok(Some(op));
+        }
+        if self.is_word("not") && matches!(self.kind_after(1), TokenKind::Name(n) if n == "in") {
+            self.advance();
+            self.advance();
+            return Ok(Some(CompareOp::NotIn));
+        }
+        Ok(None)
+    }
+
+    /// Operators between signed operands.
+    fn binary(&mut self) -> Result<Node> {
+        let start = self.span().start;
+        let first = self.unary()?;
+        if self.binary_operator().is_none() {
+            return Ok(first);
+        }
+        self.chains(first, start, 0)
+    }
+
+    fn binary_operator(&self) -> Option<(usize, BinaryOp)> {
+        let TokenKind::Op(found) = self.kind() else {
+            return None;
+        };
+        LEVELS.iter().enumerate().find_map(|(level, operators)| {
+            let (_, op) = operators.iter().find(|(sign, _)| sign == found)?;
+            Some((level, *op))
+        })
+    }
+
+    /// Continues an operand with operators of a level and all stronger ones.
+    fn chains(&mut self, mut first: Node, start: usize, weakest: usize) -> Result<Node> {
+        while let Some((level, _)) = self.binary_operator()
+            && level >= weakest
+        {
+            let mut rest = Vec::new();
+            while let Some((same, op)) = self.binary_operator()
+                && same == level
+            {
+                self.advance();
+                let from = self.span().start;
+                let mut right = self.unary()?;
+                while let Some((stronger, _)) = self.binary_operator()
+                    && stronger > level
+                {
+                    right = self.chains(right, from, stronger)?;
+                }
+                rest.push(Chained { op, right });
+            }
+            first = Node {
+                kind: Kind::Chain {
+                    first: Box::new(first),
+                    rest,
+                },
+                span: self.since(start),
+            };
+        }
+        Ok(first)
+    }
+
+    fn unary(&mut self) -> Result<Node> {
+        let start = self.span().start;
+        let op = match self.kind() {
+            TokenKind::Op("-") => UnaryOp::Minus,
+            TokenKind::Op("+") => UnaryOp::Plus,
+            TokenKind::Op("~") => UnaryOp::Invert,
+            _ => return self.power(),
+        };
+        self.advance();
+        let operand = self.deeper(Self::unary)?;
+        Ok(Node {
+            kind: Kind::Unary {
+                op,
+                operand: Box::new(operand),
+            },
+            span: self.since(start),
+        })
+    }
+
+    /// `a ** -b`: binds stronger than a sign before it and weaker than one after it, and to the right.
+    fn power(&mut self) -> Result<Node> {
+        let start = self.span().start;
+        // Waiting for a query is what the executor does.
+        self.eat_word("await");
+        let base = self.postfix()?;
+        if !self.eat("**") {
+            return Ok(base);
+        }
+        let exponent = self.deeper(Self::unary)?;
+        Ok(Node {
+            kind: Kind::Power {
+                base: Box::new(base),
+                exponent: Box::new(exponent),
+            },
+            span: self.since(start),
+        })
+    }
+
+    fn postfix(&mut self) -> Result<Node> {
+        let start = self.span().start;
+        let base = self.atom()?;
+        let mut trailers = Vec::new();
+        loop {
+            let from = self.span().start;
+            let kind = if self.eat(".") {
+                let span = self.span();
+                let name = self.name("a name after '.'")?;
+                trailers.push(Trailer {
+                    kind: TrailerKind::Attribute(name),
+                    span,
+                });
+                continue;
+            } else if self.eat("(") {
+                TrailerKind::Call(self.arguments()?)
+            } else if self.eat("[") {
+                TrailerKind::Index(self.subscript()?)
+            } else {
+                break;
+            };
+            trailers.push(Trailer {
+                kind,
+                span: self.since(from),
+            });
+        }
+        if trailers.is_empty() {
+            return Ok(base);
+        }
+        Ok(Node {
+            kind: Kind::Postfix {
+                base: Box::new(base),
+                trailers,
+            },
+            span: self.since(start),
+        })
+    }
+
+    /// Arguments up to the closing bracket.
+    pub(super) fn arguments(&mut self) -> Result<Vec<Arg>> {
+        let mut args: Vec<Arg> = Vec::new();
+        while !self.eat(")") {
+            let arg = self.argument()?;
+            let keyword_before = args.iter().any(|a| matches!(a.kind, ArgKind::Keyword(..)));
+            let unpacking_before = args.iter().any(|a| matches!(a.kind, ArgKind::DoubleStar));
+            match &arg.kind {
+                ArgKind::Positional if unpacking_before => {
+                    return Err(syntax(
+                        "positional argument follows keyword argument unpacking",
+                        arg.value.span,
+                    ));
+                }
+                ArgKind::Positional if keyword_before => {
+                    return Err(syntax(
+                        "positional argument follows keyword argument",
+                        arg.value.span,
+                    )
+                    .with_hint("put conditions such as Q(...) before the keyword arguments"));
+                }
+                ArgKind::Star if unpacking_before => {
+                    return Err(syntax(
+                        "iterable argument unpacking follows keyword argument unpacking",
+                        arg.value.span,
+                    ));
+                }
+                ArgKind::Keyword(name, span)
+                    if args
+                        .iter()
+                        .any(|a| matches!(&a.kind, ArgKind::Keyword(n, _) if n == name)) =>
+                {
+                    return Err(syntax(format!("keyword argument repeated: {name}"), *span));
+                }
+                _ => {}
+            }
+            args.push(arg);
+            if self.is_word("for") || self.is_word("async") {
+                return Err(comprehension(self.span()));
+            }
+            if !self.eat(",") && !self.is_op(")") {
+                return Err(self.unexpected("',' or ')' after the argument"));
+            }
+        }
+        Ok(args)
+    }
+
+    fn argument(&mut self) -> Result<Arg> {
+        if self.eat("**") {
+            return Ok(Arg {
+                kind: ArgKind::DoubleStar,
+                value: self.expression()?,
+            });
+        }
+        if self.eat("*") {
+            return Ok(Arg {
+                kind: ArgKind::Star,
+                value: self.expression()?,
+            });
+        }
+        let span = self.span();
+        if let TokenKind::Name(name) = self.kind()
+            && matches!(self.kind_after(1), TokenKind::Op("="))
+        {
+            if KEYWORDS.contains(&name.as_str()) {
+                return Err(syntax(
+                    format!("'{name}' cannot be the name of an argument"),
+                    span,
+                ));
+            }
+            self.advance();
+            self.advance();
+            return Ok(Arg {
+                kind: ArgKind::Keyword(name.clone(), span),
+                value: self.expression()?,
+            });
+        }
+        let value = self.expression()?;
+        if self.is_op("=") {
+            return Err(
+                syntax("only a name can stand before '=' in a call", value.span)
+                    .with_hint("write == to compare, or name=value for a keyword argument"),
+            );
+        }
+        Ok(Arg {
+            kind: ArgKind::Positional,
+            value,
+        })
+    }
+
+    fn subscript(&mut self) -> Result<Subscript> {
+        let mut parts: [Option<Box<Node>>; 3] = [None, None, None];
+        let mut colons = 0;
+        loop {
+            if self.is_op("]") && colons > 0 {
+                break;
+            }
+            if self.eat(":") {
+                colons += 1;
+                if colons > 2 {
+                    return Err(syntax("a slice has at most three parts", self.span()));
+                }
+                continue;
+            }
+            let Some(part) = parts.get_mut(colons).filter(|p| p.is_none()) else {
+                break;
+            };
+            let node = if colons == 0 {
+                self.deeper(Self::expressions)?
+            } else {
+                self.expression()?
+            };
+            *part = Some(Box::new(node));
+            if !self.is_op(":") {
+                break;
+            }
+        }
+        self.expect("]", "after the index")?;
+        let [start, stop, step] = parts;
+        match start {
+            Some(item) if colons == 0 => Ok(Subscript::Item(item)),
+            start => Ok(Subscript::Slice { start, stop, step }),
+        }
+    }
+
+    fn atom(&mut self) -> Result<Node> {
+        let span = self.span();
+        let kind = match self.kind() {
+            TokenKind::Name(name) => match name.as_str() {
+                "None" => Kind::None,
+                "True" => Kind::Bool(true),
+                "False" => Kind::Bool(false),
+                "lambda" => {
+                    return Err(python("a lambda is code, which is not run here", span));
+                }
+                word if KEYWORDS.contains(&word) => return Err(self.unexpected("an expression")),
+                _ => Kind::Name(name.clone()),
+            },
+            TokenKind::Int(value) => Kind::Int(*value),
+            TokenKind::Float(value) => Kind::Float(*value),
+            TokenKind::Str(_) | TokenKind::Bytes(_) | TokenKind::Formatted => {
+                return self.strings();
+            }
+            TokenKind::Op("...") => Kind::Ellipsis,
+            TokenKind::Op("(") => return self.deeper(Self::parenthesized),
+            TokenKind::Op("[") => return self.deeper(Self::list),
+            TokenKind::Op("{") => return self.deeper(Self::braces),
+            _ => return Err(self.unexpected("an expression")),
+        };
+        self.advance();
+        Ok(Node { kind, span })
+    }
+
+    /// Adjacent strings are one.
+    fn strings(&mut self) -> Result<Node> {
+        let start = self.span().start;
+        let mut text: Option<String> = None;
+        let mut bytes: Option<Vec<u8>> = None;
+        loop {
+            match self.kind() {
+                TokenKind::Str(part) => text.get_or_insert_default().push_str(part),
+                TokenKind::Bytes(part) => bytes.get_or_insert_default().extend(part),
+                TokenKind::Formatted => return Err(formatted(self.span())),
+                _ => break,
+            }
+            if text.is_some() && bytes.is_some() {
+                return Err(syntax(
+                    "cannot mix bytes and nonbytes literals",
+                    self.span(),
+                ));
+            }
+            self.advance();
+        }
+        let kind = match (text, bytes) {
+            (_, Some(bytes)) => Kind::Bytes(bytes),
+            (text, None) => Kind::Str(text.unwrap_or_default()),
+        };
+        Ok(Node {
+            kind,
+            span: self.since(start),
+        })
+    }
+
+    fn parenthesized(&mut self) -> Result<Node> {
+        let start = self.span().start;
+        self.advance();
+        if self.eat(")") {
+            return Ok(Node {
+                kind: Kind::Tuple(Vec::new()),
+                span: self.since(start),
+            });
+        }
+        let mut inner = self.expressions()?;
+        if self.is_word("for") || self.is_word("async") {
+            return Err(comprehension(self.span()));
+        }
+        if !self.eat(")") {
+            return Err(self.unexpected("')'"));
+        }
+        if matches!(inner.kind, Kind::Tuple(_)) {
+            inner.span = self.since(start);
+        }
+        Ok(inner)
+    }
+
+    fn list(&mut self) -> Result<Node> {
+        let start = self.span().start;
+        self.advance();
+        let items = self.elements("]")?;
+        Ok(Node {
+            kind: Kind::List(items),
+            span: self.since(start),
+        })
+    }
+
+    fn elements(&mut self, close: &str) -> Result<Vec<Arg>> {
+        let mut items = Vec::new();
+        while !self.eat(close) {
+            items.push(self.element()?);
+            if self.is_word("for") || self.is_word("async") {
+                return Err(comprehension(self.span()));
+            }
+            if !self.eat(",") && !self.is_op(close) {
+                return Err(self.unexpected(&format!("',' or '{close}'")));
+            }
+        }
+        Ok(items)
+    }
+
+    fn braces(&mut self) -> Result<Node> {
+        let start = self.span().start;
+        self.advance();
+        let mut entries = Vec::new();
+        let mut items = Vec::new();
+        while !self.eat("}") {
+            if self.eat("**") && items.is_empty() {
+                entries.push((None, self.expression()?));
+            } else if entries.is_empty() {
+                let item = self.element()?;
+                if items.is_empty() && matches!(item.kind, ArgKind::Positional) && self.eat(":") {
+                    entries.push((Some(item.value), self.expression()?));
+                } else {
+                    items.push(item);
+                }
+            } else {
+                let key = self.expression()?;
+                self.expect(":", "between key and value")?;
+                entries.push((Some(key), self.expression()?));
+            }
+            if self.is_word("for") || self.is_word("async") {
+                return Err(comprehension(self.span()));
+            }
+            if !self.eat(",") && !self.is_op("}") {
+                return Err(self.unexpected("',' or '}'"));
+            }
+        }
+        let kind = if items.is_empty() {
+            Kind::Dict(entries)
+        } else {
+            Kind::Set(items)
+        };
+        Ok(Node {
+            kind,
+            span: self.since(start),
+        })
+    }
+}
+
+fn comprehension(span: Span) -> Error {
+    python("a comprehension is a loop, which is not run here", span)
+}
