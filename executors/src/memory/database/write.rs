@@ -111,10 +111,10 @@ pub(super) fn matching(
     if !plan.sorted
         && let Some(sort) = sort
     {
-        let mut keyed: Vec<_> = found
-            .into_iter()
-            .map(|hit| (sort.key(hit.1.view(), env.collation()), hit))
-            .collect();
+        let mut keyed = Vec::with_capacity(found.len());
+        for hit in found {
+            keyed.push((sort.key(hit.1.view(), env.collation())?, hit));
+        }
         keyed.sort_by(|a, b| sort.compare(&a.0, &b.0));
         found = keyed.into_iter().map(|(_, hit)| hit).collect();
     }
@@ -248,6 +248,12 @@ impl UpdateStatement {
         drop(collection);
         if hits.is_empty() {
             if self.upsert {
+                if self.filter.has_expr() {
+                    return Err(EngineError::new(
+                        Code::QueryFeatureNotAllowed,
+                        "$expr is not allowed in the query predicate for an upsert",
+                    ));
+                }
                 self.insert(writing, &context, &mut env, db, name, &mut out)?;
             }
             return Ok(out);

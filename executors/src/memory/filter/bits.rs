@@ -51,7 +51,7 @@ impl Bits {
                     .as_i64()
                     .and_then(|n| u64::try_from(n).ok());
                 let mask = mask.ok_or_else(|| {
-                    EngineError::bad_value(format!(
+                    EngineError::failed_to_parse(format!(
                         "takes an Array, a number, or a BinData but received: {other}, which must be a non-negative integer"
                     ))
                 })?;

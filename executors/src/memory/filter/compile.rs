@@ -530,7 +530,7 @@ fn elem_match(arg: &Bson, scope: &Scope, depth: usize) -> Compiled<Pred> {
     Ok(Pred::ElemMatch(Box::new(node)))
 }
 
-fn holds_expr(node: &Node) -> bool {
+pub(super) fn holds_expr(node: &Node) -> bool {
     match node {
         Node::Expr(_) => true,
         Node::And(nodes) | Node::Or(nodes) => nodes.iter().any(holds_expr),

@@ -100,6 +100,11 @@ impl Filter {
         &self.root
     }
 
+    /// Whether there is an `$expr` in it.
+    pub fn has_expr(&self) -> bool {
+        compile::holds_expr(&self.root)
+    }
+
     /// Whether everything passes.
     pub fn is_all(&self) -> bool {
         match &self.root {

@@ -74,7 +74,8 @@ where
         let here = at.or(Some(i));
         if first.index == Some(i) {
             let found = match item {
-                _ if rest.is_empty() => end(item, leaf, here, f),
+                // The element itself: one that is an array is not entered.
+                _ if rest.is_empty() => f(item, here),
                 ValueRef::Document(d) => walk(rest, d, leaf, here, f),
                 ValueRef::Array(a) => through(rest, a, leaf, here, f),
                 _ => f(ValueRef::Missing, here),

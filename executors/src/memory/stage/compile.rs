@@ -4,6 +4,7 @@ use std::sync::Arc;
 use bson::Bson;
 
 use super::bucket::{Bucket, BucketAuto};
+use super::densify::Densify;
 use super::facet::Facet;
 use super::graph_lookup::GraphLookup;
 use super::group::Group;
@@ -14,6 +15,7 @@ use super::simple::{
     AddFields, Count, DocumentsStage, Limit, Matching, Project, ReplaceRoot, Sample, Skip,
     UnionWith,
 };
+use super::statistics::Head;
 use super::unwind::Unwind;
 use super::window::SetWindowFields;
 use super::{Context, Input, Projection, Sort, SortSpec, Source, StagePlan, Starting, Tree};
@@ -83,6 +85,7 @@ pub struct Pipeline {
     steps: Vec<Step>,
     write: Option<Arc<Write>>,
     first: Option<&'static str>,
+    head: Option<Arc<Head>>,
 }
 
 /// Pipelines inside pipelines, at most.
@@ -96,6 +99,14 @@ const FIRST: [&str; 7] = [
     "$collStats",
     "$indexStats",
     "$geoNear",
+    "$currentOp",
+    "$listSessions",
+    "$listLocalSessions",
+];
+
+/// Stages that need no collection.
+const COLLECTIONLESS: [&str; 4] = [
+    "$documents",
     "$currentOp",
     "$listSessions",
     "$listLocalSessions",
@@ -163,6 +174,13 @@ impl Pipeline {
             ));
         }
         let mut out = Self::default();
+        let collectionless = matches!(stages.first(), Some(Bson::Document(d)) if d.keys().next().is_some_and(|k| COLLECTIONLESS.contains(&k.as_str())));
+        if compiling.place == Place::Database && !collectionless {
+            return Err(EngineError::new(
+                crate::memory::error::Code::InvalidNamespace,
+                "{aggregate: 1} is not valid for a pipeline that does not begin with a collectionless stage such as $documents",
+            ));
+        }
         for (at, stage) in stages.iter().enumerate() {
             let Bson::Document(d) = stage else {
                 return Err(EngineError::type_mismatch(
@@ -198,13 +216,11 @@ impl Pipeline {
                 out.write = Some(Arc::new(write));
                 continue;
             }
+            if let Some(head) = Head::compile(name, spec, compiling.scope)? {
+                out.head = Some(Arc::new(head));
+                continue;
+            }
             step(name, spec, compiling, &mut out.steps)?;
-        }
-        if compiling.place == Place::Database && out.first.is_none() {
-            return Err(EngineError::new(
-                crate::memory::error::Code::InvalidNamespace,
-                "{aggregate: 1} is not valid for a pipeline that does not begin with a collectionless stage such as $documents",
-            ));
         }
         Ok(out)
     }
@@ -242,6 +258,12 @@ impl Pipeline {
         context: &Arc<Context>,
         env: &mut Env<'_>,
     ) -> Result<Source, EngineError> {
+        let input = match (&self.head, input) {
+            (Some(head), Input::Collection(collection)) => {
+                Input::Source(head.open(collection.as_ref(), context, env)?)
+            }
+            (_, input) => input,
+        };
         start(&self.steps, input, context, env)
     }
 }
@@ -388,6 +410,15 @@ fn step(
         "$sample" => other(Arc::new(Sample::compile(spec)?)),
         "$redact" => other(Arc::new(Redact::compile(spec, scope)?)),
         "$setWindowFields" => other(Arc::new(SetWindowFields::compile(spec, scope)?)),
+        "$densify" => other(Arc::new(Densify::compile(spec)?)),
+        "$fill" => {
+            for stage in super::fill::stages(spec)? {
+                for (name, spec) in &stage {
+                    step(name, spec, compiling, out)?;
+                }
+            }
+            return Ok(());
+        }
         "$documents" => other(Arc::new(DocumentsStage::compile(spec, scope)?)),
         "$sortByCount" => {
             let valid = match spec {

@@ -3,7 +3,9 @@
 //! A stage holds no borrowed state: the environment comes with every call, so a cursor can rest between batches.
 mod bucket;
 mod compile;
+mod densify;
 mod facet;
+mod fill;
 mod foreign;
 mod graph_lookup;
 mod group;
@@ -15,6 +17,7 @@ mod redact;
 mod series;
 mod simple;
 mod sort;
+mod statistics;
 mod unwind;
 mod window;
 

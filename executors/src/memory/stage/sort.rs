@@ -10,7 +10,7 @@ use crate::memory::expr::Env;
 use crate::memory::filter::visit;
 use crate::memory::storage::IndexKey;
 use crate::memory::value::{
-    Collation, DocRef, Document, Path, Value, ValueRef, compare, compare_with,
+    Collation, DocRef, Document, Part, Path, Value, ValueRef, compare, compare_with,
 };
 use crate::memory::window::SortPart;
 
@@ -82,11 +82,31 @@ impl SortSpec {
     }
 
     /// The sort key of a document: of an array its least element (greatest when descending), null when missing.
-    pub fn key(&self, doc: DocRef<'_>, collation: Option<&Collation>) -> IndexKey {
-        match self.parts.as_slice() {
-            [part] => IndexKey::One(part_key(part, doc, collation)),
-            parts => IndexKey::Many(parts.iter().map(|p| part_key(p, doc, collation)).collect()),
-        }
+    ///
+    /// # Errors
+    /// `BadValue` when two parts lead through different arrays.
+    pub fn key(
+        &self,
+        doc: DocRef<'_>,
+        collation: Option<&Collation>,
+    ) -> Result<IndexKey, EngineError> {
+        let [part] = self.parts.as_slice() else {
+            let mut array: Option<Vec<&Part>> = None;
+            let mut key = Vec::with_capacity(self.parts.len());
+            for part in &self.parts {
+                if let Some(here) = first_array(&part.path, doc) {
+                    if array.as_ref().is_some_and(|a| *a != here) {
+                        return Err(EngineError::bad_value(
+                            "cannot sort with keys that are parallel arrays",
+                        ));
+                    }
+                    array = Some(here);
+                }
+                key.push(part_key(part, doc, collation));
+            }
+            return Ok(IndexKey::Many(key.into()));
+        };
+        Ok(IndexKey::One(part_key(part, doc, collation)))
     }
 
     /// Compares two keys.
@@ -103,6 +123,20 @@ impl SortSpec {
         }
         Ordering::Equal
     }
+}
+
+/// The beginning of a path that leads to an array of the document.
+fn first_array<'p>(path: &'p Path, doc: DocRef<'_>) -> Option<Vec<&'p Part>> {
+    let (mut doc, mut walked) = (doc, Vec::new());
+    for part in path.parts() {
+        walked.push(part);
+        match doc.get(part.name.as_str()) {
+            ValueRef::Document(d) => doc = d,
+            ValueRef::Array(_) => return Some(walked),
+            _ => return None,
+        }
+    }
+    None
 }
 
 fn part_key(part: &SortPart, doc: DocRef<'_>, collation: Option<&Collation>) -> Value {
@@ -190,7 +224,7 @@ impl Stage for Sort {
             });
             let mut bytes = 0_usize;
             while let Some(doc) = input.next(env)? {
-                let key = self.spec.key(doc.view(), env.collation());
+                let key = self.spec.key(doc.view(), env.collation())?;
                 if self.limit.is_none() {
                     bytes = bytes.saturating_add(doc.held_bytes());
                     if bytes > self.memory_limit {

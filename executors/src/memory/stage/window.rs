@@ -168,10 +168,10 @@ impl Windowing {
         let docs = match &plan.sort {
             None => docs,
             Some(sort) => {
-                let mut keyed: Vec<_> = docs
-                    .into_iter()
-                    .map(|d| (sort.key(d.view(), env.collation()), d))
-                    .collect();
+                let mut keyed = Vec::with_capacity(docs.len());
+                for d in docs {
+                    keyed.push((sort.key(d.view(), env.collation())?, d));
+                }
                 keyed.sort_by(|a, b| sort.compare(&a.0, &b.0));
                 keyed.into_iter().map(|(_, d)| d).collect()
             }

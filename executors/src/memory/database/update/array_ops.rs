@@ -119,10 +119,12 @@ impl Push {
                 if *ascending { order } else { order.reverse() }
             }),
             Some(Order::Fields(spec)) => items.sort_by(|a, b| match (a, b) {
-                (Value::Document(x), Value::Document(y)) => spec.compare(
-                    &spec.key(x.view(), collation),
-                    &spec.key(y.view(), collation),
-                ),
+                (Value::Document(x), Value::Document(y)) => {
+                    match (spec.key(x.view(), collation), spec.key(y.view(), collation)) {
+                        (Ok(a), Ok(b)) => spec.compare(&a, &b),
+                        _ => Ordering::Equal,
+                    }
+                }
                 _ => Ordering::Equal,
             }),
         }

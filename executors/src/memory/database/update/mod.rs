@@ -102,7 +102,13 @@ impl Update {
         env: &mut Env<'_>,
     ) -> Result<Document, EngineError> {
         let new = match self {
-            Self::Operators(operators) => operators.apply(doc, moment, env)?,
+            Self::Operators(operators) => {
+                let new = operators.apply(doc, moment, env)?;
+                if !doc.get("_id").is_missing() && new.get("_id").is_missing() {
+                    return Err(immutable());
+                }
+                new
+            }
             Self::Replacement(new) => new.clone(),
             Self::Pipeline(pipeline) => {
                 let input = Input::Source(Box::new(Documents::new(vec![doc.clone()])));
@@ -126,10 +132,7 @@ fn keep_id(old: &Document, new: Document) -> Result<Document, EngineError> {
         return Ok(out.build());
     }
     if !equal(before.view(), after.view()) {
-        return Err(EngineError::new(
-            Code::ImmutableField,
-            "Performing an update on the path '_id' would modify the immutable field '_id'",
-        ));
+        return Err(immutable());
     }
     Ok(new)
 }
@@ -214,4 +217,11 @@ pub fn check_id(doc: &Document) -> Result<(), EngineError> {
         ));
     }
     Ok(())
+}
+
+fn immutable() -> EngineError {
+    EngineError::new(
+        Code::ImmutableField,
+        "Performing an update on the path '_id' would modify the immutable field '_id'",
+    )
 }
