@@ -3,7 +3,7 @@
 
 use bson::Bson;
 
-use super::build::{bind, int, only_if, strict, substr, two};
+use super::build::{all as all_of, bind, int, only_if, strict, substr, two};
 use super::typing::{infer, is_subclass, mixed};
 use super::{Arg, Arity, Call, Context, Function, LoweredArg, LoweredCall, NullRule, Output};
 use crate::error::{Code, Error, Result};
@@ -314,13 +314,15 @@ fn replace(call: &LoweredCall<'_>, _target: &Target) -> Result<Expr> {
         )
     };
     Ok(match find.as_str() {
-        Some("") => text.expr,
+        Some("") => by.unless_null(|_| text.expr),
         Some(_) => all(text.expr, find.expr),
         // nothing is replaced by an empty search text
         None => bind("text", text.expr, |text| {
             bind("find", find.expr.clone(), |find| {
+                let empty = two("$eq", find.clone(), Expr::lit(""));
+                let tests = [Some(empty), by.test(&by.expr)];
                 Expr::cond(
-                    two("$eq", find.clone(), Expr::lit("")),
+                    all_of(tests.into_iter().flatten().collect()).unwrap_or_else(Expr::null),
                     text.clone(),
                     all(text, find),
                 )
