@@ -46,6 +46,9 @@ pub(crate) struct Options {
     /// Fails when fewer cases pass than the number in this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) expect_at_least: Option<PathBuf>,
+    /// Rewrite rules that are switched off, by name; `all` for all of them.
+    #[arg(long, value_name = "RULE")]
+    pub(crate) disable: Vec<String>,
     /// Worker processes; one for each core unless given.
     #[arg(long)]
     pub(crate) jobs: Option<usize>,

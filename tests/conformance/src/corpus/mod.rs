@@ -18,6 +18,8 @@ use futures_util::future::BoxFuture;
 use mqlc_compiler::program::Bound;
 use mqlc_compiler::queryset::Statement;
 use mqlc_compiler::schema::{Schema, SchemaSpec};
+use mqlc_compiler::target::Target as Server;
+use mqlc_compiler::trace::Trace;
 use mqlc_compiler::{Compiled, Compiler};
 use mqlc_executors::{Error, Execute, Executor, Outcome as Got, Reply};
 
@@ -49,6 +51,8 @@ pub(crate) fn list(options: &Options) -> Result<Vec<Case>> {
 pub(crate) struct CorpusSuite {
     dir: PathBuf,
     target: Target,
+    /// What statements are compiled for.
+    server: Server,
     schemas: HashMap<String, Rc<Ready>>,
     documents: HashMap<(String, String), Rc<Documents>>,
     /// The last database, if nothing was written since.
@@ -67,6 +71,10 @@ impl CorpusSuite {
         Ok(CorpusSuite {
             dir: options.dir.clone(),
             target: Target::new(options)?,
+            server: Server {
+                disabled_rules: options.disable.clone(),
+                ..Server::default()
+            },
             schemas: HashMap::new(),
             documents: HashMap::new(),
             loaded: None,
@@ -93,7 +101,7 @@ impl CorpusSuite {
         };
         let schema = Arc::new(schema);
         let ready = Rc::new(Ready {
-            compiler: Compiler::new(Arc::clone(&schema)),
+            compiler: Compiler::new(Arc::clone(&schema)).target(self.server.clone()),
             columns: Columns::new(&schema),
             schema,
         });
@@ -205,9 +213,19 @@ impl CorpusSuite {
         );
         let statement =
             Statement::from_json(recording.statement.get()).map_err(|e| e.to_string())?;
-        match ready.compiler.compile(&statement) {
+        if let Ok(plan) = ready.compiler.bind(&statement) {
+            text.push_str(&format!("plan\n{plan}\n"));
+        }
+        let traced = ready.compiler.compile_traced(&statement, Trace::detailed());
+        match traced {
             Err(error) => text.push_str(&format!("refused    {error}\n")),
             Ok(compiled) => {
+                for firing in &compiled.trace.firings {
+                    text.push_str(&format!("rule       {}\n", firing.rule));
+                    if let Some(plans) = &firing.plans {
+                        text.push_str(&format!("{}\n", plans.1));
+                    }
+                }
                 text.push_str(&format!("shape      {:#?}\n", compiled.shape));
                 match self.executor(recording, &ready) {
                     Ok(executor) => text.push_str(&self.trace(executor, &compiled)?),
