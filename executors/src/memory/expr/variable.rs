@@ -14,7 +14,7 @@ pub(super) fn check_name(name: &str) -> Result<()> {
             "empty variable names are not allowed",
         ));
     };
-    if !(first.is_ascii_alphabetic() || !first.is_ascii()) {
+    if first.is_ascii() && !first.is_ascii_alphabetic() {
         return Err(EngineError::failed_to_parse(format!(
             "'{name}' starts with an invalid character for a variable name"
         )));
@@ -29,7 +29,7 @@ pub(super) fn check_user_name(name: &str) -> Result<()> {
             "empty variable names are not allowed",
         ));
     };
-    if name != "CURRENT" && !(first.is_ascii_lowercase() || !first.is_ascii()) {
+    if name != "CURRENT" && first.is_ascii() && !first.is_ascii_lowercase() {
         return Err(EngineError::failed_to_parse(format!(
             "'{name}' starts with an invalid character for a user variable name"
         )));

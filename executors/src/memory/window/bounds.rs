@@ -12,7 +12,7 @@ use crate::memory::value::{Collation, Document, Value, compare_with, num};
 
 /// One end of a window.
 #[derive(Clone, Debug)]
-enum End {
+pub(super) enum End {
     Unbounded,
     Current,
     /// Documents, or a distance of the sort value.

@@ -7,7 +7,7 @@ use crate::memory::value::{Collation, Document, Value, compare_with, num};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rank {
-    Rank,
+    Sparse,
     Dense,
     Number,
 }
@@ -15,7 +15,7 @@ pub(super) enum Rank {
 impl Rank {
     pub fn find(name: &str) -> Option<Self> {
         match name {
-            "$rank" => Some(Self::Rank),
+            "$rank" => Some(Self::Sparse),
             "$denseRank" => Some(Self::Dense),
             "$documentNumber" => Some(Self::Number),
             _ => None,
@@ -77,7 +77,7 @@ impl Rank {
                 dense += 1;
                 previous = Some(key);
             }
-            out.push(Value::int(num::len_i64(if self == Self::Rank {
+            out.push(Value::int(num::len_i64(if self == Self::Sparse {
                 rank
             } else {
                 dense
