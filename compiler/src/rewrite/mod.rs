@@ -15,15 +15,22 @@ mod document;
 mod literal;
 mod walk;
 
+mod dead_columns;
+mod dead_join;
+mod early_slice;
 mod empty;
 mod flatten;
 mod fold;
 mod in_list;
+mod left_to_inner;
 mod literal_right;
 mod negation;
 mod null_guards;
+mod push_filter;
 mod ranges;
+mod slices;
 mod subsumption;
+mod useless_sort;
 
 pub use document::document;
 
@@ -70,23 +77,43 @@ pub struct Phase {
 }
 
 /// Every rule in the order in which it runs.
-pub static PHASES: &[Phase] = &[Phase {
-    name: "simplify",
-    about: "Conditions become short and canonical, so that later rules and lowering see their structure.",
-    rules: &[
-        flatten::RULE,
-        fold::RULE,
-        negation::RULE,
-        literal_right::RULE,
-        in_list::RULE,
-        in_list::NORMAL,
-        ranges::RULE,
-        null_guards::RULE,
-        subsumption::RULE,
-        empty::RULE,
-    ],
-    fuel: 16,
-}];
+pub static PHASES: &[Phase] = &[
+    Phase {
+        name: "simplify",
+        about: "Conditions become short and canonical, so that later rules and lowering see their structure.",
+        rules: &[
+            flatten::RULE,
+            fold::RULE,
+            negation::RULE,
+            literal_right::RULE,
+            in_list::RULE,
+            in_list::NORMAL,
+            ranges::RULE,
+            null_guards::RULE,
+            subsumption::RULE,
+            empty::RULE,
+        ],
+        fuel: 16,
+    },
+    Phase {
+        name: "restructure",
+        about: "Operators change places and kinds: conditions early, joins late or not at all.",
+        rules: &[
+            left_to_inner::RULE,
+            push_filter::RULE,
+            slices::RULE,
+            useless_sort::RULE,
+            early_slice::RULE,
+        ],
+        fuel: 2,
+    },
+    Phase {
+        name: "demand",
+        about: "What nobody reads is not computed.",
+        rules: &[dead_columns::RULE, dead_join::RULE],
+        fuel: 2,
+    },
+];
 
 /// How often all phases run: restructuring can open the way for simplification.
 const ROUNDS: u8 = 4;

@@ -1,0 +1,232 @@
+//! Sorts and slices come before work that is done for each row.
+
+use super::{Context, Kinds, Rule, walk};
+use crate::error::Result;
+use crate::plan::facts::{ColumnSet, used_columns};
+use crate::plan::{Cardinality, Columns, JoinKind, Node, Plan, Rel};
+
+pub(super) const RULE: Rule = Rule {
+    name: "early_slice",
+    does: "Moves a slice before LEFT joins to at most one row and before computed columns, and a sort before LEFT joins and \
+           computed columns that its keys do not use.",
+    sound: "such joins and columns keep every row exactly once and in its place. So the joins are looked up and the subqueries \
+            run only for the rows of the slice, and the sort can use an index of the collection.",
+    example: (
+        "scan book\nleft join author one on book.author_id = author._id\nsort book.title\nslice 0..20",
+        "scan book\nsort book.title\nslice 0..20\nleft join author one on book.author_id = author._id",
+    ),
+    needs: Kinds::SORT.or(Kinds::SLICE),
+    apply,
+};
+
+fn apply(plan: &mut Plan, _: &Context<'_>) -> Result<bool> {
+    walk::each_query(plan, &mut |query, columns| {
+        let mut changed = false;
+        let mut at = query.rel;
+        loop {
+            changed |= sink(at, columns);
+            match at.input_mut() {
+                Some(input) => at = input,
+                None => return Ok(changed),
+            }
+        }
+    })
+}
+
+/// Moves the operator down as far as it goes; then the slice above it can follow.
+fn sink(rel: &mut Rel, columns: &Columns) -> bool {
+    match rel {
+        Rel::Slice { input, .. } => {
+            let mut changed = match **input {
+                Rel::Sort { .. } => sink(input, columns),
+                _ => false,
+            };
+            let passes = match rel.input() {
+                Some(Rel::Join(join)) => {
+                    join.kind == JoinKind::Left && join.cardinality == Cardinality::One
+                }
+                Some(Rel::Extend { .. }) => true,
+                _ => false,
+            };
+            if passes && swap(rel) {
+                changed = true;
+                if let Some(below) = rel.input_mut() {
+                    sink(below, columns);
+                }
+            }
+            changed
+        }
+        Rel::Sort { input, keys } => {
+            let mut used = ColumnSet::new();
+            for key in keys.iter() {
+                used.union(&used_columns(Node::Scalar(&key.scalar)));
+            }
+            let passes = match &mut **input {
+                Rel::Join(join) => {
+                    join.kind == JoinKind::Left
+                        && !used
+                            .iter()
+                            .any(|id| columns.source_of(id) == Some(join.source))
+                }
+                Rel::Extend { .. } => return past_extend(rel, used, columns),
+                _ => false,
+            };
+            if passes && swap(rel) {
+                if let Some(below) = rel.input_mut() {
+                    sink(below, columns);
+                }
+                return true;
+            }
+            false
+        }
+        _ => false,
+    }
+}
+
+/// Exchanges an operator with its input.
+fn swap(rel: &mut Rel) -> bool {
+    let Some(input) = rel.input_mut() else {
+        return false;
+    };
+    let mut upper = input.take();
+    let Some(place) = upper.input_mut() else {
+        *input = upper;
+        return false;
+    };
+    *input = place.take();
+    *place = rel.take();
+    *rel = upper;
+    true
+}
+
+/// Columns that the keys do not use are computed after the sort.
+fn past_extend(rel: &mut Rel, used: ColumnSet, columns: &Columns) -> bool {
+    let Rel::Sort { input, .. } = rel else {
+        return false;
+    };
+    let Rel::Extend {
+        columns: definitions,
+        input: below,
+    } = &mut **input
+    else {
+        return false;
+    };
+    let mut needed = used;
+    let mut keep = vec![false; definitions.len()];
+    for ((id, definition), flag) in definitions.iter().zip(keep.iter_mut()).rev() {
+        if needed.contains(*id) {
+            needed.union(&used_columns(Node::Scalar(definition)));
+            *flag = true;
+        }
+    }
+    if keep.iter().all(|k| *k) {
+        return false;
+    }
+    let (mut first, mut later) = (Vec::new(), Vec::new());
+    for (definition, needed) in std::mem::take(definitions).into_iter().zip(keep) {
+        if needed {
+            first.push(definition);
+        } else {
+            later.push(definition);
+        }
+    }
+    let source = below.take();
+    let inner = if first.is_empty() {
+        source
+    } else {
+        Rel::Extend {
+            input: Box::new(source),
+            columns: first,
+        }
+    };
+    **input = inner;
+    let mut sort = rel.take();
+    sink(&mut sort, columns);
+    *rel = Rel::Extend {
+        input: Box::new(sort),
+        columns: later,
+    };
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::*;
+
+    /// Only twenty authors are looked up.
+    #[test]
+    fn slices_come_before_joins() {
+        let mut b = Build::new();
+        let (book, author) = (b.source("Book"), b.source("Author"));
+        let (id, fk) = (b.column(book, "_id"), b.column(book, "editor_id"));
+        let (pk, name) = (b.column(author, "_id"), b.column(author, "name"));
+        let x = b.computed("x", int_type());
+        let rel = extend(left_one(scan(book), author, fk, pk), [(x, plus(id, 1))]);
+        let rel = slice(sort(rel, [asc(id)]), 1, 2);
+        b.rows(rel, [id, name, x]).fires(
+            "early_slice",
+            "scan Book\n\
+             sort Book._id#0 asc\n\
+             slice 1..3\n\
+             left join Author one on Book.editor_id#1 = Author._id#2\n\
+             extend x#4 = (Book._id#0 + 1)\n\
+             rows _id: Book._id#0, name: Author.name#3, x: x#4\n",
+        );
+    }
+
+    /// What the sort uses comes first.
+    #[test]
+    fn columns_of_the_order_stay() {
+        let mut b = Build::new();
+        let book = b.source("Book");
+        let (id, pages) = (b.column(book, "_id"), b.column(book, "pages"));
+        let (x, y) = (b.computed("x", int_type()), b.computed("y", int_type()));
+        let rel = extend(scan(book), [(x, plus(pages, 1)), (y, plus(x, 1))]);
+        let rel = slice(sort(rel, [asc(x), asc(id)]), 0, 2);
+        b.rows(rel, [id, y]).fires(
+            "early_slice",
+            "scan Book\n\
+             extend x#2 = (Book.pages#1 + 1)\n\
+             sort x#2 asc, Book._id#0 asc\n\
+             slice 0..2\n\
+             extend y#3 = (x#2 + 1)\n\
+             rows _id: Book._id#0, y: y#3\n",
+        );
+    }
+
+    /// An INNER join removes rows before the slice counts them.
+    #[test]
+    fn inner_joins_stay() {
+        let mut b = Build::new();
+        let (book, author) = (b.source("Book"), b.source("Author"));
+        let (id, fk) = (b.column(book, "_id"), b.column(book, "author_id"));
+        let pk = b.column(author, "_id");
+        let rel = inner_one(scan(book), author, fk, pk);
+        b.rows(slice(sort(rel, [asc(id)]), 0, 2), [id])
+            .stays("early_slice");
+    }
+
+    /// An order by a joined column needs the join.
+    #[test]
+    fn orders_by_joined_columns_stay() {
+        let mut b = Build::new();
+        let (book, author) = (b.source("Book"), b.source("Author"));
+        let (id, fk) = (b.column(book, "_id"), b.column(book, "editor_id"));
+        let (pk, name) = (b.column(author, "_id"), b.column(author, "name"));
+        let rel = left_one(scan(book), author, fk, pk);
+        b.rows(slice(sort(rel, [asc(name), asc(id)]), 0, 2), [id])
+            .stays("early_slice");
+    }
+
+    /// A join to many repeats rows, which the slice counts; the sort may go first.
+    #[test]
+    fn slices_stay_behind_joins_to_many() {
+        let mut b = Build::new();
+        let (author, book) = (b.source("Author"), b.source("Book"));
+        let (pk, fk) = (b.column(author, "_id"), b.column(book, "author_id"));
+        let id = b.column(book, "_id");
+        let rel = left_many(scan(author), book, pk, fk);
+        b.rows(slice(sort(rel, [asc(pk), asc(id)]), 0, 2), [pk])
+            .stays("early_slice");
+    }
+}

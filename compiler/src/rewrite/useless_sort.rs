@@ -1,0 +1,189 @@
+//! Orders that nobody sees.
+
+use super::walk::{Purpose, Query};
+use super::{Context, Kinds, Rule, walk};
+use crate::error::Result;
+use crate::plan::facts::{ColumnSet, determined, is_unique};
+use crate::plan::{AggregateCall, Columns, Plan, Rel, Scalar, SortKey};
+
+pub(super) const RULE: Rule = Rule {
+    name: "useless_sort",
+    does: "Removes sorts below counts, existence, groups, distinct rows, other sorts and set operations, of at most one row, and \
+           sort keys that earlier keys or conditions decide.",
+    sound: "nothing between the sort and what forgets the order depends on it: no slice, no `DISTINCT ON`, no aggregate whose \
+            value depends on the order of rows, no window without an order of its own.",
+    example: ("sort name\nsort born\nsort _id, name", "sort _id"),
+    needs: Kinds::SORT,
+    apply,
+};
+
+fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
+    walk::each_query(plan, &mut |query, columns| remove(query, columns, context))
+}
+
+/// Aggregates whose value does not depend on the order of rows.
+fn is_unordered(call: &AggregateCall) -> bool {
+    matches!(
+        call.function.as_str(),
+        "Count"
+            | "Sum"
+            | "Avg"
+            | "Min"
+            | "Max"
+            | "StdDev"
+            | "Variance"
+            | "BitAnd"
+            | "BitOr"
+            | "BitXor"
+            | "BoolAnd"
+            | "BoolOr"
+    )
+}
+
+fn remove(query: Query<'_>, columns: &Columns, context: &Context<'_>) -> Result<bool> {
+    let mut ordered = query.purpose == Purpose::Rows;
+    let mut changed = false;
+    let mut at = query.rel;
+    loop {
+        if let Rel::Sort { input, keys } = at {
+            let needless = if ordered {
+                changed |= shorten(keys, input, columns, context)?;
+                keys.is_empty()
+            } else {
+                true
+            };
+            if needless {
+                *at = input.take();
+                changed = true;
+                continue;
+            }
+        }
+        match at {
+            Rel::Sort { .. } | Rel::Distinct { .. } => ordered = false,
+            Rel::Slice { .. } | Rel::DistinctOn { .. } => ordered = true,
+            Rel::Aggregate { aggregates, .. } => {
+                ordered = aggregates
+                    .iter()
+                    .any(|(_, call)| !is_unordered(call) && call.order.is_empty());
+            }
+            Rel::Window { order, .. } => ordered |= order.is_empty(),
+            Rel::SetOp { .. } => return Ok(changed),
+            _ => {}
+        }
+        match at.input_mut() {
+            Some(input) => at = input,
+            None => return Ok(changed),
+        }
+    }
+}
+
+/// Removes keys that decide nothing.
+fn shorten(
+    keys: &mut Vec<SortKey>,
+    input: &Rel,
+    columns: &Columns,
+    context: &Context<'_>,
+) -> Result<bool> {
+    let mut given = ColumnSet::new();
+    let mut kept = 0;
+    let mut i = 0;
+    while i < keys.len() {
+        if is_unique(input, &given, context.schema, columns)? {
+            keys.truncate(kept);
+            return Ok(true);
+        }
+        let decided = match keys.get(i).map(|k| &k.scalar) {
+            Some(Scalar::Column(id)) => {
+                determined(input, &given, context.schema, columns)?.has(columns, *id)
+                    || !given.insert(*id)
+            }
+            Some(Scalar::Literal(_)) => true,
+            _ => false,
+        };
+        if !decided {
+            keys.swap(kept, i);
+            kept += 1;
+        }
+        i += 1;
+    }
+    let changed = kept != keys.len();
+    keys.truncate(kept);
+    Ok(changed)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::*;
+
+    /// A count has no order.
+    #[test]
+    fn counted_rows_need_no_order() {
+        let mut b = Build::new();
+        let book = b.source("Book");
+        let title = b.column(book, "title");
+        b.count(sort(scan(book), [asc(title)]))
+            .fires("useless_sort", "scan Book\ncount\n");
+    }
+
+    /// The last sort decides; what follows its key does not.
+    #[test]
+    fn the_last_sort_decides() {
+        let mut b = Build::new();
+        let book = b.source("Book");
+        let (id, title) = (b.column(book, "_id"), b.column(book, "title"));
+        let rel = sort(sort(scan(book), [asc(title)]), [desc(id), asc(title)]);
+        b.rows(rel, [id]).fires(
+            "useless_sort",
+            "scan Book\nsort Book._id#0 desc\nrows _id: Book._id#0\n",
+        );
+    }
+
+    /// One row is in order.
+    #[test]
+    fn single_rows_need_no_order() {
+        let mut b = Build::new();
+        let book = b.source("Book");
+        let (id, title) = (b.column(book, "_id"), b.column(book, "title"));
+        let rel = sort(filter(scan(book), eq(id, 3)), [asc(title)]);
+        b.rows(rel, [title]).fires(
+            "useless_sort",
+            "scan Book\nfilter Book._id#0 = 3\nrows title: Book.title#1\n",
+        );
+    }
+
+    /// A slice picks rows by their order.
+    #[test]
+    fn sliced_rows_stay_in_order() {
+        let mut b = Build::new();
+        let book = b.source("Book");
+        let (id, title) = (b.column(book, "_id"), b.column(book, "title"));
+        b.count(slice(sort(scan(book), [asc(title), asc(id)]), 0, 3))
+            .stays("useless_sort");
+    }
+
+    /// A nullable unique column does not tell rows without it apart.
+    #[test]
+    fn keys_after_a_nullable_key_stay() {
+        let mut b = Build::new();
+        let book = b.source("Book");
+        let (id, isbn) = (b.column(book, "_id"), b.column(book, "isbn"));
+        b.rows(sort(scan(book), [asc(isbn), asc(id)]), [id])
+            .stays("useless_sort");
+    }
+
+    /// An array of all values shows the order.
+    #[test]
+    fn ordered_aggregates_stay() {
+        let mut b = Build::new();
+        let book = b.source("Book");
+        let (id, title) = (b.column(book, "_id"), b.column(book, "title"));
+        let list = b.computed("list", int_type());
+        let rel = aggregate(
+            sort(scan(book), [desc(id)]),
+            [],
+            [],
+            [(list, agg("ArrayAgg", vec![value(title)]))],
+        );
+        b.row(rel, [list]).stays("useless_sort");
+    }
+}
