@@ -222,6 +222,9 @@ fn floor_boundary(source: &str, mut at: usize) -> usize {
 #[must_use]
 pub fn closest<'c>(name: &str, choices: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let name_chars: Vec<char> = name.chars().flat_map(char::to_lowercase).take(64).collect();
+    if name_chars.len() < 2 {
+        return None;
+    }
     let limit = (name_chars.len() / 3).clamp(1, 4);
     choices
         .into_iter()

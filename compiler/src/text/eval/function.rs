@@ -71,6 +71,13 @@ impl Evaluator<'_> {
     /// Calls a known name.
     pub(super) fn builtin(&mut self, builtin: &'static Builtin, args: Args) -> Result<Py> {
         match &builtin.role {
+            Role::Func(_) if builtin.name == "SearchVector" && is_vector_search(&args) => self
+                .search(
+                    builtin.name,
+                    &["path", "query_vector"],
+                    &["limit", "num_candidates", "exact", "filter", "score"],
+                    args,
+                ),
             Role::Func(params) => self.function(builtin.name, params, args),
             Role::Aggregate(params) => self.aggregate(builtin.name, params, args),
             Role::Search(params, options) => self.search(builtin.name, params, options, args),
@@ -408,6 +415,16 @@ impl Evaluator<'_> {
         }
         Ok(Py::Field(Box::new(field)))
     }
+}
+
+/// The MongoDB backend's `SearchVector` takes a list of numbers, PostgreSQL's takes fields.
+fn is_vector_search(args: &Args) -> bool {
+    let named = ["path", "query_vector", "limit", "num_candidates"];
+    args.positional.iter().any(|(v, _)| v.items().is_some())
+        || args
+            .keywords
+            .iter()
+            .any(|k| named.contains(&k.name.as_str()))
 }
 
 fn least(name: &str, param: &str, value: &Py) -> Result<()> {

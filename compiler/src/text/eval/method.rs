@@ -6,7 +6,7 @@ use super::Evaluator;
 use super::args::{Args, required};
 use super::node::At;
 use super::queryset::Rows;
-use super::value::{Py, Zone, integer, refuse, string, type_error, value_error};
+use super::value::{Done, Py, Zone, integer, refuse, string, type_error, value_error};
 use crate::diagnostic::closest;
 use crate::error::{Code, Error, Result, Span};
 use crate::queryset::{Call, Direction, Expr, Hint, OrderTerm, Prefetch, Q, Value, ValuesFields};
@@ -614,7 +614,11 @@ impl Evaluator<'_> {
                     .map(|c| Py::str(c.to_string()))
                     .ok_or_else(|| refuse(Code::Python, "the index is out of range"))
             }
-            Py::Done(_) => Err(super::tree::runtime("[]")),
+            // The rows are read; which of them Python picks changes nothing.
+            Py::Done(done) => Ok(Py::Done(Box::new(Done {
+                statement: done.statement,
+                instance: None,
+            }))),
             // Generic classes: models.ForeignKey["Author"].
             class @ (Py::Builtin(_) | Py::Class(_)) => Ok(class),
             other => Err(type_error(format!("{} has no elements", other.describe()))),

@@ -107,7 +107,7 @@ impl<'a> Evaluator<'a> {
         for stmt in statements {
             if let Some(before) = last.take()
                 && let Ok(Some(statement)) = self.statement_of(before)
-                && statement.action != Do::Rows
+                && writes(&statement.action)
             {
                 earlier.push(statement);
             }
@@ -141,7 +141,8 @@ impl<'a> Evaluator<'a> {
                 for target in targets {
                     self.assign(target, value.clone())?;
                 }
-                Ok(None)
+                let query = matches!(value, Py::Rows(_) | Py::Done(_));
+                Ok(query.then_some(value))
             }
             StmtKind::Augmented { target, op, value } => {
                 let left = self.eval(target)?;
@@ -268,11 +269,19 @@ impl<'a> Evaluator<'a> {
         let error = python(format!("name '{name}' is not defined"), span);
         Err(match closest(name, choices) {
             Some(choice) => error.with_hint(format!("did you mean '{choice}'?")),
+            None if self.is_field(name) => error.with_hint(format!(
+                "fields are named inside calls: {name}=... or F(\"{name}\")"
+            )),
             None if self.schema.is_some() && name.starts_with(char::is_uppercase) => {
                 error.with_choices(classes)
             }
             None => error.with_hint("assign it in the text, or give it as a parameter"),
         })
+    }
+
+    fn is_field(&self, name: &str) -> bool {
+        self.schema
+            .is_some_and(|s| s.models().iter().any(|m| m.names.contains_key(name)))
     }
 
     fn class_names(&self) -> Vec<String> {
@@ -407,6 +416,18 @@ impl<'a> Evaluator<'a> {
     pub(super) fn define(&mut self, name: &str, value: Value) -> Result<()> {
         self.bind(name, from_literal(value))
     }
+}
+
+/// Whether a terminal changes what is stored.
+fn writes(action: &Do) -> bool {
+    matches!(
+        action,
+        Do::Insert(_)
+            | Do::Update(_)
+            | Do::Delete
+            | Do::GetOrCreate { .. }
+            | Do::UpdateOrCreate { .. }
+    )
 }
 
 /// A literal as Python has it.

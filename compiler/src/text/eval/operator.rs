@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use jiff::{Span as Interval, Timestamp, Unit};
 
+use super::names::{Builtin, Python, Role};
 use super::node::{Connector, QChild, QNode, condition};
 use super::queryset::Rows;
 use super::value::{Py, refuse, type_error, value_error};
@@ -168,6 +169,14 @@ impl Evaluator<'_> {
     fn literals(&mut self, op: BinaryOp, left: Py, right: Py) -> Result<Py> {
         use BinaryOp as B;
         match (op, &left, &right) {
+            (B::Or, Py::Builtin(_) | Py::Tuple(_), Py::Builtin(_)) if is_flag(&right) => {
+                let mut flags = match left {
+                    Py::Tuple(flags) => flags,
+                    flag => vec![flag],
+                };
+                flags.push(right);
+                return Ok(Py::Tuple(flags));
+            }
             (B::Add, Py::List(a), Py::List(b)) => {
                 self.spend(a.len() + b.len())?;
                 return Ok(Py::List([a.as_slice(), b.as_slice()].concat()));
@@ -261,6 +270,16 @@ fn combine_expr(left: Expr, right: Py, connector: Connector) -> Result<Py> {
     };
     let combined = wrap(QChild::Expr(left)).combine(QChild::Node(wrap(right)), connector);
     Ok(Py::Q(Box::new(combined)))
+}
+
+fn is_flag(value: &Py) -> bool {
+    matches!(
+        value,
+        Py::Builtin(Builtin {
+            role: Role::Python(Python::RegexFlag(_)),
+            ..
+        })
+    )
 }
 
 fn is_search(func: &Func) -> bool {

@@ -147,7 +147,7 @@ impl Evaluator<'_> {
         let Some(items) = items.items() else {
             return Err(type_error("reduce() takes a list"));
         };
-        let mut items = items.to_vec().into_iter();
+        let mut items = items.iter().cloned();
         let mut result = match first.or_else(|| items.next()) {
             Some(first) => first,
             None => {

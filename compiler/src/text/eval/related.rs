@@ -68,7 +68,8 @@ impl Evaluator<'_> {
         let managers: Vec<String> = extras
             .map(|m| m.managers.keys().cloned().collect())
             .unwrap_or_default();
-        let choices = managers.iter().map(String::as_str).chain(["objects"]);
+        let usual = managers.is_empty().then_some("objects");
+        let choices = managers.iter().map(String::as_str).chain(usual);
         if let Some(choice) = closest(name, choices) {
             error = error.with_hint(format!("did you mean '{choice}'?"));
         } else if found.names.contains_key(name) {
@@ -97,7 +98,7 @@ impl Evaluator<'_> {
     pub(super) fn instance_attribute(&mut self, instance: Instance, name: &str) -> Result<Py> {
         let schema = self.schema()?;
         let model = schema.model(instance.model)?;
-        let key = schema.field(model.pk).ok();
+        let key = self.key_of(model);
         if name == "pk" || key.is_some_and(|k| k.name == name || k.attname == name) {
             return match &instance.pk {
                 Some(pk) => Ok(super::from_literal(pk.clone())),

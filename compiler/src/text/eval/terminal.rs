@@ -87,8 +87,8 @@ impl Evaluator<'_> {
         }
         let schema = self.schema()?;
         let model = schema.model(rows.model)?;
-        let pk_name = schema
-            .field(model.pk)
+        let pk_name = self
+            .key_of(model)
             .map(|f| f.name.clone())
             .unwrap_or_default();
         let key = args.keywords.iter().find_map(|k| {

@@ -4,10 +4,11 @@ use super::Evaluator;
 use super::args::{Args, Keyword};
 use super::names::{self, DATETIME, Python, Role, TIMEZONE};
 use super::node::At;
-use super::value::{Instance, Py, Zone, refuse, type_error};
+use super::value::{Done, Instance, Py, Zone, refuse, type_error};
 use crate::diagnostic::closest;
 use crate::error::{Code, Result, Span};
-use crate::queryset::{FrameExclusion, Value};
+use crate::queryset::{Call, FrameExclusion, Value};
+use crate::schema::{Field, FieldKind, Model, NameTarget};
 use crate::text::syntax::{
     Arg, ArgKind, CompareOp, Kind, Node, Subscript, Trailer, TrailerKind, UnaryOp, python,
 };
@@ -309,10 +310,7 @@ impl Evaluator<'_> {
                 "AND" | "OR" | "XOR" => Ok(Py::str(name)),
                 _ => Err(no_attribute("Q", name)),
             },
-            Py::Done(done) => match &done.instance {
-                Some(instance) => self.instance_attribute(instance.clone(), name),
-                None => Err(runtime(name)),
-            },
+            Py::Done(done) => self.result_attribute(*done, name),
             Py::Rows(rows) => match name {
                 "query" => Ok(Py::Rows(rows)),
                 "model" => Ok(Py::Class(rows.model)),
@@ -415,6 +413,15 @@ impl Evaluator<'_> {
                 None => Err(runtime(name)),
             },
             other => {
+                if name == "register_lookup" {
+                    return Err(python(
+                        "lookups are not registered in a text",
+                        args.positional
+                            .first()
+                            .map_or(Span { start: 0, end: 0 }, |(_, s)| *s),
+                    )
+                    .with_hint("name them in the schema: settings.lookups"));
+                }
                 let attribute = self.attribute(other, name)?;
                 self.call(attribute, args)
             }
@@ -467,6 +474,44 @@ fn undecided(value: &Py, span: Span) -> crate::error::Error {
 }
 
 impl Evaluator<'_> {
+    /// The primary key of a model; embedded ones may have none.
+    pub(super) fn key_of(&self, model: &Model) -> Option<&Field> {
+        let key = self.schema?.field(model.pk).ok()?;
+        let is_key = key.primary_key
+            || key.ty.kind == FieldKind::CompositePrimaryKey
+            || model.parents.iter().any(|(_, link)| *link == key.id);
+        is_key.then_some(key)
+    }
+
+    /// An attribute of a result: the query runs, and Python looks at a row of it.
+    fn result_attribute(&mut self, done: Done, name: &str) -> Result<Py> {
+        let failed = match &done.instance {
+            Some(instance) => match self.instance_attribute(instance.clone(), name) {
+                Ok(found) => return Ok(found),
+                Err(error) => error,
+            },
+            None => runtime(name),
+        };
+        let schema = self.schema()?;
+        let model = schema.find(&done.statement.model)?;
+        let stored = match model.names.get(name) {
+            Some(NameTarget::Field(field)) => !schema.field(*field)?.is_relation(),
+            _ => name == "pk",
+        };
+        let annotated = done.statement.calls.iter().any(|call| match call {
+            Call::Annotate(exprs) => exprs.contains_key(name),
+            Call::ValuesList { named: true, .. } => true,
+            _ => false,
+        });
+        if !stored && !annotated {
+            return Err(failed);
+        }
+        Ok(Py::Done(Box::new(Done {
+            statement: done.statement,
+            instance: None,
+        })))
+    }
+
     /// An instance of a stored model with a known key.
     pub(super) fn stored(instance: &Instance) -> Result<Value> {
         instance.pk.clone().ok_or_else(|| {

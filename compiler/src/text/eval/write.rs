@@ -34,7 +34,7 @@ impl Evaluator<'_> {
             return Err(type_error("Number of args exceeds number of fields").with_span(span));
         }
         let mut pk = None;
-        let key = schema.field(model.pk).ok();
+        let key = self.key_of(model);
         for keyword in args.keywords {
             let found = model
                 .all_fields

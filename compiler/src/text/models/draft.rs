@@ -42,6 +42,16 @@ pub(super) struct Draft {
     pub(super) managers: IndexMap<String, Option<String>>,
 }
 
+/// Bases of enumerations.
+const ENUMERATIONS: &[&str] = &[
+    "TextChoices",
+    "IntegerChoices",
+    "Choices",
+    "Enum",
+    "IntEnum",
+    "StrEnum",
+];
+
 /// What a class is.
 enum Sort {
     Model { bases: Vec<String>, embedded: bool },
@@ -207,12 +217,7 @@ impl Reader<'_> {
             }) {
                 model = true;
                 bases.push(label.clone());
-            } else if matches!(
-                last,
-                "TextChoices" | "IntegerChoices" | "Choices" | "Enum" | "IntEnum" | "StrEnum"
-            ) {
-                return Sort::Enumeration;
-            } else if self.file.enums.contains_key(last) {
+            } else if ENUMERATIONS.contains(&last) || self.file.enums.contains_key(last) {
                 return Sort::Enumeration;
             } else if let Some(kind) = self.field_kind(last) {
                 return Sort::Field(kind);

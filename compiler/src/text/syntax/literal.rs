@@ -81,7 +81,10 @@ pub(super) fn number(input: &str, at: usize) -> Result<(usize, TokenKind)> {
             based(input).map_err(|_| syntax("this is not a number", span(1)))?;
         let length = input.len() - rest.len();
         let clean = text.replace('_', "");
-        if base == 10 && clean.len() > 1 && clean.starts_with('0') && clean.trim_matches('0') != ""
+        if base == 10
+            && clean.len() > 1
+            && clean.starts_with('0')
+            && !clean.trim_matches('0').is_empty()
         {
             return Err(syntax("numbers have no leading zeros", span(length)));
         }

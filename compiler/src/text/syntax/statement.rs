@@ -176,7 +176,7 @@ impl Parser<'_> {
             return self.import();
         }
         if self.eat_word("from") {
-            return self.from_import();
+            return self.names_of_module();
         }
         if self.eat_word("pass") {
             return Ok(StmtKind::Pass);
@@ -250,7 +250,7 @@ impl Parser<'_> {
         Ok(StmtKind::Import { module, alias })
     }
 
-    fn from_import(&mut self) -> Result<StmtKind> {
+    fn names_of_module(&mut self) -> Result<StmtKind> {
         let module = self.dotted()?;
         if !self.eat_word("import") {
             return Err(self.unexpected("'import' after the module"));
