@@ -82,7 +82,7 @@ impl Deviation {
             return Value::Null;
         }
         if self.broken {
-            return Value::Null;
+            return Value::Double(f64::NAN);
         }
         Value::Double((self.squares / num::i64_to_f64(degrees)).sqrt())
     }
@@ -112,7 +112,7 @@ impl State {
                 v => {
                     let mut sum = Box::new(Summation::default());
                     // Ints below 2^63 in count keep the type int until they no longer fit.
-                    sum.add_millis(*n);
+                    sum.add_plain(*n);
                     sum.add(&v);
                     self.body = Body::Sum(sum);
                 }

@@ -17,8 +17,8 @@ pub enum Rounding {
     Ceiling,
 }
 
-/// Rounds to `places` digits after the point (before it, when negative), with exactly that exponent. What would need
-/// more than 34 digits stays as it is.
+/// Rounds to `places` digits after the point (before it, when negative), with exactly that exponent. Where that
+/// would need more than 34 digits, there are 34.
 pub fn quantize(d: Decimal, places: i32, rounding: Rounding) -> Decimal {
     let Class::Finite(x) = classify(d) else {
         return d;
@@ -30,10 +30,9 @@ pub fn quantize(d: Decimal, places: i32, rounding: Rounding) -> Decimal {
         if c == U256::ZERO {
             return finish(x.negative, c, target, false);
         }
-        if digits(c) + grow > DIGITS {
-            return d;
-        }
-        return finish(x.negative, c * pow10(grow), target, false);
+        let grow = grow.min(DIGITS - digits(c));
+        let exponent = x.exponent - i32::try_from(grow).unwrap_or(0);
+        return finish(x.negative, c * pow10(grow), exponent, false);
     }
     let drop = x.exponent.abs_diff(target);
     let q = match rounding {

@@ -1,6 +1,6 @@
 //! `$add`, `$subtract`, `$multiply`, `$divide`, `$mod`: promotion int, long, double, decimal; integers that overflow
 //! widen.
-use super::{Result, Summation};
+use super::Result;
 use crate::memory::decimal;
 use crate::memory::error::{Code, EngineError};
 use crate::memory::value::{Decimal, Value, ValueRef, num};
@@ -64,35 +64,84 @@ pub(super) fn add_many(args: Vec<Value>) -> Result<Value> {
     add_all(args.iter())
 }
 
-fn add_all<'v>(args: impl Iterator<Item = &'v Value>) -> Result<Value> {
-    let mut sum = Summation::default();
-    let mut date = false;
-    for v in args {
-        match v {
-            Value::Date(ms) => {
-                if date {
-                    return Err(EngineError::location(
-                        16612,
-                        "only one date allowed in an $add expression",
-                    ));
-                }
-                date = true;
-                sum.add_millis(*ms);
-            }
-            v if v.is_nullish() => return Ok(Value::Null),
-            v if sum.add(v) => {}
-            v => {
-                return Err(EngineError::type_mismatch(format!(
-                    "$add only supports numeric or date types, not {}",
-                    v.type_name()
-                )));
-            }
+/// A sum that widens as its operands do: integers in 64 bits, then plain doubles, then decimals.
+enum Total {
+    Integer(i64, bool),
+    Double(f64),
+    Decimal(Decimal),
+    Date(i64),
+}
+
+impl Total {
+    fn value(&self) -> Value {
+        match self {
+            Self::Integer(n, false) => Value::int(*n),
+            Self::Integer(n, true) => Value::Int64(*n),
+            Self::Double(x) => Value::Double(*x),
+            Self::Decimal(d) => Value::Decimal(*d),
+            Self::Date(ms) => Value::Date(*ms),
         }
     }
-    if date {
-        return Ok(Value::Date(sum.millis().ok_or_else(|| overflow("$add"))?));
+
+    fn add(self, v: &Value) -> Result<Self> {
+        Ok(match (self, v) {
+            (Self::Date(_), Value::Date(_)) => {
+                return Err(EngineError::location(
+                    16612,
+                    "only one date allowed in an $add expression",
+                ));
+            }
+            (Self::Date(ms), v) => Self::Date(
+                whole_millis(v)
+                    .and_then(|n| ms.checked_add(n))
+                    .ok_or_else(|| overflow("$add"))?,
+            ),
+            (total, Value::Date(ms)) => Self::Date(
+                whole_millis(&total.value())
+                    .and_then(|n| ms.checked_add(n))
+                    .ok_or_else(|| overflow("$add"))?,
+            ),
+            (Self::Decimal(d), v) => Self::Decimal(decimal::add(d, to_decimal(v))),
+            (total, Value::Decimal(d)) => {
+                Self::Decimal(decimal::add(to_decimal(&total.value()), *d))
+            }
+            (Self::Double(x), v) => Self::Double(x + to_double(v)),
+            (Self::Integer(n, _), Value::Double(x)) => Self::Double(num::i64_to_f64(n) + x),
+            (Self::Integer(n, wide), v) => {
+                let m = long(v).unwrap_or(0);
+                match n.checked_add(m) {
+                    Some(sum) => Self::Integer(sum, wide || matches!(v, Value::Int64(_))),
+                    None => Self::Double(num::i64_to_f64(n) + num::i64_to_f64(m)),
+                }
+            }
+        })
     }
-    Ok(sum.value())
+}
+
+/// A number rounded to whole milliseconds, halves away from zero.
+fn whole_millis(v: &Value) -> Option<i64> {
+    match v {
+        Value::Double(x) => num::exact_i64(x.round()),
+        Value::Decimal(d) => decimal::to_integral(*d, decimal::Rounding::HalfEven).exact_i64(),
+        other => other.as_i64(),
+    }
+}
+
+fn add_all<'v>(args: impl Iterator<Item = &'v Value>) -> Result<Value> {
+    let mut total = Total::Integer(0, false);
+    for v in args {
+        if v.is_nullish() {
+            return Ok(Value::Null);
+        }
+        if !v.is_number() && !matches!(v, Value::Date(_)) {
+            return Err(EngineError::type_mismatch(format!(
+                "$add only supports numeric or date types, not {}",
+                v.type_name()
+            )));
+        }
+        total = total.add(v)?;
+    }
+    Ok(total.value())
 }
 
 /// The difference, as `$subtract` gives it.
@@ -109,13 +158,7 @@ pub fn sub(a: &Value, b: &Value) -> Result<Value> {
             return Ok(Value::Int64(d));
         }
         (Value::Date(x), y) if y.is_number() => {
-            let y = match y {
-                Value::Double(y) => num::exact_i64(y.round()),
-                Value::Decimal(d) => {
-                    decimal::to_integral(*d, decimal::Rounding::HalfEven).exact_i64()
-                }
-                other => other.as_i64(),
-            };
+            let y = whole_millis(y);
             let d = y.and_then(|y| x.checked_sub(y));
             return Ok(Value::Date(d.ok_or_else(|| overflow("$subtract"))?));
         }
@@ -184,11 +227,16 @@ pub(super) fn multiply_two(a: Value, b: Value) -> Result<Value> {
 
 pub(super) fn multiply_many(args: Vec<Value>) -> Result<Value> {
     let mut product = Value::Int32(1);
+    // Once integers overflow, the product of the operands as doubles counts.
+    let mut double = 1.0;
     for v in &args {
-        product = mul(&product, v)?;
-        if product.is_nullish() {
-            return Ok(Value::Null);
-        }
+        let exact = mul(&product, v)?;
+        double *= v.as_f64().unwrap_or(f64::NAN);
+        product = match exact {
+            Value::Null => return Ok(Value::Null),
+            Value::Double(_) => Value::Double(double),
+            other => other,
+        };
     }
     Ok(product)
 }

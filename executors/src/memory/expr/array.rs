@@ -120,7 +120,7 @@ pub(super) fn reverse(v: Value) -> Result<Value> {
 }
 
 /// The most elements that `$range` makes (what fits the memory limit of 100 MB).
-const MAX_RANGE: i64 = 5_000_000;
+const MAX_RANGE: i64 = 6_553_598;
 
 pub(super) fn range(args: Vec<Value>) -> Result<Value> {
     let int = |i: usize, what: &str, numeric: i32, whole: i32| -> Result<i64> {

@@ -37,7 +37,7 @@ pub(super) fn set_union(args: Vec<Value>, collation: Option<&Collation>) -> Resu
             }
         }
     }
-    Ok(Value::array(out))
+    Ok(sorted(out, collation))
 }
 
 pub(super) fn set_intersection(args: Vec<Value>, collation: Option<&Collation>) -> Result<Value> {
@@ -59,7 +59,13 @@ pub(super) fn set_intersection(args: Vec<Value>, collation: Option<&Collation>) 
                 .collect(),
         });
     }
-    Ok(Value::array(kept.unwrap_or_default()))
+    Ok(sorted(kept.unwrap_or_default(), collation))
+}
+
+/// Unions and intersections come in the order of values.
+fn sorted(mut items: Vec<Value>, collation: Option<&Collation>) -> Value {
+    items.sort_by(|a, b| compare_with(a.view(), b.view(), collation));
+    Value::array(items)
 }
 
 fn distinct(items: &Array, collation: Option<&Collation>) -> Vec<Value> {

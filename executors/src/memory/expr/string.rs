@@ -32,7 +32,7 @@ pub(super) fn concat(args: Vec<Value>) -> Result<Value> {
     let mut out = String::new();
     for v in &args {
         match v {
-            Value::Str(s) | Value::Symbol(s) => out.push_str(s.as_str()),
+            Value::Str(s) => out.push_str(s.as_str()),
             v if v.is_nullish() => return Ok(Value::Null),
             v => {
                 return Err(EngineError::location(

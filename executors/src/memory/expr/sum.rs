@@ -60,8 +60,8 @@ impl Summation {
         true
     }
 
-    /// Adds an integer that leaves the type as it is (a date's milliseconds).
-    pub fn add_millis(&mut self, n: i64) {
+    /// Adds an integer that leaves the type as it is (a count so far).
+    pub fn add_plain(&mut self, n: i64) {
         self.integers += i128::from(n);
     }
 
@@ -126,20 +126,6 @@ impl Summation {
             return Value::Decimal(decimal::div(self.decimal(), Decimal::from_i64(count)));
         }
         Value::Double(self.double() / num::i64_to_f64(count))
-    }
-
-    /// The sum as whole milliseconds.
-    pub fn millis(&self) -> Option<i64> {
-        match self.widest {
-            Widest::Int | Widest::Long => i64::try_from(self.integers).ok(),
-            Widest::Double => {
-                let x = self.double().round();
-                num::exact_i64(x)
-            }
-            Widest::Decimal => {
-                decimal::to_integral(self.decimal(), decimal::Rounding::HalfEven).exact_i64()
-            }
-        }
     }
 
     /// The sum of ints, or of ints and longs.

@@ -10,7 +10,7 @@ use crate::memory::datetime::Unit;
 use crate::memory::decimal;
 use crate::memory::error::EngineError;
 use crate::memory::expr::{Context, Env, Evaluation, Expr, Fields, Scope, arith};
-use crate::memory::value::{Document, Value, compare_with, num};
+use crate::memory::value::{Decimal, Document, Value, compare_with, num};
 
 type Result<T, E = EngineError> = std::result::Result<T, E>;
 
@@ -198,10 +198,11 @@ impl Series {
                         let n = n.as_i64().filter(|n| *n > 0).ok_or_else(|| {
                             parse_error("'N' field must be an integer, and greater than 0")
                         })?;
-                        Value::Double(2.0 / (num::i64_to_f64(n) + 1.0))
+                        let n = n.saturating_add(1);
+                        Value::Decimal(decimal::div(Decimal::from_i64(2), Decimal::from_i64(n)))
                     }
                     (None, Some(a)) => match a.as_f64() {
-                        Some(x) if x > 0.0 && x < 1.0 => a,
+                        Some(x) if x > 0.0 && x < 1.0 => Value::Decimal(arith::to_decimal(&a)),
                         _ => {
                             return Err(parse_error("'alpha' must be between 0 and 1 (exclusive)"));
                         }
@@ -396,7 +397,7 @@ fn is_zero(v: &Value) -> bool {
 }
 
 fn derivative(r: Range<usize>, x: &[Value], y: &[Value], unit: Option<Unit>) -> Result<Value> {
-    let Some(last) = r.end.checked_sub(1).filter(|l| *l > r.start) else {
+    let Some(last) = r.end.checked_sub(1).filter(|l| *l >= r.start) else {
         return Ok(Value::Null);
     };
     let (Some(x0), Some(x1), Some(y0), Some(y1)) =
@@ -404,28 +405,22 @@ fn derivative(r: Range<usize>, x: &[Value], y: &[Value], unit: Option<Unit>) -> 
     else {
         return Ok(Value::Null);
     };
-    if y0.is_nullish() || y1.is_nullish() {
-        return Ok(Value::Null);
+    let rise = arith::sub(y1, y0)?;
+    if rise.is_nullish() {
+        return Err(EngineError::location(
+            5_624_903,
+            "$derivative input must not be null or missing",
+        ));
     }
-    for v in [y0, y1] {
-        if !v.is_number() {
-            return Err(EngineError::location(
-                5_624_903,
-                format!(
-                    "$derivative where the input is not numeric: {}",
-                    v.type_name()
-                ),
-            ));
-        }
-    }
-    let mut run = arith::sub(x1, x0)?;
+    let run = arith::sub(x1, x0)?;
     if is_zero(&run) {
         return Ok(Value::Null);
     }
-    if let Some(ms) = unit.and_then(Unit::millis) {
-        run = arith::quotient(run, Value::Int64(ms))?;
+    let slope = arith::quotient(rise, run)?;
+    match unit.and_then(Unit::millis) {
+        Some(ms) => arith::mul(&slope, &Value::Int64(ms)),
+        None => Ok(slope),
     }
-    arith::quotient(arith::sub(y1, y0)?, run)
 }
 
 fn integrals(
@@ -434,6 +429,15 @@ fn integrals(
     y: &[Value],
     unit: Option<Unit>,
 ) -> Result<Vec<Value>> {
+    if let Some(v) = y.iter().find(|v| !v.is_number()) {
+        return Err(EngineError::location(
+            5_423_900,
+            format!(
+                "The input value of $integral must be numeric, but was {}",
+                v.type_name()
+            ),
+        ));
+    }
     // The area between each document and the one before.
     let mut areas = vec![Value::Double(0.0)];
     for i in 1..y.len() {
@@ -442,13 +446,9 @@ fn integrals(
         else {
             break;
         };
-        let numeric = y0.is_number() && y1.is_number();
-        areas.push(if numeric {
-            let heights = arith::add(y0, y1)?;
-            arith::quotient(arith::mul(&arith::sub(x1, x0)?, &heights)?, Value::Int32(2))?
-        } else {
-            Value::Double(0.0)
-        });
+        let heights = arith::add(y0, y1)?;
+        let twice = arith::mul(&heights, &arith::sub(x1, x0)?)?;
+        areas.push(arith::quotient(twice, Value::Double(2.0))?);
     }
     let scale = |v: Value| match unit.and_then(Unit::millis) {
         Some(ms) => arith::quotient(v, Value::Int64(ms)),
@@ -507,24 +507,27 @@ fn covariance(xs: &[Value], ys: &[Value], sample: bool) -> Value {
 }
 
 fn exp_moving_avg(values: Vec<Value>, alpha: &Value) -> Result<Vec<Value>> {
-    let rest = arith::sub(&Value::Int32(1), alpha)?;
-    let mut last = Value::Null;
-    values
-        .into_iter()
-        .map(|v| {
-            if v.is_number() {
-                last = if last.is_nullish() {
-                    match v {
-                        Value::Decimal(_) => v,
-                        v => Value::Double(v.as_f64().unwrap_or(f64::NAN)),
-                    }
-                } else {
-                    arith::add(&arith::mul(&v, alpha)?, &arith::mul(&last, &rest)?)?
-                };
-            }
-            Ok(last.clone())
-        })
-        .collect()
+    // Everything is decimal inside; the result is one only if an input was.
+    let rest = arith::sub(&Value::Decimal(Decimal::from_i64(1)), alpha)?;
+    let mut last: Option<Value> = None;
+    let mut exact = false;
+    let mut out = Vec::with_capacity(values.len());
+    for v in values {
+        if v.is_number() {
+            exact |= matches!(v, Value::Decimal(_));
+            let v = Value::Decimal(arith::to_decimal(&v));
+            last = Some(match &last {
+                None => v,
+                Some(last) => arith::add(&arith::mul(&v, alpha)?, &arith::mul(last, &rest)?)?,
+            });
+        }
+        out.push(match &last {
+            None => Value::Null,
+            Some(v) if exact => v.clone(),
+            Some(v) => Value::Double(v.as_f64().unwrap_or(f64::NAN)),
+        });
+    }
+    Ok(out)
 }
 
 fn linear_fill(mut values: Vec<Value>, x: &[Value]) -> Result<Vec<Value>> {
