@@ -47,6 +47,7 @@ fn conditions() {
     condition(q("a", 1) | q("b", 2) & q("c", 3), "Q(a=1) | Q(b=2, c=3)");
     condition(!(q("a", 1) | q("b", 2)), "~(Q(a=1) | Q(b=2))");
     condition(!!q("a", 1), "~Q(~Q(a=1))");
+    condition(!Q::And(vec![!q("a", 1)]), "~Q(~Q(a=1))");
     condition(
         !q("a", 1) & exists(books()),
         "~Q(a=1), Exists(Book.objects.all())",
@@ -233,7 +234,7 @@ fn literals() {
     );
     value(
         Value::Uuid([0x11; 16]),
-        "UUID(\"11111111-1111-1111-1111-111111111111\")",
+        "uuid.UUID(\"11111111-1111-1111-1111-111111111111\")",
     );
     value(
         Value::Binary {

@@ -1,3 +1,5 @@
 //! What several test files share.
 
+pub mod normal;
 pub mod statements;
+pub mod texts;

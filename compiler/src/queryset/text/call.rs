@@ -97,13 +97,15 @@ impl Writer {
             Call::Alias(exprs) => {
                 self.method("alias", |w, start| w.named(start, exprs, Style::Object));
             }
-            Call::Values(fields) => self.method("values", |w, start| w.selection(start, fields)),
+            Call::Values(fields) => {
+                self.method("values", |w, start| w.selection(start, fields, true))
+            }
             Call::ValuesList {
                 fields,
                 flat,
                 named,
             } => self.method("values_list", |w, start| {
-                w.selection(start, fields);
+                w.selection(start, fields, false);
                 w.flag(start, "flat", *flat);
                 w.flag(start, "named", *named);
             }),
@@ -161,17 +163,33 @@ impl Writer {
         self.push("]");
     }
 
-    /// Names and expressions: those that are named among the fields were positional.
-    fn selection(&mut self, start: usize, ValuesFields { fields, exprs }: &ValuesFields) {
+    /// Names and expressions. Django numbers the names of positional expressions; others are keyword arguments, which
+    /// `values_list()` does not have.
+    fn selection(&mut self, start: usize, selected: &ValuesFields, keywords: bool) {
+        let ValuesFields { fields, exprs } = selected;
+        let positional = |name: &String| {
+            fields.contains(name) && (!keywords || name.ends_with(|c: char| c.is_ascii_digit()))
+        };
         for name in fields {
-            self.argument(start);
             match exprs.get(name) {
-                None => self.string(name),
-                Some(expr) => self.expr(expr, Style::Object, Level::Any),
+                None => {
+                    self.argument(start);
+                    self.string(name);
+                }
+                Some(expr) if positional(name) => {
+                    self.argument(start);
+                    self.expr(expr, Style::Object, Level::Any);
+                }
+                Some(_) => {}
             }
         }
-        for (name, expr) in exprs.iter().filter(|(name, _)| !fields.contains(name)) {
-            self.keyword(start, name, |w| w.expr(expr, Style::Object, Level::Any));
+        for (name, expr) in exprs.iter().filter(|(name, _)| !positional(name)) {
+            if keywords {
+                self.keyword(start, name, |w| w.expr(expr, Style::Object, Level::Any));
+            } else {
+                self.argument(start);
+                self.expr(expr, Style::Object, Level::Any);
+            }
         }
     }
 

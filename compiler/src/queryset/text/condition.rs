@@ -21,10 +21,26 @@ fn are_keywords<'q>(parts: impl IntoIterator<Item = &'q Q>) -> bool {
     true
 }
 
-/// An empty condition vanishes between operators.
+/// A condition without the layers that mean nothing.
+fn bare(q: &Q) -> &Q {
+    let mut q = q;
+    loop {
+        q = match q {
+            Q::And(parts) | Q::Or(parts) | Q::Xor(parts) => match parts.as_slice() {
+                [single] => single,
+                _ => return q,
+            },
+            Q::Expr(Expr::Q(inner)) => inner,
+            _ => return q,
+        };
+    }
+}
+
+/// An empty condition vanishes between operators, negated or not.
 fn is_empty(q: &Q) -> bool {
     match q {
         Q::And(parts) | Q::Or(parts) | Q::Xor(parts) => parts.iter().all(is_empty),
+        Q::Not(inner) => is_empty(inner),
         _ => false,
     }
 }
@@ -81,20 +97,18 @@ impl Writer {
             Q::And(parts) => self.connected(parts, " & ", Level::And, wanted, ""),
             Q::Or(parts) => self.connected(parts, " | ", Level::Or, wanted, "Q.OR"),
             Q::Xor(parts) => self.connected(parts, " ^ ", Level::Xor, wanted, "Q.XOR"),
-            Q::Not(inner) => match inner.as_ref() {
-                // A second `~` would take the first one back.
-                Q::Not(_) => {
-                    self.level(Level::Sign, wanted, |w| {
-                        w.push("~Q(");
-                        w.q(inner, Level::Any);
-                        w.push(")");
-                    });
-                }
-                inner => self.level(Level::Sign, wanted, |w| {
-                    w.push("~");
-                    w.q(inner, Level::Atom);
-                }),
-            },
+            // A second `~` would take the first one back.
+            Q::Not(inner) if matches!(bare(inner), Q::Not(_)) => {
+                self.level(Level::Sign, wanted, |w| {
+                    w.push("~Q(");
+                    w.q(inner, Level::Any);
+                    w.push(")");
+                });
+            }
+            Q::Not(inner) => self.level(Level::Sign, wanted, |w| {
+                w.push("~");
+                w.q(inner, Level::Atom);
+            }),
             Q::Expr(Expr::Q(q)) => self.q(q, wanted),
             Q::Expr(expr) => {
                 self.push("Q(");

@@ -249,7 +249,9 @@ impl Writer {
         };
         self.call(&class, |w| {
             match lhs {
-                Expr::Value(Value::Str(_)) => w.expr(lhs, Style::Object, Level::Any),
+                Expr::Value(Value::Str(_) | Value::List(_)) => {
+                    w.expr(lhs, Style::Object, Level::Any);
+                }
                 lhs => w.expr(lhs, Style::Literal, Level::Any),
             }
             w.push(", ");

@@ -120,7 +120,7 @@ impl Writer {
                 let _ = write!(self.out, "Decimal(\"{number}\")");
             }
             Value::Uuid(uuid) => {
-                let _ = write!(self.out, "UUID(\"{}\")", bson::Uuid::from_bytes(*uuid));
+                let _ = write!(self.out, "uuid.UUID(\"{}\")", bson::Uuid::from_bytes(*uuid));
             }
             Value::ObjectId(id) => {
                 let _ = write!(self.out, "ObjectId(\"{id}\")");
