@@ -441,8 +441,8 @@ impl Engine {
             .map_or((0, 0, 0), |c| (c.len(), c.byte_size(), c.indexes().len()));
         reply.insert("size", num::len_i64(size));
         reply.insert("count", num::len_i64(count));
-        if count > 0 {
-            reply.insert("avgObjSize", num::len_i64(size / count));
+        if let Some(average) = size.checked_div(count) {
+            reply.insert("avgObjSize", num::len_i64(average));
         }
         reply.insert("storageSize", num::len_i64(size));
         reply.insert("nindexes", num::len_i32(indexes));
@@ -479,7 +479,7 @@ impl Engine {
                 };
                 let limit = now.saturating_sub(seconds.saturating_mul(1000));
                 let mut cursor = c.cursor();
-                while let Some((record, raw)) = cursor.next() {
+                while let Some((record, raw)) = cursor.forward() {
                     let doc = Document::from_raw(Arc::clone(raw));
                     let mut oldest = i64::MAX;
                     crate::memory::filter::visit(

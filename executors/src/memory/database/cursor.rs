@@ -52,7 +52,7 @@ impl Rows {
     ///
     /// # Errors
     /// What the query or `f` runs into.
-    pub fn for_each(
+    pub fn each(
         &mut self,
         mut f: impl FnMut(Document) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {

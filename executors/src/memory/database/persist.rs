@@ -104,7 +104,7 @@ impl Engine {
             let file = file_name(&db, &name, generation);
             write_file(&dir.join(&file), |out| {
                 let mut cursor = c.cursor();
-                while let Some((_, raw)) = cursor.next() {
+                while let Some((_, raw)) = cursor.forward() {
                     let doc = Document::from_raw(Arc::clone(raw)).to_bson();
                     writeln!(out, "{}", text(doc))?;
                 }

@@ -11,6 +11,9 @@ use crate::memory::value::{Document, Key};
 /// A record that a transaction wrote: database, collection, record.
 pub type Touched = (Arc<str>, Arc<str>, u64);
 
+/// An open transaction at work: its session, what was committed when it began, and what it wrote.
+type AtWork = (Key, Arc<State>, Vec<Touched>);
+
 /// The records that open transactions wrote. Whoever holds this writes.
 #[derive(Default)]
 pub struct Locks {
@@ -29,7 +32,7 @@ pub struct Writing<'e> {
     inner: &'e Inner,
     locks: MutexGuard<'e, Locks>,
     state: State,
-    open: Option<(Key, Arc<State>, Vec<Touched>)>,
+    open: Option<AtWork>,
 }
 
 fn conflict() -> EngineError {
@@ -68,7 +71,7 @@ impl<'e> Writing<'e> {
         }
     }
 
-    pub(super) fn into_parts(self) -> (State, Option<(Key, Arc<State>, Vec<Touched>)>) {
+    pub(super) fn into_parts(self) -> (State, Option<AtWork>) {
         if self.open.is_none() {
             self.inner.publish(self.state.clone());
         }

@@ -182,12 +182,11 @@ fn with_index(
         && !spec.sparse
         && single
         && !spec.hashed
+        && let Some(direction) = order(spec, points, sort)
     {
-        if let Some(direction) = order(spec, points, sort) {
-            sorted = true;
-            reverse = direction;
-            score += 3;
-        }
+        sorted = true;
+        reverse = direction;
+        score += 3;
     }
     if score == 0 {
         return None;

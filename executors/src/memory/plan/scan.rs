@@ -60,7 +60,7 @@ impl CollectionScan {
         &mut self,
         env: &mut Env<'_>,
     ) -> Result<Option<(u64, Document)>, EngineError> {
-        while let Some((record, raw)) = self.cursor.next() {
+        while let Some((record, raw)) = self.cursor.forward() {
             if let Some(examined) = &self.examined {
                 examined.documents.fetch_add(1, Atomic::Relaxed);
             }
@@ -152,9 +152,9 @@ impl IndexScan {
         loop {
             if let Some((range, cursor)) = &mut self.current {
                 let entry = if self.reverse {
-                    cursor.previous()
+                    cursor.backward()
                 } else {
-                    cursor.next()
+                    cursor.forward()
                 };
                 match entry {
                     Some((entry, ())) if locate(index, range, entry) == Ordering::Equal => {

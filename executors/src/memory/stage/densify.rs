@@ -18,6 +18,9 @@ pub struct Densify {
     bounds: Bounds,
 }
 
+/// The partition's values, and its documents with their values of the field.
+type Partition = (Vec<Value>, Vec<(Value, Document)>);
+
 #[derive(Clone, Debug)]
 enum Bounds {
     Full,
@@ -236,7 +239,7 @@ impl Densify {
 
     fn run(&self, docs: Vec<Document>) -> Result<Vec<Document>, EngineError> {
         let mut out = Vec::with_capacity(docs.len());
-        let mut groups: KeyMap<(Vec<Value>, Vec<(Value, Document)>)> = KeyMap::default();
+        let mut groups: KeyMap<Partition> = KeyMap::default();
         let mut whole: Option<(Value, Value)> = None;
         for doc in docs {
             let v = self.field.get(doc.view());

@@ -165,7 +165,7 @@ impl Foreign {
                         })
                     };
                     let mut cursor = index.seek(|e| first(e).is_lt());
-                    while let Some((entry, ())) = cursor.next() {
+                    while let Some((entry, ())) = cursor.forward() {
                         if !first(entry).is_eq() {
                             break;
                         }

@@ -192,23 +192,32 @@ impl Joining {
             let value = expr.eval(env)?;
             env.set(*slot, value);
         }
-        let steps = plan
+        let mut steps = plan
             .pipeline
             .as_ref()
             .map_or(&[] as &[Step], Pipeline::steps);
         if let Some((local, path)) = &plan.equality {
-            let foreign = match &self.foreign {
-                Some(foreign) => foreign,
-                None => self.foreign.insert(Foreign::open(
-                    plan.from.as_ref(),
-                    path,
-                    &self.context,
-                    env,
-                )?),
+            let foreign = match (&self.foreign, &plan.from) {
+                (Some(foreign), _) => foreign,
+                (None, Some(from)) => {
+                    self.foreign
+                        .insert(Foreign::open(Some(from), path, &self.context, env)?)
+                }
+                (None, None) => {
+                    // Without a collection the first step, `$documents`, gives the documents.
+                    let input = source_of(None, &self.context, env)?;
+                    let head = steps.get(..1).unwrap_or_default();
+                    let docs = drain(start(head, input, &self.context, env)?, env)?;
+                    self.foreign.insert(Foreign::hash(docs, path, env))
+                }
             };
+            if plan.from.is_none() {
+                steps = steps.get(1..).unwrap_or_default();
+            }
             let found = foreign.matching(&local_values(doc, local), env);
+            // Out of nothing these make nothing; `$count` or `$unionWith` might.
             if steps.is_empty()
-                || found.is_empty() && !matches!(steps.first(), Some(Step::Other(_)))
+                || (found.is_empty() && steps.iter().all(|s| !matches!(s, Step::Other(_))))
             {
                 return Ok(array(found));
             }

@@ -144,9 +144,7 @@ impl Collection {
         let new = Document::from_raw(Arc::clone(&raw));
         self.check_unique(&new, Some(record))?;
         for index in &mut self.indexes {
-            // Removed and added even when equal: entries point into the bytes of their document.
-            index.remove(&old, record)?;
-            index.add(&new, record)?;
+            index.change(&old, &new, record)?;
         }
         self.bytes = self.bytes + raw.len() - old.byte_size();
         self.records.insert(record, raw, &u64::cmp);
@@ -176,7 +174,7 @@ impl Collection {
     pub fn add_index(&mut self, spec: IndexSpec) -> Result<(), EngineError> {
         let mut index = Index::new(spec);
         let mut cursor = self.records.cursor();
-        while let Some((record, raw)) = cursor.next() {
+        while let Some((record, raw)) = cursor.forward() {
             let doc = Document::from_raw(Arc::clone(raw));
             if let Some(values) = index.conflict(&doc, Some(*record))? {
                 return Err(self.duplicate(&index, &values));

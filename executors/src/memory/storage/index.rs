@@ -14,7 +14,7 @@ pub enum IndexKey {
     /// Of a single-field index.
     One(Value),
     /// Of a compound index.
-    Many(Box<[Value]>),
+    Many(Arc<[Value]>),
 }
 
 impl IndexKey {
@@ -36,7 +36,7 @@ impl From<Vec<Value>> for IndexKey {
                 values.push(v);
                 Self::Many(values.into())
             }
-            (_, None) => Self::Many(Box::new([])),
+            (_, None) => Self::Many(Arc::from([])),
         }
     }
 }
@@ -430,7 +430,7 @@ impl Index {
             let mut cursor = self
                 .entries
                 .seek(|e| self.spec.order_values(e.0.values(), key.values()) == Ordering::Less);
-            while let Some(((found, record), ())) = cursor.next() {
+            while let Some(((found, record), ())) = cursor.forward() {
                 let same = found
                     .values()
                     .iter()
@@ -458,6 +458,40 @@ impl Index {
         Ok(())
     }
 
+    /// Moves a record's entries from one form of its document to another.
+    pub(super) fn change(
+        &mut self,
+        old: &Document,
+        new: &Document,
+        record: u64,
+    ) -> Result<(), EngineError> {
+        let ((before, _), (after, multikey)) = (self.spec.keys(old)?, self.spec.keys(new)?);
+        // Equal entries stay, unless they point into the bytes of the old document and would keep those alive.
+        let held = |k: &IndexKey| k.values().iter().any(|v| v.view().shallow_size() > 0);
+        let same = before.len() == after.len()
+            && before.iter().zip(&after).all(|(a, b)| {
+                !held(a)
+                    && a.values()
+                        .iter()
+                        .zip(b.values())
+                        .all(|(x, y)| x.type_name() == y.type_name() && equal(x.view(), y.view()))
+            });
+        if same {
+            return Ok(());
+        }
+        self.multikey |= multikey;
+        let spec = Arc::clone(&self.spec);
+        for key in before {
+            let entry = (key, record);
+            self.entries.remove(|e| spec.order(e, &entry));
+        }
+        for key in after {
+            self.entries
+                .insert((key, record), (), &|a, b| spec.order(a, b));
+        }
+        Ok(())
+    }
+
     pub(super) fn remove(&mut self, doc: &Document, record: u64) -> Result<(), EngineError> {
         for key in self.spec.keys(doc)?.0 {
             let entry = (key, record);
@@ -475,7 +509,7 @@ impl Index {
                 .is_some_and(|v| compare(v.view(), value) == Ordering::Less)
         };
         let mut cursor = self.entries.seek(before);
-        let ((key, record), ()) = cursor.next()?;
+        let ((key, record), ()) = cursor.forward()?;
         key.values()
             .first()
             .filter(|v| equal(v.view(), value))

@@ -45,7 +45,7 @@ impl State {
     pub fn list(&self, db: Option<&str>) -> Vec<(Arc<str>, Arc<str>, Arc<Collection>)> {
         let mut cursor = self.collections.cursor();
         let mut out = Vec::new();
-        while let Some(((d, n), c)) = cursor.next() {
+        while let Some(((d, n), c)) = cursor.forward() {
             if db.is_none_or(|wanted| **d == *wanted) {
                 out.push((Arc::clone(d), Arc::clone(n), Arc::clone(c)));
             }

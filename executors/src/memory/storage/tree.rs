@@ -238,7 +238,7 @@ pub struct Cursor<K, V> {
 impl<K, V> Cursor<K, V> {
     /// Steps over the next entry and gives it.
     #[inline]
-    pub fn next(&mut self) -> Option<(&K, &V)> {
+    pub fn forward(&mut self) -> Option<(&K, &V)> {
         let (node, at) = self.path.last()?;
         if !matches!(&**node, Node::Leaf(entries) if *at < entries.len()) && !self.next_leaf() {
             return None;
@@ -252,7 +252,7 @@ impl<K, V> Cursor<K, V> {
     }
 
     /// Steps back over the previous entry and gives it.
-    pub fn previous(&mut self) -> Option<(&K, &V)> {
+    pub fn backward(&mut self) -> Option<(&K, &V)> {
         let (_, at) = self.path.last()?;
         if *at == 0 && !self.previous_leaf() {
             return None;
@@ -351,12 +351,12 @@ mod tests {
                 prop_assert_eq!(tree.len(), model.len());
                 let mut cursor = tree.cursor();
                 let mut seen = Vec::new();
-                while let Some((k, v)) = cursor.next() {
+                while let Some((k, v)) = cursor.forward() {
                     seen.push((*k, *v));
                 }
                 prop_assert_eq!(&seen, &model.iter().map(|(k, v)| (*k, *v)).collect::<Vec<_>>());
                 let mut back = Vec::new();
-                while let Some((k, v)) = cursor.previous() {
+                while let Some((k, v)) = cursor.backward() {
                     back.push((*k, *v));
                 }
                 back.reverse();
@@ -364,7 +364,7 @@ mod tests {
                 for key in [0_u16, 17, 300, 599] {
                     prop_assert_eq!(tree.get(|k| k.cmp(&key)), model.get(&key));
                     let mut from = tree.seek(|k| *k < key);
-                    prop_assert_eq!(from.next().map(|(k, _)| *k), model.range(key..).next().map(|(k, _)| *k));
+                    prop_assert_eq!(from.forward().map(|(k, _)| *k), model.range(key..).next().map(|(k, _)| *k));
                 }
             }
         }
