@@ -207,6 +207,7 @@ fn order(order: Order) -> Order {
     }
 }
 
+#[allow(clippy::boxed_local)] // it stands where boxes are mapped
 fn boxed(inner: Box<Expr>) -> Box<Expr> {
     Box::new(expr(*inner))
 }
