@@ -465,6 +465,9 @@ impl Binder<'_> {
                     }
                     let names = super::path::split(name);
                     let model = self.q(q)?.model;
+                    if self.annotation_first(q, &names)? {
+                        continue;
+                    }
                     match self.names_to_path(q, &names, model, true, false) {
                         Ok(_) => {}
                         Err(super::path::PathError::Other(error)) => return Err(error.inside(i)),

@@ -98,6 +98,9 @@ impl Binder<'_> {
                 let r = self
                     .resolve(q, rhs, cx)
                     .map_err(|e| e.inside("rhs").inside("combined"))?;
+                for side in [&l, &r] {
+                    refuse_composite(side, "CombinedExpression")?;
+                }
                 let scalar = self.registry.combine(
                     *op,
                     Self::arg(&l),
@@ -150,6 +153,15 @@ impl Binder<'_> {
                 let bound = self
                     .resolve(q, expr, cx)
                     .map_err(|e| e.inside("expr").inside("transform"))?;
+                let mut bound = bound;
+                if let Scalar::Json { text: nested, .. } = &mut bound.scalar
+                    && *text
+                    && *nested
+                {
+                    // `KT("a__b")` is text at its end only.
+                    *nested = false;
+                    bound.ty = plain(FieldKind::JSONField);
+                }
                 let mut result = self.try_transform(bound, name, &[])?;
                 if *text && let Scalar::Json { text, .. } = &mut result.scalar {
                     *text = true;
@@ -450,7 +462,13 @@ impl Binder<'_> {
         let request = self.aggregate_request(q, aggregate, cx)?;
         let name = aggregate.name.clone();
         for arg in &request.args {
-            if self.contains_aggregate(q, &arg.scalar) {
+            let nested = if cx.summarize {
+                let columns = self.columns_in(&arg.scalar);
+                columns.iter().any(|id| self.summaries.contains(id))
+            } else {
+                self.contains_aggregate(q, &arg.scalar)
+            };
+            if nested {
                 return Err(self.nested_aggregate(&name, aggregate));
             }
         }
@@ -669,12 +687,14 @@ impl Binder<'_> {
             let then = self
                 .resolve(q, &branch.then, cx)
                 .map_err(|e| e.inside("then").inside(i).inside("when"))?;
+            refuse_composite(&then, "When")?;
             types.push((!then.is_untyped()).then(|| then.ty.clone()));
             when.push((condition, then.scalar));
         }
         let otherwise = match &case.default {
             Some(default) => {
                 let bound = self.resolve(q, default, cx).map_err(|e| e.inside("else"))?;
+                refuse_composite(&bound, "Case")?;
                 types.push((!bound.is_untyped()).then(|| bound.ty.clone()));
                 bound.scalar
             }
@@ -1184,6 +1204,17 @@ impl Binder<'_> {
     }
 }
 
+/// Composite keys are values of lookups only.
+fn refuse_composite(bound: &Bound, class: &str) -> Result<()> {
+    if let Scalar::List(_) = bound.scalar {
+        return Err(Error::new(
+            Code::ValueError,
+            format!("{class} expression does not support composite primary keys."),
+        ));
+    }
+    Ok(())
+}
+
 /// A condition as a value.
 pub(super) fn boolean(predicate: Predicate) -> Bound {
     let ty = plain(FieldKind::BooleanField);
@@ -1193,10 +1224,26 @@ pub(super) fn boolean(predicate: Predicate) -> Bound {
 fn frame_of(frame: Frame) -> Result<WindowFrame> {
     use crate::queryset::{FrameExclusion, FrameUnit};
     if frame.exclude.is_some_and(|e| e != FrameExclusion::NoOthers) {
-        return Err(Error::new(
-            Code::NotSupported,
-            "This backend does not support window frame exclusions.",
+        return Err(Error::unsupported(
+            "a window frame exclusion",
+            "$setWindowFields has no form for it",
         ));
+    }
+    if frame.unit == FrameUnit::Range {
+        if let Some(start) = frame.start.filter(|s| *s > 0) {
+            return Err(Error::new(
+                Code::ValueError,
+                format!(
+                    "start argument must be a negative integer, zero, or None, but got '{start}'."
+                ),
+            ));
+        }
+        if let Some(end) = frame.end.filter(|e| *e < 0) {
+            return Err(Error::new(
+                Code::ValueError,
+                format!("end argument must be a positive integer, zero, or None, but got '{end}'."),
+            ));
+        }
     }
     if frame.unit == FrameUnit::Range
         && (frame.start.is_some_and(|s| s != 0) || frame.end.is_some_and(|e| e != 0))

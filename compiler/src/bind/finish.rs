@@ -288,7 +288,7 @@ impl Binder<'_> {
     }
 
     /// The key of a parent row in the type of the joined column.
-    fn fitting(&self, lhs: Scalar, rhs: ColumnId) -> Result<Scalar> {
+    pub(super) fn fitting(&self, lhs: Scalar, rhs: ColumnId) -> Result<Scalar> {
         let (l, r) = self.comparable(lhs.clone(), Scalar::Column(rhs))?;
         if r == Scalar::Column(rhs) {
             return Ok(l);
@@ -766,6 +766,10 @@ impl Binder<'_> {
     ) -> Result<(Rel, Vec<(String, Scalar)>)> {
         let query = self.q(q)?.clone();
         let mut inputs: Vec<(QueryId, Vec<(String, Scalar)>)> = Vec::new();
+        let selecting = combined
+            .queries
+            .iter()
+            .any(|id| self.q(*id).is_ok_and(|q| q.selected.is_some()));
         for inner in &combined.queries {
             // Names selected afterwards are selected in each query that selects none itself.
             if let Some(names) = &query.selected
@@ -798,7 +802,7 @@ impl Binder<'_> {
                 "SELECTs to the left and right of a combination do not have the same number of result columns",
             ));
         }
-        let order = self.combined_order(&query, &mut inputs)?;
+        let order = self.combined_order(&query, selecting, &mut inputs)?;
         let mut columns: Vec<(String, ColumnId)> = Vec::new();
         if let Some((_, first)) = inputs.first() {
             for (i, (name, scalar)) in first.clone().into_iter().enumerate() {
@@ -893,6 +897,7 @@ impl Binder<'_> {
     fn combined_order(
         &mut self,
         query: &Query,
+        selecting: bool,
         inputs: &mut [(QueryId, Vec<(String, Scalar)>)],
     ) -> Result<Vec<(usize, bool, Option<crate::queryset::NullsOrder>)>> {
         let model = self.schema.model(query.model)?;
@@ -955,11 +960,7 @@ impl Binder<'_> {
                 out.push((position, desc, nulls));
                 continue;
             }
-            if query.selected.is_some()
-                || inputs
-                    .iter()
-                    .any(|(id, _)| self.q(*id).is_ok_and(|q| q.selected.is_some()))
-            {
+            if selecting {
                 return Err(Error::new(
                     Code::DatabaseError,
                     "ORDER BY term does not match any column in the result set.",

@@ -422,6 +422,12 @@ impl Binder<'_> {
                 .map(|(k, _)| Rhs::Value(Value::Str(k)))
                 .collect(),
             Rhs::List(items) => items,
+            Rhs::Value(_) if matches!(lhs.scalar, Scalar::List(_)) => {
+                return Err(Error::new(
+                    Code::ValueError,
+                    "'in' lookup of 'pk' must be a tuple or a list",
+                ));
+            }
             Rhs::Value(other) => {
                 return Err(Error::new(
                     Code::TypeError,

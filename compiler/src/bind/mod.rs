@@ -60,6 +60,7 @@ pub fn bind(schema: &Schema, registry: &Registry, statement: &Statement) -> Resu
         queries: Vec::new(),
         definitions: IndexMap::new(),
         outer_reuse: Vec::new(),
+        summaries: Vec::new(),
         depth: 0,
         parameters: 0,
         nested: HashMap::new(),
@@ -91,6 +92,8 @@ struct Binder<'s> {
     definitions: IndexMap<ColumnId, (QueryId, Definition)>,
     /// Aliases of outer queries that references from a subquery may reuse.
     outer_reuse: Vec<(QueryId, Reuse)>,
+    /// Results of the `aggregate()` being bound: other results may use them, but not aggregate them again.
+    summaries: Vec<ColumnId>,
     depth: usize,
     parameters: u32,
     /// Rows of combinations inside others, until the outer one takes them.

@@ -116,9 +116,27 @@ impl Binder<'_> {
                 nulls: None,
             }]);
         }
+        let names = split(bare);
+        if self.annotation_first(q, &names)? {
+            let bound = self.resolve_path(q, &names, &mut Resolve::annotation())?;
+            return Ok(vec![SortKey {
+                scalar: bound.scalar,
+                desc,
+                nulls: None,
+            }]);
+        }
         let model = self.q(q)?.model;
         let mut seen = HashSet::new();
         self.find_ordering(q, bare, desc, model, None, "", &mut seen)
+    }
+
+    /// A path that starts with an annotation and not with a field.
+    pub(super) fn annotation_first(&self, q: QueryId, names: &[String]) -> Result<bool> {
+        let query = self.q(q)?;
+        let model = self.schema.model(query.model)?;
+        Ok(names
+            .first()
+            .is_some_and(|n| query.annotations.contains_key(n) && !model.names.contains_key(n)))
     }
 
     /// Follows a name; a relation is ordered by its own model's ordering (Django's `find_ordering_name`).

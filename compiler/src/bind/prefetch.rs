@@ -157,6 +157,14 @@ impl Binder<'_> {
                 ),
             ));
         }
+        if let Some(NameTarget::Reverse(reference)) = here.names.get(name)
+            && self.schema.field(*reference)?.ty.kind == FieldKind::GenericRelation
+        {
+            return Ok(Attribute::Relation(JoinField {
+                field: *reference,
+                reverse: true,
+            }));
+        }
         for related in &here.related_objects {
             if related.accessor.as_deref() == Some(name) {
                 return Ok(Attribute::Relation(JoinField {
@@ -267,7 +275,8 @@ impl Binder<'_> {
                 let mut parents = Vec::new();
                 let mut columns = Vec::new();
                 for (local, target) in field.links.clone() {
-                    let (parent, own) = if by.reverse {
+                    let generic = field.ty.kind == FieldKind::GenericRelation;
+                    let (parent, own) = if by.reverse && !generic {
                         (target, local)
                     } else {
                         (local, target)
@@ -281,12 +290,22 @@ impl Binder<'_> {
             }
         };
         let mut parent = Vec::with_capacity(parent_fields.len());
-        for field in parent_fields {
-            let at = self.alias_of_field(q, model, alias, field)?;
+        for (reference, child_column) in parent_fields.into_iter().zip(&child_columns) {
+            let at = self.alias_of_field(q, model, alias, reference)?;
             let source = self.q(q)?.alias(at)?.source;
-            parent.push(self.column(source, field)?);
+            let column = self.column(source, reference)?;
+            parent.push(self.parent_key(q, column, *child_column)?);
         }
-        self.finish_prefetch(child, want, parent, child_columns, many, None)
+        let only = match field.content_type_field {
+            Some(content_type) if by.reverse => {
+                let at = self.alias_of_field(q, model, alias, content_type)?;
+                let source = self.q(q)?.alias(at)?.source;
+                let key = self.content_type_key(by.field)?;
+                Some((self.column(source, content_type)?, bson::Bson::Int64(key)))
+            }
+            _ => None,
+        };
+        self.finish_prefetch(child, want, parent, child_columns, many, only)
     }
 
     /// The follow-up queries of a generic foreign key: one per model that it can refer to.
@@ -337,10 +356,11 @@ impl Binder<'_> {
             let child_alias = self.initial_alias(child)?;
             let child_source = self.q(child)?.alias(child_alias)?.source;
             let child_column = self.column(child_source, pk)?;
+            let parent = self.parent_key(q, id_column, child_column)?;
             match self.finish_prefetch(
                 child,
                 want,
-                vec![id_column],
+                vec![parent],
                 vec![child_column],
                 false,
                 Some((ct_column, bson::Bson::Int64(key))),
@@ -352,6 +372,12 @@ impl Binder<'_> {
             }
         }
         Ok(out)
+    }
+
+    /// The parent's key in the type of the child's: generic relations may store keys as text.
+    fn parent_key(&mut self, q: QueryId, parent: ColumnId, child: ColumnId) -> Result<ColumnId> {
+        let scalar = self.fitting(Scalar::Column(parent), child)?;
+        self.as_column(q, "prefetch_key", scalar)
     }
 
     /// The alias at which a field is stored: the model's own, or that of the parent that declares it.

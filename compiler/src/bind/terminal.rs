@@ -202,6 +202,9 @@ impl Binder<'_> {
                 .inside(name));
             }
             let scalar = self.annotation_scalar(q, name, bound.scalar)?;
+            if let Scalar::Column(id) = scalar {
+                self.summaries.push(id);
+            }
             let query = self.q_mut(q)?;
             if let Some(mask) = &mut query.mask {
                 mask.insert(name.clone());

@@ -653,7 +653,8 @@ impl Resolver {
                 if own_link {
                     continue;
                 }
-                if let Some(name) = &field.related_query_name {
+                let hidden = hidden_name(schema, field)?;
+                if let Some(name) = field.related_query_name.as_ref().or(hidden.as_ref()) {
                     names
                         .entry(name.clone())
                         .or_insert(NameTarget::Reverse(*reference));
@@ -720,6 +721,19 @@ impl Resolver {
         }
         Ok(())
     }
+}
+
+/// The name by which a many-to-many field's own manager filters where the field hides its reverse side.
+fn hidden_name(schema: &Schema, field: &Field) -> Result<Option<String>> {
+    if field.related_query_name.is_some() || field.ty.kind != FieldKind::ManyToManyField {
+        return Ok(None);
+    }
+    let owner = schema.model(field.id.model)?;
+    Ok(Some(format!(
+        "_{}_{}_+",
+        owner.label.to_lowercase().replace('.', "_"),
+        field.name
+    )))
 }
 
 fn is_parent_link(schema: &Schema, reference: FieldRef) -> Result<bool> {
