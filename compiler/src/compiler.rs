@@ -64,6 +64,20 @@ impl Compiler {
         &self.schema
     }
 
+    /// What it compiles for.
+    #[must_use]
+    pub fn target_ref(&self) -> &Target {
+        &self.target
+    }
+
+    /// Compiles a statement in Queryset JSON.
+    ///
+    /// # Errors
+    /// `Decode` for what is not of the documented form; then as [`Compiler::compile`].
+    pub fn compile_json(&self, json: &str) -> Result<Compiled> {
+        self.compile(&Statement::from_json(json)?)
+    }
+
     /// Compiles a statement.
     ///
     /// # Errors
