@@ -1,0 +1,144 @@
+//! Rows and commands as text.
+
+use std::io::Write;
+
+use bson::{Bson, Document};
+use comfy_table::{ContentArrangement, Table, presets};
+use mqlc::Compiled;
+use mqlc::executors::{Outcome, Row, RowValue};
+
+use super::Result;
+use super::run::Format;
+
+/// Prints the result of a statement.
+pub(super) fn print(outcome: &Outcome, format: Format) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match outcome {
+        Outcome::Rows(rows) => match format {
+            Format::Table => write!(out, "{}", table(rows))?,
+            _ => {
+                for row in rows {
+                    writeln!(out, "{}", json(row, format))?;
+                }
+            }
+        },
+        Outcome::Count(n) => writeln!(out, "{n}")?,
+        Outcome::Exists(there) => writeln!(out, "{there}")?,
+        Outcome::Aggregate(row) => match format {
+            Format::Table => write!(out, "{}", table(&[RowValue::Object(row.clone())]))?,
+            _ => writeln!(out, "{}", json(&RowValue::Object(row.clone()), format))?,
+        },
+        Outcome::Written(written) => writeln!(out, "{} written", written.count)?,
+        _ => writeln!(out, "done")?,
+    }
+    Ok(())
+}
+
+fn json(row: &RowValue, format: Format) -> String {
+    let value = row.to_json();
+    match format {
+        Format::Ejson => value.to_string(),
+        _ => plain(&value).to_string(),
+    }
+}
+
+/// Values without their type tags: dates, decimals and the like as the text in them.
+fn plain(value: &serde_json::Value) -> serde_json::Value {
+    match value {
+        serde_json::Value::Array(items) => items.iter().map(plain).collect(),
+        serde_json::Value::Object(map) => match map.iter().next() {
+            Some((key, inner)) if map.len() == 1 && key.starts_with('$') => match key.as_str() {
+                "$binary" => inner.get("base64").cloned().unwrap_or_default(),
+                "$jsonNull" => serde_json::Value::Null,
+                _ => inner.clone(),
+            },
+            _ => map.iter().map(|(k, v)| (k.clone(), plain(v))).collect(),
+        },
+        other => other.clone(),
+    }
+}
+
+/// Rows as a table: a line per row, a column per name.
+fn table(rows: &[RowValue]) -> String {
+    let mut table = Table::new();
+    table
+        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    match rows.first() {
+        Some(RowValue::Object(row) | RowValue::Named(row)) => {
+            table.set_header(row.iter().map(|(name, _)| name.to_owned()));
+        }
+        Some(RowValue::List(items)) => {
+            table.set_header((1..=items.len()).map(|i| i.to_string()));
+        }
+        Some(RowValue::Value(_)) => {
+            table.set_header(["value"]);
+        }
+        None => {}
+    }
+    for row in rows {
+        match row {
+            RowValue::Object(row) | RowValue::Named(row) => table.add_row(cells(row)),
+            RowValue::List(items) => table.add_row(items.iter().map(cell)),
+            RowValue::Value(_) => table.add_row([cell(row)]),
+        };
+    }
+    let count = match rows.len() {
+        1 => "1 row".to_owned(),
+        n => format!("{n} rows"),
+    };
+    if rows.is_empty() {
+        return format!("{count}\n");
+    }
+    let lines: String = table
+        .lines()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect();
+    format!("{lines}{count}\n")
+}
+
+fn cells(row: &Row) -> Vec<String> {
+    row.iter().map(|(_, value)| cell(value)).collect()
+}
+
+fn cell(value: &RowValue) -> String {
+    match plain(&value.to_json()) {
+        serde_json::Value::String(text) => text,
+        serde_json::Value::Null => "NULL".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// The commands of a program as mongosh text.
+pub(super) fn mongosh(compiled: &Compiled) -> String {
+    if compiled.program.steps.is_empty() {
+        return "// no command: the result is known to be empty\n".to_owned();
+    }
+    let mut out = String::new();
+    for step in &compiled.program.steps {
+        out.push_str(&step.command.to_string());
+        if !out.ends_with('\n') {
+            out.push('\n');
+        }
+    }
+    out
+}
+
+/// The command documents of a program; what an earlier step finds stands as an empty list.
+pub(super) fn commands(compiled: &Compiled) -> Vec<Document> {
+    compiled
+        .program
+        .steps
+        .iter()
+        .map(|step| step.bind(&[]).command)
+        .collect()
+}
+
+/// BSON as extended JSON in one line.
+pub(super) fn extended_json(value: Bson, canonical: bool) -> String {
+    if canonical {
+        value.into_canonical_extjson().to_string()
+    } else {
+        value.into_relaxed_extjson().to_string()
+    }
+}
