@@ -14,6 +14,7 @@ pub mod builder;
 mod compiler;
 mod diagnostic;
 mod error;
+mod explain;
 pub mod functions;
 pub mod lower;
 pub mod mql;
@@ -35,4 +36,5 @@ extern crate self as mqlc_compiler;
 mod testing;
 
 pub use compiler::{Compiled, Compiler};
+pub use explain::Explanation;
 pub use error::{Code, Error, Result, Span};
