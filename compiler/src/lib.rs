@@ -21,12 +21,14 @@ pub mod mql;
 pub mod plan;
 pub mod program;
 pub mod queryset;
+pub mod render;
 pub mod rewrite;
 pub mod schema;
 pub mod shape;
 pub mod storage;
 pub mod target;
 pub mod text;
+pub mod tidy;
 pub mod trace;
 
 #[cfg(test)]

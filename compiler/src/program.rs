@@ -1,8 +1,9 @@
 //! What is sent to the server: commands, and the values that pass between them.
 
-use bson::Document;
+use bson::{Bson, Document};
 
 use crate::mql::Command;
+use crate::render;
 
 /// Steps in the order in which they run. The result is that of the first step, completed by the others as the shape says.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -18,6 +19,16 @@ pub struct Step {
     pub command: Command,
     /// Values that it takes from earlier steps.
     pub parameters: Vec<Parameter>,
+}
+
+impl Step {
+    /// The command with the values that earlier steps found, by the number of the parameter.
+    #[must_use]
+    pub fn bind(&self, values: &[(u32, Vec<Bson>)]) -> Bound {
+        Bound {
+            command: render::command(&self.command, values),
+        }
+    }
 }
 
 /// A list of distinct non-null values from the documents of an earlier step.

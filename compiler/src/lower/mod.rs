@@ -1,16 +1,119 @@
 //! From plan to MongoDB's languages: for each condition the cheapest form with the same truth.
+//!
+//! A [`Rel`](crate::plan::Rel) is lowered from the inside out; each operator appends stages to the pipeline of the
+//! current scope and says where its columns live from then on. A condition becomes a *filter* of the match language
+//! that matches where the condition is true (or, under NOT, where it is false; unknown is neither), leaf by leaf:
+//! native where the facts allow, `$expr` with guards against NULL otherwise. Subqueries become `$lookup` stages in
+//! front of the stage that needs them.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `scope` | pipelines under construction, places of columns, `let` variables |
+//! | `rel` | relational operators |
+//! | `filter` | predicates as filters |
+//! | `leaf` | comparisons as filters |
+//! | `text` | text patterns |
+//! | `truth` | predicates as expressions |
+//! | `scalar` | scalar expressions |
+//! | `join`, `subquery` | `$lookup` |
+//! | `group`, `window`, `set_op`, `sort` | their stages |
+//! | `output` | terminals, projections, shapes |
+//! | `walk` | questions about the plan |
 
-use crate::error::{Error, Result};
+mod calls;
+mod filter;
+mod group;
+mod join;
+mod leaf;
+mod output;
+mod rel;
+mod scalar;
+mod scope;
+mod set_op;
+mod sort;
+mod subquery;
+mod text;
+mod truth;
+mod walk;
+mod window;
+
+use std::collections::{HashMap, HashSet};
+
+use crate::error::{Code, Error, Result};
 use crate::functions::Registry;
-use crate::plan::Plan;
+use crate::plan::{ColumnId, Columns, Plan, Scalar};
 use crate::program::Program;
 use crate::shape::Shape;
 use crate::target::Target;
+use scope::Scope;
+
+/// Nesting of operators, expressions and subqueries beyond which lowering refuses.
+const DEPTH: usize = 300;
 
 /// Lowers a plan to a program and the shape of its result.
 ///
 /// # Errors
 /// `Unsupported` for what the target cannot do.
-pub fn lower(_plan: Plan, _registry: &Registry, _target: &Target) -> Result<(Program, Shape)> {
-    Err(Error::unsupported("lowering", "it is being built"))
+pub fn lower(plan: Plan, registry: &Registry, target: &Target) -> Result<(Program, Shape)> {
+    let mut program = Program::default();
+    let shape = output::plan(&plan, registry, target, Vec::new(), &mut program)?;
+    Ok((program, shape))
+}
+
+/// The state of lowering one plan.
+struct Lowerer<'a> {
+    columns: &'a Columns,
+    registry: &'a Registry,
+    target: &'a Target,
+    /// How often each column is used.
+    uses: HashMap<ColumnId, u32>,
+    /// Pipelines under construction, the outermost first.
+    scopes: Vec<Scope>,
+    /// Names of `let` variables in use.
+    variables: HashSet<String>,
+    /// Values that cannot be NULL where the current condition matters.
+    assumed: Vec<Scalar>,
+    /// What the next hoisted subquery is for.
+    purpose: Option<String>,
+    depth: usize,
+}
+
+impl<'a> Lowerer<'a> {
+    fn new(plan: &'a Plan, registry: &'a Registry, target: &'a Target) -> Self {
+        Lowerer {
+            columns: &plan.columns,
+            registry,
+            target,
+            uses: walk::uses(plan),
+            scopes: vec![Scope::new(scope::Kind::Root)],
+            variables: HashSet::new(),
+            assumed: Vec::new(),
+            purpose: None,
+            depth: 0,
+        }
+    }
+
+    /// One step down, counted.
+    fn deeper<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if self.depth >= DEPTH {
+            return Err(Error::new(Code::Limit, "the statement is nested too deeply"));
+        }
+        self.depth += 1;
+        let result = step(self);
+        self.depth -= 1;
+        result
+    }
+
+    /// With `scalars` known not to be NULL.
+    fn assuming<T>(
+        &mut self,
+        scalars: &[Scalar],
+        step: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let before = self.assumed.len();
+        self.assumed.extend_from_slice(scalars);
+        let result = step(self);
+        self.assumed.truncate(before);
+        result
+    }
 }

@@ -9,8 +9,10 @@
 //! | `filter` | the match language, [`Filter`] |
 //! | `stage` | pipeline stages, [`Stage`] |
 //! | `command` | server commands, [`Command`] |
+//! | `display` | all of it as text for people |
 
 mod command;
+pub mod display;
 mod expr;
 mod filter;
 mod stage;

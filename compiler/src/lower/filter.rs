@@ -1,0 +1,231 @@
+//! Predicates as filters of the match language.
+
+use super::{Lowerer, walk};
+use crate::error::Result;
+use crate::mql::{Expr, FieldOp, Filter, Stage};
+use crate::plan::{ArrayFact, Predicate, Scalar};
+use crate::schema::StorageFamily;
+
+/// Operands of `XOR` up to which it is written out natively.
+const NATIVE_XOR: usize = 3;
+
+impl Lowerer<'_> {
+    /// Appends the stages of a filter: what needs no subquery first, then one `$match` per subquery.
+    pub fn filter_rows(&mut self, predicate: &Predicate) -> Result<()> {
+        let mut conjuncts = Vec::new();
+        split(predicate, &mut conjuncts);
+        let known = not_null(&conjuncts, true);
+        let (late, early): (Vec<&Predicate>, Vec<&Predicate>) =
+            conjuncts.into_iter().partition(|p| walk::has_subquery(p));
+        let early = early
+            .into_iter()
+            .map(|p| self.assuming(&known, |l| l.truth(p, true)))
+            .collect::<Result<Vec<_>>>()?;
+        self.push_match(all(early))?;
+        for p in late {
+            let filter = self.assuming(&known, |l| l.truth(p, true))?;
+            self.push_match(filter)?;
+        }
+        Ok(())
+    }
+
+    pub fn push_match(&mut self, filter: Filter) -> Result<()> {
+        if filter != Filter::True {
+            self.push(Stage::Match(filter))?;
+        }
+        Ok(())
+    }
+
+    /// A filter that matches exactly where the predicate is true (`want`) or false (not `want`).
+    pub fn truth(&mut self, predicate: &Predicate, want: bool) -> Result<Filter> {
+        self.deeper(|l| l.truth_of(predicate, want))
+    }
+
+    fn truth_of(&mut self, predicate: &Predicate, want: bool) -> Result<Filter> {
+        match predicate {
+            Predicate::Const(value) => Ok(constant(*value == Some(want))),
+            Predicate::Not(inner) => self.truth(inner, !want),
+            Predicate::And(items) => {
+                let parts = self.parts(items, true, want)?;
+                Ok(if want { all(parts) } else { any(parts) })
+            }
+            Predicate::Or(items) => {
+                let parts = self.parts(items, false, want)?;
+                Ok(if want { any(parts) } else { all(parts) })
+            }
+            Predicate::Xor(items) if items.len() <= NATIVE_XOR => self.xor(items, want),
+            Predicate::Compare { op, lhs, rhs } => self.compare(*op, lhs, rhs, want),
+            Predicate::IsNull(scalar) => self.is_null(scalar, want),
+            Predicate::In { lhs, list } => self.is_in(lhs, list, want),
+            Predicate::Like {
+                pattern,
+                insensitive,
+                lhs,
+                rhs,
+            } => self.like(*pattern, *insensitive, lhs, rhs, want),
+            Predicate::InSubquery { lhs, query } => self.in_subquery(lhs, query, want),
+            Predicate::InParameter { lhs, parameter } => {
+                let val = self.operand(lhs)?;
+                match val.scalar_path() {
+                    Some(path) if want => {
+                        Ok(Filter::field(path, FieldOp::InParameter(*parameter)))
+                    }
+                    _ => self.by_expression(predicate, want),
+                }
+            }
+            Predicate::Exists(sub) => self.exists(sub, want),
+            Predicate::Bool(scalar) => self.is_true(scalar, want),
+            Predicate::Xor(_) | Predicate::Lookup { .. } => self.by_expression(predicate, want),
+        }
+    }
+
+    /// The filter of last resort.
+    pub fn by_expression(&mut self, predicate: &Predicate, want: bool) -> Result<Filter> {
+        let expr = self.truth_expr(predicate, want)?;
+        Ok(expression(expr))
+    }
+
+    /// Each item, knowing what the others say about NULL.
+    fn parts(&mut self, items: &[Predicate], and: bool, want: bool) -> Result<Vec<Filter>> {
+        let refs: Vec<&Predicate> = items.iter().collect();
+        let known = not_null(&refs, and);
+        items
+            .iter()
+            .map(|p| self.assuming(&known, |l| l.truth(p, want)))
+            .collect()
+    }
+
+    fn xor(&mut self, items: &[Predicate], want: bool) -> Result<Filter> {
+        let Some((first, rest)) = items.split_first() else {
+            return Ok(constant(!want));
+        };
+        if rest.is_empty() {
+            return self.truth(first, want);
+        }
+        let yes_no = all(vec![self.truth(first, true)?, self.xor(rest, !want)?]);
+        let no_yes = all(vec![self.truth(first, false)?, self.xor(rest, want)?]);
+        Ok(any(vec![yes_no, no_yes]))
+    }
+
+    fn is_null(&mut self, scalar: &Scalar, want: bool) -> Result<Filter> {
+        if let Scalar::List(items) = scalar {
+            let parts: Vec<Predicate> = items.iter().cloned().map(Predicate::IsNull).collect();
+            return self.truth(&Predicate::And(parts), want);
+        }
+        let val = self.scalar(scalar)?;
+        if let Some(value) = val.literal() {
+            return Ok(constant((*value == bson::Bson::Null) == want));
+        }
+        if !val.nullable {
+            return Ok(constant(!want));
+        }
+        let Some(path) = val.path() else {
+            let test = if want { val.is_null() } else { val.is_not_null() };
+            return Ok(expression(test));
+        };
+        let op = match (val.array, val.family()) {
+            (_, StorageFamily::Json) => FieldOp::Exists(!want),
+            (ArrayFact::No, _) if want => FieldOp::Eq(bson::Bson::Null),
+            (ArrayFact::No, _) => FieldOp::Ne(bson::Bson::Null),
+            // `{a: null}` would match arrays that hold a null.
+            (_, _) if want => FieldOp::Not(vec![FieldOp::Type(vec!["array"])]),
+            (_, _) => FieldOp::Type(vec!["array"]),
+        };
+        Ok(Filter::field(path, op))
+    }
+
+    fn is_true(&mut self, scalar: &Scalar, want: bool) -> Result<Filter> {
+        if let Scalar::Predicate(inner) = scalar {
+            return self.truth(inner, want);
+        }
+        let val = self.operand(scalar)?;
+        if let Some(value) = val.literal() {
+            return Ok(constant(value.as_bool() == Some(want)));
+        }
+        Ok(match val.scalar_path() {
+            Some(path) => Filter::field(path, FieldOp::Eq(want.into())),
+            None => expression(Expr::list("$eq", [val.expr, Expr::lit(want)])),
+        })
+    }
+}
+
+/// The conjuncts of a predicate.
+pub(super) fn split<'p>(predicate: &'p Predicate, out: &mut Vec<&'p Predicate>) {
+    let mut stack = vec![predicate];
+    while let Some(p) = stack.pop() {
+        match p {
+            Predicate::And(items) => stack.extend(items.iter().rev()),
+            other => out.push(other),
+        }
+    }
+}
+
+/// What is not NULL where the items of an AND (or OR) matter. Beside `x IS NOT NULL` in an AND, the others matter only
+/// where x is not NULL: if they must all be true, and also if one must be false, for where x is NULL, that one is. In
+/// an OR it is `x IS NULL` for the same reason.
+fn not_null(items: &[&Predicate], and: bool) -> Vec<Scalar> {
+    items
+        .iter()
+        .filter_map(|p| match p {
+            Predicate::Not(inner) if and => match &**inner {
+                Predicate::IsNull(scalar) => Some(scalar.clone()),
+                _ => None,
+            },
+            Predicate::IsNull(scalar) if !and => Some(scalar.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// All match.
+pub(super) fn all(items: Vec<Filter>) -> Filter {
+    let mut out = Vec::new();
+    for item in items {
+        match item {
+            Filter::True => {}
+            Filter::False => return Filter::False,
+            Filter::And(inner) => out.extend(inner),
+            other if out.contains(&other) => {}
+            other => out.push(other),
+        }
+    }
+    match out.len() {
+        0 => Filter::True,
+        1 => out.pop().unwrap_or(Filter::True),
+        _ => Filter::And(out),
+    }
+}
+
+/// One matches.
+pub(super) fn any(items: Vec<Filter>) -> Filter {
+    let mut out = Vec::new();
+    for item in items {
+        match item {
+            Filter::False => {}
+            Filter::True => return Filter::True,
+            Filter::Or(inner) => out.extend(inner),
+            other if out.contains(&other) => {}
+            other => out.push(other),
+        }
+    }
+    match out.len() {
+        0 => Filter::False,
+        1 => out.pop().unwrap_or(Filter::False),
+        _ => Filter::Or(out),
+    }
+}
+
+pub(super) fn constant(value: bool) -> Filter {
+    if value { Filter::True } else { Filter::False }
+}
+
+/// `{$expr: ..}`, or a constant.
+pub(super) fn expression(expr: Expr) -> Filter {
+    match expr {
+        Expr::Literal(bson::Bson::Boolean(value)) => constant(value),
+        Expr::Op("$and", crate::mql::Args::List(items)) => {
+            all(items.into_iter().map(expression).collect())
+        }
+        other => Filter::Expr(other),
+    }
+}

@@ -1,0 +1,279 @@
+//! Groups and distinct rows.
+
+use std::sync::Arc;
+
+use bson::Bson;
+
+use super::Lowerer;
+use super::scope::{Scope, Val};
+use crate::error::Result;
+use crate::mql::{Accumulator, Args, Expr, Stage};
+use crate::plan::{
+    AggregateCall, ColumnId, Origin, Predicate, Scalar, SortKey, SourceId,
+};
+
+/// Columns of a carried source up to which they are carried one by one.
+const FEW: usize = 3;
+
+/// A carried column: which, its key after the group, its value before.
+struct Carried {
+    id: ColumnId,
+    key: String,
+    val: Val,
+}
+
+impl Lowerer<'_> {
+    /// `$group`: afterwards there are the keys, the aggregates and the carried sources.
+    pub fn group(
+        &mut self,
+        keys: &[(ColumnId, Scalar)],
+        carried: &[SourceId],
+        aggregates: &[(ColumnId, AggregateCall)],
+    ) -> Result<()> {
+        let keys = self.needed_keys(keys, carried)?;
+        let mut after = Scope::new(self.scope()?.kind);
+        after.take("_id");
+        let mut columns: Vec<(ColumnId, Val)> = Vec::new();
+
+        let mut parts: Vec<(String, Expr)> = Vec::new();
+        for (id, scalar) in &keys {
+            let val = self.scalar(scalar)?;
+            let name = self.columns.get(*id)?.name.clone();
+            let single = keys.len() == 1;
+            let key = if single { "_id".to_owned() } else { part_name(&name, &parts) };
+            let path = if single {
+                vec![key.clone()]
+            } else {
+                vec!["_id".to_owned(), key.clone()]
+            };
+            columns.push((
+                *id,
+                Val {
+                    expr: Expr::Field(path),
+                    ty: val.ty.clone(),
+                    nullable: val.nullable,
+                    array: val.array,
+                },
+            ));
+            // A missing key would be a group of its own beside null, except as the whole `_id`.
+            let expr = if val.nullable && !single && val.literal().is_none() {
+                Expr::list("$ifNull", [val.expr, Expr::null()])
+            } else {
+                val.expr
+            };
+            parts.push((key, expr));
+        }
+        let id = match parts.len() {
+            0 => Expr::null(),
+            1 => parts.remove(0).1,
+            _ => Expr::Document(parts),
+        };
+
+        let mut fields: Vec<(String, Accumulator)> = Vec::new();
+        let mut values: Vec<(ColumnId, Val)> = Vec::new();
+        for (id, call) in aggregates {
+            let val = self.aggregate(*id, call, &mut after, &mut fields)?;
+            values.push((*id, val));
+        }
+        let mut sources = Vec::new();
+        for source in carried {
+            self.carry(*source, &mut after, &mut fields, &mut sources, &mut columns)?;
+        }
+
+        let scope = self.scope()?;
+        scope.push(Stage::Group { id, fields });
+        let (kind, collection) = (scope.kind, scope.collection.take());
+        debug_assert_eq!(kind, after.kind);
+        scope.close();
+        scope.collection = collection;
+        scope.take("_id");
+        scope.added.push("_id".to_owned());
+        for name in &after.added {
+            scope.take(name);
+            scope.added.push(name.clone());
+        }
+        scope.columns.extend(columns);
+        scope.columns.extend(values);
+        scope.sources.extend(sources);
+        Ok(())
+    }
+
+    /// Keys without those that follow from a primary key among them.
+    fn needed_keys(
+        &self,
+        keys: &[(ColumnId, Scalar)],
+        carried: &[SourceId],
+    ) -> Result<Vec<(ColumnId, Scalar)>> {
+        let primary: Vec<SourceId> = keys
+            .iter()
+            .filter_map(|(_, scalar)| self.primary_key(scalar))
+            .filter(|source| carried.contains(source))
+            .collect();
+        let mut out = Vec::new();
+        for (id, scalar) in keys {
+            let source = match scalar {
+                Scalar::Column(column) if column == id => self.columns.source_of(*column),
+                _ => None,
+            };
+            let follows = source.is_some_and(|s| primary.contains(&s));
+            if !follows || self.primary_key(scalar).is_some() {
+                out.push((*id, scalar.clone()));
+            }
+        }
+        Ok(out)
+    }
+
+    /// The source whose `_id` this is.
+    fn primary_key(&self, scalar: &Scalar) -> Option<SourceId> {
+        let Scalar::Column(id) = scalar else {
+            return None;
+        };
+        match &self.columns.get(*id).ok()?.origin {
+            Origin::Stored { source, path, .. } if matches!(path.as_slice(), [k] if k == "_id") => {
+                Some(*source)
+            }
+            _ => None,
+        }
+    }
+
+    /// Keeps the documents of a source, or the few columns of it that are used.
+    fn carry(
+        &mut self,
+        source: SourceId,
+        after: &mut Scope,
+        fields: &mut Vec<(String, Accumulator)>,
+        sources: &mut Vec<(SourceId, (Vec<String>, bool))>,
+        columns: &mut Vec<(ColumnId, Val)>,
+    ) -> Result<()> {
+        let known: Vec<ColumnId> = columns.iter().map(|(id, _)| *id).collect();
+        let mut used = Vec::new();
+        for (id, column) in self.columns.iter() {
+            let mine = self.columns.source_of(id) == Some(source);
+            if mine && self.uses.contains_key(&id) && !known.contains(&id) {
+                used.push((id, column.name.clone()));
+            }
+        }
+        if used.len() <= FEW {
+            for (id, name) in used {
+                let val = self.column(id)?;
+                let carried = Carried {
+                    id,
+                    key: after.fresh(&name),
+                    val,
+                };
+                fields.push((carried.key.clone(), first(carried.val.expr)));
+                columns.push((
+                    carried.id,
+                    Val {
+                        expr: Expr::Field(vec![carried.key]),
+                        ..carried.val
+                    },
+                ));
+            }
+            return Ok(());
+        }
+        let name = self.columns.source(source)?.name.clone();
+        let Some((prefix, absent)) = self.scope()?.sources.get(&source).cloned() else {
+            // Its columns were carried one by one before.
+            for (id, name) in used {
+                let val = self.column(id)?;
+                let key = after.fresh(&name);
+                fields.push((key.clone(), first(val.expr.clone())));
+                columns.push((
+                    id,
+                    Val {
+                        expr: Expr::Field(vec![key]),
+                        ..val
+                    },
+                ));
+            }
+            return Ok(());
+        };
+        let key = after.fresh(&name);
+        let document = if prefix.is_empty() {
+            Expr::var("ROOT")
+        } else {
+            super::scope::field(prefix)
+        };
+        fields.push((key.clone(), first(document)));
+        sources.push((source, (vec![key], absent)));
+        Ok(())
+    }
+
+    /// Adds the accumulators of an aggregate and returns its value after the group.
+    fn aggregate(
+        &mut self,
+        id: ColumnId,
+        call: &AggregateCall,
+        after: &mut Scope,
+        fields: &mut Vec<(String, Accumulator)>,
+    ) -> Result<Val> {
+        let filter = self.aggregate_filter(call.filter.as_ref())?;
+        let name = self.columns.get(id)?.name.clone();
+        let expr = self.call_aggregate(call, filter, &name, after, fields)?;
+        Ok(Val {
+            expr,
+            ty: Arc::clone(&call.ty),
+            nullable: empty_value(&call.function) == Bson::Null,
+            array: super::scalar::array_of(&call.ty),
+        })
+    }
+
+    pub fn aggregate_filter(&mut self, filter: Option<&Predicate>) -> Result<Option<Expr>> {
+        filter.map(|p| self.truth_expr(p, true)).transpose()
+    }
+
+    /// `DISTINCT ON`: the first document of each combination, then the order again.
+    pub fn distinct_on(&mut self, on: &[Scalar], order: &[SortKey]) -> Result<()> {
+        let mut parts = Vec::new();
+        for scalar in on {
+            let val = self.scalar(scalar)?;
+            let expr = if val.nullable && on.len() > 1 {
+                Expr::list("$ifNull", [val.expr, Expr::null()])
+            } else {
+                val.expr
+            };
+            parts.push((format!("k{}", parts.len() + 1), expr));
+        }
+        let id = if parts.len() == 1 { parts.remove(0).1 } else { Expr::Document(parts) };
+        let scope = self.scope()?;
+        scope.push(Stage::Group {
+            id,
+            fields: vec![("first".to_owned(), first(Expr::var("ROOT")))],
+        });
+        scope.push(Stage::ReplaceRoot(Expr::field(["first"])));
+        self.sort(order)
+    }
+}
+
+/// `{$first: x}`.
+fn first(expr: Expr) -> Accumulator {
+    Accumulator {
+        op: "$first",
+        args: Args::One(Box::new(expr)),
+    }
+}
+
+fn part_name(name: &str, taken: &[(String, Expr)]) -> String {
+    let base: String = name
+        .chars()
+        .map(|c| if matches!(c, '.' | '$' | '\0') { '_' } else { c })
+        .collect();
+    let base = if base.is_empty() { "k".to_owned() } else { base };
+    let mut candidate = base.clone();
+    let mut n = 1;
+    while taken.iter().any(|(k, _)| *k == candidate) {
+        n += 1;
+        candidate = format!("{base}_{n}");
+    }
+    candidate
+}
+
+/// What an aggregate is for no input.
+pub(super) fn empty_value(function: &str) -> Bson {
+    match function {
+        "Count" | "RegrCount" => Bson::Int32(0),
+        _ => Bson::Null,
+    }
+}
+

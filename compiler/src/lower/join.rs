@@ -1,0 +1,98 @@
+//! Joins as `$lookup` and `$unwind`.
+
+use super::Lowerer;
+use super::filter::all;
+use super::scope::{Kind, Val};
+use crate::error::Result;
+use crate::mql::{Expr, FieldOp, Filter, Stage};
+use crate::plan::{ArrayFact, Column, ColumnId, CompareOp, Join, JoinKind, Origin, Predicate, Scalar};
+
+impl Lowerer<'_> {
+    pub fn join(&mut self, join: &Join) -> Result<()> {
+        let source = self.columns.source(join.source)?.clone();
+        let left = join.kind == JoinKind::Left;
+        let mut fields = None;
+        let mut first = None;
+        let mut guard = Filter::True;
+        let mut rest = Vec::new();
+        for (local, foreign) in &join.on {
+            let column = self.columns.get(*foreign)?.clone();
+            if fields.is_none()
+                && let Some(foreign_path) = stored_path(&column)
+            {
+                let val = self.operand(local)?;
+                if let Some(path) = val.scalar_path() {
+                    if val.nullable && column.nullable {
+                        if left {
+                            first = Some(not_null(*foreign));
+                        } else {
+                            guard = Filter::field(path.clone(), FieldOp::Ne(bson::Bson::Null));
+                        }
+                    }
+                    fields = Some((path, foreign_path));
+                    continue;
+                }
+            }
+            rest.push(Predicate::Compare {
+                op: CompareOp::Eq,
+                lhs: Scalar::Column(*foreign),
+                rhs: local.clone(),
+            });
+        }
+        self.push_match(guard)?;
+        self.begin(Kind::Lookup);
+        let inner = self.joined(join, first, &rest);
+        let scope = self.end();
+        inner?;
+        let into = self.fresh(&source.name)?;
+        let lookup = scope?.into_lookup(fields, into.clone());
+        self.push(lookup)?;
+        self.push(Stage::Unwind {
+            path: into.clone(),
+            preserve: left,
+            index: None,
+        })?;
+        let scope = self.scope()?;
+        scope.sources.insert(join.source, (vec![into], left));
+        Ok(())
+    }
+
+    /// The pipeline inside the `$lookup`: what joined documents must satisfy beyond the first pair.
+    fn joined(
+        &mut self,
+        join: &Join,
+        first: Option<Predicate>,
+        rest: &[Predicate],
+    ) -> Result<()> {
+        self.rel(&crate::plan::Rel::Scan(join.source))?;
+        let conditions: Vec<Predicate> = first
+            .into_iter()
+            .chain(rest.iter().cloned())
+            .chain(join.condition.clone())
+            .collect();
+        match conditions.len() {
+            0 => Ok(()),
+            _ => self.filter_rows(&Predicate::And(conditions)),
+        }
+    }
+}
+
+/// `column IS NOT NULL`.
+pub(super) fn not_null(id: ColumnId) -> Predicate {
+    Predicate::IsNull(Scalar::Column(id)).negate()
+}
+
+/// The path of a stored column in its own documents, if `$lookup` can name it and no array is on it.
+pub(super) fn stored_path(column: &Column) -> Option<String> {
+    match &column.origin {
+        Origin::Stored { path, .. } if column.array == ArrayFact::No => Val {
+            expr: super::scope::field(path.clone()),
+            ty: column.ty.clone(),
+            nullable: column.nullable,
+            array: column.array,
+        }
+        .path(),
+        _ => None,
+    }
+}
+

@@ -1,0 +1,75 @@
+//! Order.
+
+use super::Lowerer;
+use super::scope::Val;
+use crate::error::Result;
+use crate::mql::{Expr, SortOrder, Stage};
+use crate::plan::{ArrayFact, Scalar, SortKey};
+use crate::queryset::NullsOrder;
+
+impl Lowerer<'_> {
+    pub fn sort(&mut self, keys: &[SortKey]) -> Result<()> {
+        let sort = self.sort_keys(keys)?;
+        if !sort.is_empty() {
+            self.push(Stage::Sort(sort))?;
+        }
+        Ok(())
+    }
+
+    /// Paths to sort by; computed keys are set before.
+    pub fn sort_keys(&mut self, keys: &[SortKey]) -> Result<Vec<(String, SortOrder)>> {
+        let mut sort: Vec<(String, SortOrder)> = Vec::new();
+        let mut computed: Vec<(String, Expr)> = Vec::new();
+        for key in keys {
+            let order = if key.desc { SortOrder::Desc } else { SortOrder::Asc };
+            let val = if is_random(std::slice::from_ref(key)) {
+                let name = self.fresh("order")?;
+                computed.push((name.clone(), Expr::named("$rand", [])));
+                sort.push((name, order));
+                continue;
+            } else {
+                self.placed(&key.scalar, "order")?
+            };
+            if val.literal().is_some() {
+                continue;
+            }
+            let Some(path) = val.path() else { continue };
+            if let Some(test) = self.null_key(&val, key) {
+                let name = self.fresh(&format!("{}_null", path.replace('.', "_")))?;
+                computed.push((name.clone(), test));
+                // NULL first: true before false is descending.
+                let first = key.nulls == Some(NullsOrder::First);
+                sort.push((name, if first { SortOrder::Desc } else { SortOrder::Asc }));
+            }
+            if val.array != ArrayFact::No {
+                // An array would be sorted by its least or greatest element; inside a document it is a whole.
+                let name = self.fresh("order")?;
+                let whole = Expr::Document(vec![("v".to_owned(), val.expr)]);
+                computed.push((name.clone(), whole));
+                sort.push((name, order));
+                continue;
+            }
+            if !sort.iter().any(|(p, _)| *p == path) {
+                sort.push((path, order));
+            }
+        }
+        if !computed.is_empty() {
+            self.push(Stage::Set(computed))?;
+        }
+        Ok(sort)
+    }
+
+    /// A test for NULL that must be sorted by first, where the server would put NULL elsewhere.
+    fn null_key(&self, val: &Val, key: &SortKey) -> Option<Expr> {
+        let natural = if key.desc { NullsOrder::Last } else { NullsOrder::First };
+        match key.nulls {
+            Some(wanted) if wanted != natural && val.nullable => Some(val.is_null()),
+            _ => None,
+        }
+    }
+}
+
+/// A random order.
+pub(super) fn is_random(keys: &[SortKey]) -> bool {
+    matches!(keys, [SortKey { scalar: Scalar::Call { function, .. }, .. }] if function == "Random")
+}

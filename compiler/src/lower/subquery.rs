@@ -1,0 +1,475 @@
+//! Subqueries as `$lookup` in front of the stage that needs them.
+
+use std::sync::Arc;
+
+use bson::Bson;
+
+use super::Lowerer;
+use super::filter::constant;
+use super::join::{not_null, stored_path};
+use super::rel::{is_empty, unordered};
+use super::scope::{Kind, Val, include};
+use super::walk;
+use crate::error::{Error, Result};
+use crate::mql::{Expr, FieldOp, Filter, Projection, Stage};
+use crate::plan::{
+    ArrayFact, ColumnId, CompareOp, Predicate, Rel, Scalar, SourceId, SubKind, SubPlan,
+};
+
+impl Lowerer<'_> {
+    /// A subquery has a row, or has none.
+    pub fn exists(&mut self, sub: &SubPlan, want: bool) -> Result<Filter> {
+        Ok(match self.existence(sub)? {
+            Existence::Known(value) => constant(value == want),
+            Existence::Rows(path) => {
+                let none = Bson::Array(Vec::new());
+                let op = if want { FieldOp::Ne(none) } else { FieldOp::Eq(none) };
+                Filter::field(path, op)
+            }
+        })
+    }
+
+    pub fn exists_expr(&mut self, sub: &SubPlan, want: bool) -> Result<Expr> {
+        Ok(match self.existence(sub)? {
+            Existence::Known(value) => Expr::lit(value == want),
+            Existence::Rows(path) => {
+                let op = if want { "$ne" } else { "$eq" };
+                Expr::list(op, [Expr::Field(vec![path]), Expr::Array(Vec::new())])
+            }
+        })
+    }
+
+    /// `IN` a subquery: some row is equal, or no row could be.
+    pub fn in_subquery(&mut self, lhs: &[Scalar], sub: &SubPlan, want: bool) -> Result<Filter> {
+        let exists = self.membership(lhs, sub, want)?;
+        self.exists(&exists, want)
+    }
+
+    pub fn in_subquery_expr(&mut self, lhs: &[Scalar], sub: &SubPlan, want: bool) -> Result<Expr> {
+        let exists = self.membership(lhs, sub, want)?;
+        self.exists_expr(&exists, want)
+    }
+
+    /// The subquery of the rows that make `lhs IN sub` true; or, to show that it is false, those that keep it from
+    /// being false: equal, or not comparable because of NULL.
+    fn membership(&mut self, lhs: &[Scalar], sub: &SubPlan, want: bool) -> Result<SubPlan> {
+        let mut conditions = Vec::new();
+        for (outer, inner) in lhs.iter().zip(&sub.columns) {
+            let equal = Predicate::Compare {
+                op: CompareOp::Eq,
+                lhs: inner.clone(),
+                rhs: outer.clone(),
+            };
+            let mut either = vec![equal];
+            if !want {
+                if self.operand(outer)?.nullable {
+                    either.push(Predicate::IsNull(outer.clone()));
+                }
+                if self.inner_nullable(inner) {
+                    either.push(Predicate::IsNull(inner.clone()));
+                }
+            }
+            conditions.push(if either.len() == 1 {
+                either.remove(0)
+            } else {
+                Predicate::Or(either)
+            });
+        }
+        Ok(SubPlan {
+            kind: SubKind::Exists,
+            rel: Rel::Filter {
+                input: Box::new(unordered(&sub.rel).clone()),
+                predicate: Predicate::And(conditions),
+            },
+            columns: Vec::new(),
+            ty: sub.ty.clone(),
+        })
+    }
+
+    /// Whether a selected column of a subquery can be NULL, as far as can be told without lowering it.
+    fn inner_nullable(&self, scalar: &Scalar) -> bool {
+        match scalar {
+            Scalar::Column(id) => self.columns.get(*id).is_ok_and(|c| c.nullable),
+            Scalar::Literal(literal) => literal.value == Bson::Null,
+            _ => true,
+        }
+    }
+
+    fn existence(&mut self, sub: &SubPlan) -> Result<Existence> {
+        let rel = unordered(&sub.rel);
+        if is_empty(rel) {
+            return Ok(Existence::Known(false));
+        }
+        if let Rel::Aggregate { keys, .. } = rel
+            && keys.is_empty()
+        {
+            return Ok(Existence::Known(true));
+        }
+        if let Some(val) = self.known_subquery(sub)? {
+            return Ok(Existence::Rows(val.path().unwrap_or_default()));
+        }
+        let name = self.run(rel.clone(), "exists", |l| {
+            l.push(Stage::Limit(1))?;
+            l.push(include(&["_id".to_owned()]))
+        })?;
+        let val = Val {
+            expr: Expr::Field(vec![name.clone()]),
+            ty: sub.ty.clone(),
+            nullable: false,
+            array: ArrayFact::Yes,
+        };
+        self.scope()?.subqueries.push((sub.clone(), val));
+        Ok(Existence::Rows(name))
+    }
+
+    fn known_subquery(&mut self, sub: &SubPlan) -> Result<Option<Val>> {
+        let known = &self.scope()?.subqueries;
+        Ok(known.iter().find(|(s, _)| s == sub).map(|(_, v)| v.clone()))
+    }
+
+    /// The value of a scalar subquery or an array of values.
+    pub fn subquery_value(&mut self, sub: &SubPlan) -> Result<Val> {
+        if sub.kind == SubKind::Exists {
+            return Ok(Val {
+                expr: self.exists_expr(sub, true)?,
+                ty: sub.ty.clone(),
+                nullable: false,
+                array: ArrayFact::No,
+            });
+        }
+        if let Some(val) = self.known_subquery(sub)? {
+            return Ok(val);
+        }
+        let [column] = sub.columns.as_slice() else {
+            return Err(Error::internal("a subquery used as a value has one column"));
+        };
+        let many = matches!(sub.kind, SubKind::Array | SubKind::Set);
+        let val = if is_empty(&sub.rel) {
+            let expr = if many { Expr::Array(Vec::new()) } else { Expr::null() };
+            value(expr, sub, many)
+        } else if !many && let Some((extends, aggregate)) = over_aggregate(&sub.rel) {
+            self.aggregate_value(sub, &extends, aggregate, column)?
+        } else {
+            let mut key = String::new();
+            let name = self.run(sub.rel.clone(), "rows", |l| {
+                if !many {
+                    l.push(Stage::Limit(1))?;
+                }
+                key = l.select(column, many)?;
+                Ok(())
+            })?;
+            let values = Expr::Field(vec![name, key]);
+            let expr = if many { values } else { Expr::one("$first", values) };
+            value(expr, sub, many)
+        };
+        self.scope()?.subqueries.push((sub.clone(), val.clone()));
+        Ok(val)
+    }
+
+    /// Projects the documents of a subquery to its column and returns its key.
+    fn select(&mut self, column: &Scalar, nulls: bool) -> Result<String> {
+        let val = self.scalar(column)?;
+        if let Expr::Field(path) = &val.expr
+            && let [key] = path.as_slice()
+            && !(nulls && val.nullable)
+        {
+            let key = key.clone();
+            self.push(include(std::slice::from_ref(&key)))?;
+            return Ok(key);
+        }
+        let expr = if nulls && val.nullable {
+            Expr::list("$ifNull", [val.expr, Expr::null()])
+        } else {
+            val.expr
+        };
+        self.push(Stage::Project(vec![
+            ("value".to_owned(), Projection::Expr(expr)),
+            ("_id".to_owned(), Projection::Exclude),
+        ]))?;
+        Ok("value".to_owned())
+    }
+
+    /// The value of an aggregate without groups, which has a row even if nothing matches: what is computed from the
+    /// aggregates is computed outside, where their values for no input can be put in.
+    fn aggregate_value(
+        &mut self,
+        sub: &SubPlan,
+        extends: &[&Vec<(ColumnId, Scalar)>],
+        aggregate: &Rel,
+        column: &Scalar,
+    ) -> Result<Val> {
+        let Rel::Aggregate { aggregates, .. } = aggregate else {
+            return Err(Error::internal("an aggregate was expected"));
+        };
+        let mut places: Vec<(ColumnId, Vec<String>, Val)> = Vec::new();
+        let name = self.run(aggregate.clone(), "rows", |l| {
+            let mut fields = Vec::new();
+            for (id, call) in aggregates {
+                let val = l.column(*id)?;
+                let key = match &val.expr {
+                    Expr::Field(path) if path.len() == 1 => {
+                        let key = path.concat();
+                        fields.push((key.clone(), Projection::Include));
+                        key
+                    }
+                    _ => {
+                        let key = l.fresh(&l.columns.get(*id)?.name.clone())?;
+                        fields.push((key.clone(), Projection::Expr(val.expr.clone())));
+                        key
+                    }
+                };
+                let _ = call;
+                places.push((*id, vec![key], val));
+            }
+            fields.push(("_id".to_owned(), Projection::Exclude));
+            l.push(Stage::Project(fields))
+        })?;
+        for (id, key, val) in places {
+            let call = aggregates.iter().find(|(a, _)| *a == id).map(|(_, c)| c);
+            let path = std::iter::once(name.clone()).chain(key).collect();
+            let first = Expr::one("$first", Expr::Field(path));
+            let empty = call.map_or(Bson::Null, |c| super::group::empty_value(&c.function));
+            let expr = if empty == Bson::Null {
+                first
+            } else {
+                Expr::list("$ifNull", [first, Expr::Literal(empty.clone())])
+            };
+            let outside = Val {
+                expr,
+                nullable: empty == Bson::Null,
+                ..val
+            };
+            self.scope()?.columns.insert(id, outside);
+        }
+        for columns in extends {
+            for (id, scalar) in *columns {
+                let val = self.scalar(scalar)?;
+                self.scope()?.columns.insert(*id, val);
+            }
+        }
+        let val = self.scalar(column)?;
+        Ok(Val {
+            ty: sub.ty.clone(),
+            ..val
+        })
+    }
+
+    /// Appends the `$lookup` of a subquery whose pipeline `finish` completes, and returns the name of its array.
+    fn run(
+        &mut self,
+        mut rel: Rel,
+        suffix: &str,
+        finish: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<String> {
+        let purpose = self.purpose.take();
+        let fields = self.correlation(&mut rel)?;
+        self.begin(Kind::Lookup);
+        let inner = self.rel(&rel).and_then(|()| finish(self));
+        let scope = self.end()?;
+        inner?;
+        let base = match (&purpose, &scope.collection) {
+            (Some(name), _) => format!("{name}_{suffix}"),
+            (None, Some(collection)) => {
+                let name = collection.rsplit('_').next().unwrap_or(collection);
+                format!("{name}_{suffix}")
+            }
+            (None, None) => suffix.to_owned(),
+        };
+        let into = self.fresh(&base)?;
+        let lookup = scope.into_lookup(fields, into.clone());
+        self.push(lookup)?;
+        self.purpose = purpose;
+        Ok(into)
+    }
+
+    /// Takes an equality between a stored column of the subquery's base and an outer path out of its filters, for
+    /// `localField` and `foreignField`.
+    fn correlation(&mut self, rel: &mut Rel) -> Result<Option<(String, String)>> {
+        let Some(base) = base_of(rel) else {
+            return Ok(None);
+        };
+        let mut candidates = Vec::new();
+        collect(rel, base, self, &mut candidates);
+        for (inner, outer) in candidates {
+            let column = self.columns.get(inner)?.clone();
+            let Some(foreign) = stored_path(&column) else {
+                continue;
+            };
+            let val = self.operand(&outer)?;
+            let Some(local) = val.scalar_path() else {
+                continue;
+            };
+            let guard = (val.nullable && column.nullable).then(|| not_null(inner));
+            replace(rel, inner, &outer, guard);
+            return Ok(Some((local, foreign)));
+        }
+        Ok(None)
+    }
+}
+
+enum Existence {
+    Known(bool),
+    /// At this path is an array of at most one row.
+    Rows(String),
+}
+
+fn value(expr: Expr, sub: &SubPlan, many: bool) -> Val {
+    Val {
+        expr,
+        ty: Arc::clone(&sub.ty),
+        nullable: !many,
+        array: if many {
+            ArrayFact::Yes
+        } else {
+            super::scalar::array_of(&sub.ty)
+        },
+    }
+}
+
+/// An aggregate without groups under nothing but computed columns.
+fn over_aggregate(rel: &Rel) -> Option<(Vec<&Vec<(ColumnId, Scalar)>>, &Rel)> {
+    let mut extends = Vec::new();
+    let mut rel = rel;
+    loop {
+        match rel {
+            Rel::Extend { input, columns } => {
+                extends.insert(0, columns);
+                rel = input;
+            }
+            Rel::Sort { input, .. } => rel = input,
+            Rel::Slice {
+                input,
+                skip: 0,
+                limit: None | Some(1..),
+            } => rel = input,
+            Rel::Aggregate { keys, .. } if keys.is_empty() => return Some((extends, rel)),
+            _ => return None,
+        }
+    }
+}
+
+/// The source that the pipeline of a subquery starts from.
+fn base_of(rel: &Rel) -> Option<SourceId> {
+    match rel {
+        Rel::Scan(source) => Some(*source),
+        other => match walk::inputs(other).as_slice() {
+            [input] => base_of(input),
+            _ => None,
+        },
+    }
+}
+
+/// Equalities of the base's columns with outer values, in filters that may be applied first of all.
+fn collect(
+    rel: &Rel,
+    base: SourceId,
+    lowerer: &Lowerer<'_>,
+    out: &mut Vec<(ColumnId, Scalar)>,
+) {
+    match rel {
+        Rel::Filter { input, predicate } => {
+            let mut conjuncts = Vec::new();
+            super::filter::split(predicate, &mut conjuncts);
+            for p in conjuncts {
+                if let Some(found) = equality(p, base, lowerer) {
+                    out.push(found);
+                }
+            }
+            collect(input, base, lowerer, out);
+        }
+        Rel::Join(join) => collect(&join.input, base, lowerer, out),
+        Rel::Extend { input, .. } | Rel::Sort { input, .. } => collect(input, base, lowerer, out),
+        Rel::Scan(_) => {}
+        other => {
+            // Rows are counted or combined here: only what is below may be applied first.
+            out.clear();
+            if let [input] = walk::inputs(other).as_slice() {
+                collect(input, base, lowerer, out);
+            }
+        }
+    }
+}
+
+fn equality(
+    predicate: &Predicate,
+    base: SourceId,
+    lowerer: &Lowerer<'_>,
+) -> Option<(ColumnId, Scalar)> {
+    let Predicate::Compare {
+        op: CompareOp::Eq,
+        lhs,
+        rhs,
+    } = predicate
+    else {
+        return None;
+    };
+    [(lhs, rhs), (rhs, lhs)].into_iter().find_map(|(a, b)| match (a, b) {
+        (Scalar::Column(inner), Scalar::Column(outer))
+            if lowerer.columns.source_of(*inner) == Some(base) && lowerer.is_outer(*outer) =>
+        {
+            Some((*inner, b.clone()))
+        }
+        _ => None,
+    })
+}
+
+impl Lowerer<'_> {
+    /// A column of the current pipeline (which is the outer one of the subquery about to be lowered).
+    fn is_outer(&self, id: ColumnId) -> bool {
+        let Some(scope) = self.scopes.last() else {
+            return false;
+        };
+        scope.columns.contains_key(&id)
+            || self
+                .columns
+                .source_of(id)
+                .is_some_and(|source| scope.sources.contains_key(&source))
+    }
+}
+
+/// Replaces the equality of two columns by a guard or by nothing.
+fn replace(rel: &mut Rel, inner: ColumnId, outer: &Scalar, guard: Option<Predicate>) -> bool {
+    match rel {
+        Rel::Filter { input, predicate } => {
+            // The lowest one was found last; any will do, as all hold.
+            replace_in(predicate, inner, outer, guard.as_ref())
+                || replace(input, inner, outer, guard)
+        }
+        Rel::Join(join) => replace(&mut join.input, inner, outer, guard),
+        Rel::Extend { input, .. }
+        | Rel::Sort { input, .. }
+        | Rel::Aggregate { input, .. }
+        | Rel::Window { input, .. }
+        | Rel::Distinct { input, .. }
+        | Rel::DistinctOn { input, .. }
+        | Rel::Slice { input, .. } => replace(input, inner, outer, guard),
+        Rel::Scan(_) | Rel::Raw { .. } | Rel::Empty | Rel::Unit | Rel::SetOp { .. } => false,
+    }
+}
+
+fn replace_in(
+    predicate: &mut Predicate,
+    inner: ColumnId,
+    outer: &Scalar,
+    guard: Option<&Predicate>,
+) -> bool {
+    match predicate {
+        Predicate::And(items) => items
+            .iter_mut()
+            .any(|p| replace_in(p, inner, outer, guard)),
+        Predicate::Compare {
+            op: CompareOp::Eq,
+            lhs,
+            rhs,
+        } => {
+            let column = Scalar::Column(inner);
+            let found = (*lhs == column && rhs == outer) || (*rhs == column && lhs == outer);
+            if found {
+                *predicate = guard.cloned().unwrap_or(Predicate::TRUE);
+            }
+            found
+        }
+        _ => false,
+    }
+}
+

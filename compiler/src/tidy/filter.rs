@@ -1,0 +1,167 @@
+//! Simplification of filters.
+
+use bson::Bson;
+
+use crate::mql::{Args, Expr, FieldOp, Filter};
+
+/// All match; nested conjunctions are flattened.
+#[must_use]
+pub fn conjunction(items: Vec<Filter>) -> Filter {
+    let mut out = Vec::new();
+    for item in items {
+        match item {
+            Filter::True => {}
+            Filter::False => return Filter::False,
+            Filter::And(inner) => out.extend(inner),
+            other if out.contains(&other) => {}
+            other => out.push(other),
+        }
+    }
+    single(out, Filter::True, Filter::And)
+}
+
+fn single(mut items: Vec<Filter>, none: Filter, many: fn(Vec<Filter>) -> Filter) -> Filter {
+    match items.len() {
+        0 => none,
+        1 => items.pop().unwrap_or(none),
+        _ => many(items),
+    }
+}
+
+/// The same filter, shorter.
+#[must_use]
+pub fn simplify(filter: Filter) -> Filter {
+    match filter {
+        Filter::And(items) => {
+            let items = items.into_iter().map(simplify).collect();
+            match conjunction(items) {
+                Filter::And(items) => merge_fields(items),
+                other => other,
+            }
+        }
+        Filter::Or(items) => {
+            let mut out = Vec::new();
+            for item in items.into_iter().map(simplify) {
+                match item {
+                    Filter::False => {}
+                    Filter::True => return Filter::True,
+                    Filter::Or(inner) => out.extend(inner),
+                    other if out.contains(&other) => {}
+                    other => out.push(other),
+                }
+            }
+            or_null(&mut out);
+            single(out, Filter::False, Filter::Or)
+        }
+        other => other,
+    }
+}
+
+/// Conditions on one path become one document, `$expr`s become one.
+fn merge_fields(items: Vec<Filter>) -> Filter {
+    let mut out: Vec<Filter> = Vec::new();
+    let mut exprs: Vec<Expr> = Vec::new();
+    for item in items {
+        match item {
+            Filter::Expr(Expr::Op("$and", Args::List(parts))) => exprs.extend(parts),
+            Filter::Expr(expr) => exprs.push(expr),
+            Filter::Field { path, ops } => {
+                let same = out.iter_mut().find_map(|f| match f {
+                    Filter::Field { path: p, ops: o } if *p == path && fits(o, &ops) => Some(o),
+                    _ => None,
+                });
+                match same {
+                    Some(existing) => {
+                        existing.extend(ops);
+                        drop_null_tests(existing);
+                    }
+                    None => out.push(Filter::Field { path, ops }),
+                }
+            }
+            other => out.push(other),
+        }
+    }
+    match exprs.len() {
+        0 => {}
+        1 => out.extend(exprs.pop().map(Filter::Expr)),
+        _ => out.push(Filter::Expr(Expr::list("$and", exprs))),
+    }
+    single(out, Filter::True, Filter::And)
+}
+
+/// No operator would be there twice.
+fn fits(a: &[FieldOp], b: &[FieldOp]) -> bool {
+    b.iter().all(|op| {
+        a.iter().all(|other| {
+            std::mem::discriminant(op) != std::mem::discriminant(other)
+                && !matches!(op, FieldOp::Other(..))
+                && !(matches!(op, FieldOp::InParameter(_)) && matches!(other, FieldOp::In(_)))
+                && !(matches!(op, FieldOp::In(_)) && matches!(other, FieldOp::InParameter(_)))
+        })
+    })
+}
+
+/// `$ne: null` beside an operator that null does not satisfy.
+fn drop_null_tests(ops: &mut Vec<FieldOp>) {
+    let rejects = |op: &FieldOp| match op {
+        FieldOp::Eq(v) | FieldOp::Lt(v) | FieldOp::Lte(v) | FieldOp::Gt(v) | FieldOp::Gte(v) => {
+            is_scalar(v)
+        }
+        FieldOp::In(list) => list.iter().all(is_scalar),
+        FieldOp::Nin(list) => list.contains(&Bson::Null),
+        FieldOp::Regex { .. } => true,
+        _ => false,
+    };
+    if ops.iter().any(rejects) {
+        ops.retain(|op| *op != FieldOp::Ne(Bson::Null));
+    }
+}
+
+fn is_scalar(value: &Bson) -> bool {
+    !matches!(
+        value,
+        Bson::Null | Bson::Undefined | Bson::Array(_) | Bson::MinKey | Bson::MaxKey
+    )
+}
+
+/// `x NOT IN (a, NULL) OR x IS NULL` is `x` not equal to `a` in the match language.
+fn or_null(items: &mut Vec<Filter>) {
+    let nulls: Vec<String> = items
+        .iter()
+        .filter_map(|f| match f {
+            Filter::Field { path, ops } if *ops == [FieldOp::Eq(Bson::Null)] => Some(path.clone()),
+            _ => None,
+        })
+        .collect();
+    for path in nulls {
+        let mut absorbed = false;
+        for item in items.iter_mut() {
+            let Filter::Field { path: p, ops } = item else {
+                continue;
+            };
+            if *p != path {
+                continue;
+            }
+            if let [op] = ops.as_mut_slice() {
+                match op {
+                    FieldOp::Nin(list) if list.contains(&Bson::Null) => {
+                        list.retain(|v| *v != Bson::Null);
+                        if let [one] = list.as_slice() {
+                            *op = FieldOp::Ne(one.clone());
+                        }
+                        absorbed = true;
+                    }
+                    // These hold for null already.
+                    FieldOp::Ne(v) if *v != Bson::Null => absorbed = true,
+                    FieldOp::Nin(_) | FieldOp::Not(_) => absorbed = true,
+                    _ => {}
+                }
+            }
+        }
+        if absorbed {
+            items.retain(
+                |f| !matches!(f, Filter::Field { path: p, ops } if *p == path && *ops == [FieldOp::Eq(Bson::Null)]),
+            );
+        }
+    }
+}

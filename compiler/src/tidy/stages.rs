@@ -1,0 +1,78 @@
+//! Adjacent stages.
+
+use super::filter::{conjunction, simplify};
+use crate::mql::{Filter, Stage};
+
+/// A pipeline without stages that do nothing and with neighbours merged.
+#[must_use]
+pub fn pipeline(stages: Vec<Stage>) -> Vec<Stage> {
+    let mut out: Vec<Stage> = Vec::with_capacity(stages.len());
+    for stage in stages {
+        let Some(stage) = inner(stage) else { continue };
+        match (out.pop(), stage) {
+            (None, stage) => out.push(stage),
+            (Some(previous), stage) => match merge(previous, stage) {
+                Merged::One(stage) => out.push(stage),
+                Merged::Two(a, b) => out.extend([a, b]),
+            },
+        }
+    }
+    out
+}
+
+/// A stage with its own pipelines tidied; nothing if it does nothing.
+fn inner(stage: Stage) -> Option<Stage> {
+    Some(match stage {
+        Stage::Match(filter) => match simplify(filter) {
+            Filter::True => return None,
+            filter => Stage::Match(filter),
+        },
+        Stage::Lookup(mut lookup) => {
+            lookup.pipeline = pipeline(lookup.pipeline);
+            Stage::Lookup(lookup)
+        }
+        Stage::UnionWith {
+            collection,
+            pipeline: stages,
+        } => Stage::UnionWith {
+            collection,
+            pipeline: pipeline(stages),
+        },
+        Stage::Facet(facets) => Stage::Facet(
+            facets
+                .into_iter()
+                .map(|(name, stages)| (name, pipeline(stages)))
+                .collect(),
+        ),
+        Stage::Set(fields) if fields.is_empty() => return None,
+        Stage::Unset(fields) if fields.is_empty() => return None,
+        Stage::Sort(keys) if keys.is_empty() => return None,
+        Stage::Skip(0) => return None,
+        other => other,
+    })
+}
+
+enum Merged {
+    One(Stage),
+    Two(Stage, Stage),
+}
+
+fn merge(a: Stage, b: Stage) -> Merged {
+    match (a, b) {
+        (Stage::Match(a), Stage::Match(b)) => {
+            Merged::One(Stage::Match(simplify(conjunction(vec![a, b]))))
+        }
+        (Stage::Limit(a), Stage::Limit(b)) => Merged::One(Stage::Limit(a.min(b))),
+        (Stage::Skip(a), Stage::Skip(b)) => Merged::One(Stage::Skip(a.saturating_add(b))),
+        (Stage::Limit(limit), Stage::Skip(skip)) if skip < limit => {
+            Merged::Two(Stage::Skip(skip), Stage::Limit(limit - skip))
+        }
+        (Stage::Unset(mut a), Stage::Unset(b)) => {
+            a.extend(b);
+            Merged::One(Stage::Unset(a))
+        }
+        // The later order wins, unless rows are equal in it: the sort is not stable.
+        (Stage::Sort(_), Stage::Sort(b)) => Merged::One(Stage::Sort(b)),
+        (a, b) => Merged::Two(a, b),
+    }
+}
