@@ -38,7 +38,8 @@ fn rules_keep_rows() {
         let run = |compiler: &Compiler| {
             let compiled = compiler.compile(&statement).unwrap();
             let outcome = support::wait(library.executor.execute(&compiled)).unwrap();
-            let mut lines: Vec<String> = outcome_text(&outcome).lines().map(str::to_owned).collect();
+            let mut lines: Vec<String> =
+                outcome_text(&outcome).lines().map(str::to_owned).collect();
             // Without an order, rows may come in any.
             lines.sort();
             lines
@@ -106,7 +107,13 @@ fn nodes(nodes_: &[ShapeNode], attached: &[Attachment], depth: usize, out: &mut 
     for node in nodes_ {
         let _ = match node {
             ShapeNode::Value { name, path, ty } => {
-                writeln!(out, "{:depth$}{name}: {} {}", "", path.join("."), ty.kind.name())
+                writeln!(
+                    out,
+                    "{:depth$}{name}: {} {}",
+                    "",
+                    path.join("."),
+                    ty.kind.name()
+                )
             }
             ShapeNode::Tuple { name, parts } => {
                 let parts: Vec<String> = parts.iter().map(|(path, _)| path.join(".")).collect();

@@ -38,5 +38,5 @@ extern crate self as mqlc_compiler;
 mod testing;
 
 pub use compiler::{Compiled, Compiler};
-pub use explain::Explanation;
 pub use error::{Code, Error, Result, Span};
+pub use explain::Explanation;

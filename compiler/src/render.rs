@@ -28,7 +28,8 @@ pub fn command(command: &Command, values: Values<'_>) -> Document {
             let target = collection
                 .as_ref()
                 .map_or(Bson::Int32(1), |c| Bson::String(c.clone()));
-            let mut out = doc! {"aggregate": target, "pipeline": r.pipeline(pipeline), "cursor": {}};
+            let mut out =
+                doc! {"aggregate": target, "pipeline": r.pipeline(pipeline), "cursor": {}};
             options(&mut out, hint.as_ref());
             out
         }
@@ -156,7 +157,12 @@ impl Render<'_> {
     }
 
     fn pipeline(&self, stages: &[Stage]) -> Bson {
-        Bson::Array(self.stages(stages).into_iter().map(Bson::Document).collect())
+        Bson::Array(
+            self.stages(stages)
+                .into_iter()
+                .map(Bson::Document)
+                .collect(),
+        )
     }
 
     fn stages(&self, stages: &[Stage]) -> Vec<Document> {

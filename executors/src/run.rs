@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use bson::{Bson, Document};
 use futures_util::stream::{BoxStream, TryStreamExt};
 use mqlc_compiler::Compiled;
-use mqlc_compiler::program::{Bound, Parameter, Step};
+use mqlc_compiler::program::Parameter;
 use mqlc_compiler::shape::{RowShape, Shape, ShapeNode};
 
 use crate::error::{Error, Result};
@@ -62,7 +62,7 @@ pub(crate) async fn first_documents<'a, E: Executor + ?Sized>(
     let Some(step) = compiled.program.steps.first() else {
         return Ok(Box::pin(futures_util::stream::empty()));
     };
-    Ok(executor.run(bind(step, &[])?).await?.into_stream())
+    Ok(executor.run(step.bind(&[])).await?.into_stream())
 }
 
 /// Runs the steps after the first, whose documents are given. Gives the documents of every step.
@@ -87,17 +87,11 @@ pub(crate) async fn follow<E: Executor + ?Sized>(
             steps.push(Vec::new());
             continue;
         }
-        let bound = bind(step, &values)?;
+        let bound = step.bind(&values);
         let documents = executor.run(bound).await?.into_vec().await?;
         steps.push(documents);
     }
     Ok(steps)
-}
-
-/// A step with the values of earlier steps, as a server takes it.
-fn bind(step: &Step, values: &[(u32, Vec<Bson>)]) -> Result<Bound> {
-    let _ = (step, values);
-    Err(mqlc_compiler::Error::unsupported("rendering", "it is being built").into())
 }
 
 fn distinct_values(documents: &[Document], parameter: &Parameter) -> Vec<Bson> {

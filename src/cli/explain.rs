@@ -30,7 +30,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     if arguments.target.disables() {
         let all = Compiler::new(models.schema.clone()).target(arguments.target.undisturbed());
         let with = asked.compile(&all)?;
-        writeln!(out, "\n== With every rule\n{}", super::output::mongosh(&with))?;
+        writeln!(
+            out,
+            "\n== With every rule\n{}",
+            super::output::mongosh(&with)
+        )?;
     }
     Ok(())
 }

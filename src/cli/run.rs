@@ -55,9 +55,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let compiled = asked.compile(&compiler)?;
     let outcome = match (&arguments.source.data, &arguments.source.uri) {
         (Some(dir), _) => {
-            let executor = MemoryExecutor::load(dir).map_err(|e| {
-                Failure::failed(format_args!("cannot load {}", dir.display()), e)
-            })?;
+            let executor = MemoryExecutor::load(dir)
+                .map_err(|e| Failure::failed(format_args!("cannot load {}", dir.display()), e))?;
             futures_executor::block_on(answer(&executor, &compiled))?
         }
         (None, Some(uri)) => on_server(uri, &compiled)?,

@@ -23,7 +23,11 @@ impl Library {
         let models = text::parse_models("library", &source).unwrap();
         let schema = Schema::new(models.spec).unwrap();
         // Keys of contenttypes_contenttype in the documents.
-        let content_types = [("library.Author", 1), ("library.Book", 2), ("library.Store", 3)];
+        let content_types = [
+            ("library.Author", 1),
+            ("library.Book", 2),
+            ("library.Store", 3),
+        ];
         let schema = schema.with_content_types(
             content_types
                 .into_iter()

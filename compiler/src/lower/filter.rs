@@ -67,9 +67,7 @@ impl Lowerer<'_> {
             Predicate::InParameter { lhs, parameter } => {
                 let val = self.operand(lhs)?;
                 match val.scalar_path() {
-                    Some(path) if want => {
-                        Ok(Filter::field(path, FieldOp::InParameter(*parameter)))
-                    }
+                    Some(path) if want => Ok(Filter::field(path, FieldOp::InParameter(*parameter))),
                     _ => self.by_expression(predicate, want),
                 }
             }
@@ -120,7 +118,11 @@ impl Lowerer<'_> {
             return Ok(constant(!want));
         }
         let Some(path) = val.path() else {
-            let test = if want { val.is_null() } else { val.is_not_null() };
+            let test = if want {
+                val.is_null()
+            } else {
+                val.is_not_null()
+            };
             return Ok(expression(test));
         };
         let op = match (val.array, val.family()) {

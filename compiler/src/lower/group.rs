@@ -8,9 +8,7 @@ use super::Lowerer;
 use super::scope::{Scope, Val};
 use crate::error::Result;
 use crate::mql::{Accumulator, Args, Expr, Stage};
-use crate::plan::{
-    AggregateCall, ColumnId, Origin, Predicate, Scalar, SortKey, SourceId,
-};
+use crate::plan::{AggregateCall, ColumnId, Origin, Predicate, Scalar, SortKey, SourceId};
 
 /// Columns of a carried source up to which they are carried one by one.
 const FEW: usize = 3;
@@ -40,7 +38,11 @@ impl Lowerer<'_> {
             let val = self.scalar(scalar)?;
             let name = self.columns.get(*id)?.name.clone();
             let single = keys.len() == 1;
-            let key = if single { "_id".to_owned() } else { part_name(&name, &parts) };
+            let key = if single {
+                "_id".to_owned()
+            } else {
+                part_name(&name, &parts)
+            };
             let path = if single {
                 vec![key.clone()]
             } else {
@@ -235,7 +237,11 @@ impl Lowerer<'_> {
             };
             parts.push((format!("k{}", parts.len() + 1), expr));
         }
-        let id = if parts.len() == 1 { parts.remove(0).1 } else { Expr::Document(parts) };
+        let id = if parts.len() == 1 {
+            parts.remove(0).1
+        } else {
+            Expr::Document(parts)
+        };
         let scope = self.scope()?;
         scope.push(Stage::Group {
             id,
@@ -257,9 +263,19 @@ fn first(expr: Expr) -> Accumulator {
 fn part_name(name: &str, taken: &[(String, Expr)]) -> String {
     let base: String = name
         .chars()
-        .map(|c| if matches!(c, '.' | '$' | '\0') { '_' } else { c })
+        .map(|c| {
+            if matches!(c, '.' | '$' | '\0') {
+                '_'
+            } else {
+                c
+            }
+        })
         .collect();
-    let base = if base.is_empty() { "k".to_owned() } else { base };
+    let base = if base.is_empty() {
+        "k".to_owned()
+    } else {
+        base
+    };
     let mut candidate = base.clone();
     let mut n = 1;
     while taken.iter().any(|(k, _)| *k == candidate) {
@@ -276,4 +292,3 @@ pub(super) fn empty_value(function: &str) -> Bson {
         _ => Bson::Null,
     }
 }
-

@@ -5,7 +5,9 @@ use super::filter::all;
 use super::scope::{Kind, Val};
 use crate::error::Result;
 use crate::mql::{Expr, FieldOp, Filter, Stage};
-use crate::plan::{ArrayFact, Column, ColumnId, CompareOp, Join, JoinKind, Origin, Predicate, Scalar};
+use crate::plan::{
+    ArrayFact, Column, ColumnId, CompareOp, Join, JoinKind, Origin, Predicate, Scalar,
+};
 
 impl Lowerer<'_> {
     pub fn join(&mut self, join: &Join) -> Result<()> {
@@ -58,12 +60,7 @@ impl Lowerer<'_> {
     }
 
     /// The pipeline inside the `$lookup`: what joined documents must satisfy beyond the first pair.
-    fn joined(
-        &mut self,
-        join: &Join,
-        first: Option<Predicate>,
-        rest: &[Predicate],
-    ) -> Result<()> {
+    fn joined(&mut self, join: &Join, first: Option<Predicate>, rest: &[Predicate]) -> Result<()> {
         self.rel(&crate::plan::Rel::Scan(join.source))?;
         let conditions: Vec<Predicate> = first
             .into_iter()
@@ -95,4 +92,3 @@ pub(super) fn stored_path(column: &Column) -> Option<String> {
         _ => None,
     }
 }
-

@@ -2,9 +2,9 @@
 
 use bson::Bson;
 
+use super::Lowerer;
 use super::filter::{all, any, constant, expression};
 use super::scope::Val;
-use super::Lowerer;
 use crate::error::Result;
 use crate::mql::{Expr, FieldOp, Filter};
 use crate::plan::{ArrayFact, CompareOp, Predicate, Scalar};
@@ -94,8 +94,16 @@ impl Lowerer<'_> {
     pub fn compare_expr(&mut self, op: CompareOp, l: Val, r: Val) -> Expr {
         let (l_guard, r_guard) = guards(op, &l, &r);
         let mut vars = Vec::new();
-        let l = if l_guard { self.shared(l, &mut vars) } else { l };
-        let r = if r_guard { self.shared(r, &mut vars) } else { r };
+        let l = if l_guard {
+            self.shared(l, &mut vars)
+        } else {
+            l
+        };
+        let r = if r_guard {
+            self.shared(r, &mut vars)
+        } else {
+            r
+        };
         let mut parts = Vec::new();
         if l_guard {
             parts.push(l.is_not_null());
@@ -141,7 +149,11 @@ impl Lowerer<'_> {
 
 /// The body with the variables it names.
 pub(super) fn within(vars: Vec<(String, Expr)>, body: Expr) -> Expr {
-    if vars.is_empty() { body } else { Expr::let_in(vars, body) }
+    if vars.is_empty() {
+        body
+    } else {
+        Expr::let_in(vars, body)
+    }
 }
 
 /// `$and`, flat.

@@ -96,7 +96,10 @@ impl<'a> Lowerer<'a> {
     /// One step down, counted.
     fn deeper<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if self.depth >= DEPTH {
-            return Err(Error::new(Code::Limit, "the statement is nested too deeply"));
+            return Err(Error::new(
+                Code::Limit,
+                "the statement is nested too deeply",
+            ));
         }
         self.depth += 1;
         let result = step(self);

@@ -81,7 +81,13 @@ impl Lowerer<'_> {
         }
         self.project(&columns, &output.nodes)?;
         self.finish(hint, parameters, program)?;
-        self.row_shape(output.kind, &output.nodes, &output.prefetched, step, program)
+        self.row_shape(
+            output.kind,
+            &output.nodes,
+            &output.prefetched,
+            step,
+            program,
+        )
     }
 
     fn row_shape(
@@ -325,17 +331,12 @@ impl Lowerer<'_> {
         self.all_keys(source, &[], paths)
     }
 
-    fn all_keys(
-        &self,
-        source: SourceId,
-        prefix: &[String],
-        paths: &[Vec<String>],
-    ) -> Result<bool> {
+    fn all_keys(&self, source: SourceId, prefix: &[String], paths: &[Vec<String>]) -> Result<bool> {
         let stored = &self.columns.source(source)?.stored;
         let asked = |key: &String| {
-            paths
-                .iter()
-                .any(|p| p.len() == prefix.len() + 1 && p.starts_with(prefix) && p.last() == Some(key))
+            paths.iter().any(|p| {
+                p.len() == prefix.len() + 1 && p.starts_with(prefix) && p.last() == Some(key)
+            })
         };
         Ok(!stored.is_empty() && stored.iter().all(asked))
     }
@@ -416,7 +417,8 @@ impl Lowerer<'_> {
         for node in &output.nodes {
             if let OutputNode::Column { name, column } = node {
                 let call = calls.iter().find(|(id, _)| id == column);
-                let value = call.map_or(Bson::Null, |(_, c)| super::group::empty_value(&c.function));
+                let value =
+                    call.map_or(Bson::Null, |(_, c)| super::group::empty_value(&c.function));
                 empty.push((name.clone(), value));
             }
         }

@@ -175,4 +175,3 @@ pub(super) fn unordered(rel: &Rel) -> &Rel {
         other => other,
     }
 }
-

@@ -111,10 +111,7 @@ impl Lowerer<'_> {
                 let branches = branches
                     .into_iter()
                     .map(|(test, value)| {
-                        Expr::Document(vec![
-                            ("case".to_owned(), test),
-                            ("then".to_owned(), value),
-                        ])
+                        Expr::Document(vec![("case".to_owned(), test), ("then".to_owned(), value)])
                     })
                     .collect();
                 Expr::named(
@@ -154,13 +151,21 @@ fn json(base: Val, steps: &[JsonStep], text: bool) -> Val {
             }
         };
     }
-    let ty = if text { FieldKind::TextField } else { FieldKind::JSONField };
+    let ty = if text {
+        FieldKind::TextField
+    } else {
+        FieldKind::JSONField
+    };
     let expr = if text { json_text(expr) } else { expr };
     Val {
         expr,
         ty: Arc::new(FieldType::new(ty)),
         nullable: true,
-        array: if text { ArrayFact::No } else { ArrayFact::Maybe },
+        array: if text {
+            ArrayFact::No
+        } else {
+            ArrayFact::Maybe
+        },
     }
 }
 

@@ -36,7 +36,11 @@ impl Val {
 
     /// The path, if no array can be on it.
     pub fn scalar_path(&self) -> Option<String> {
-        if self.array == ArrayFact::No { self.path() } else { None }
+        if self.array == ArrayFact::No {
+            self.path()
+        } else {
+            None
+        }
     }
 
     /// The constant, if it is one.
@@ -362,7 +366,13 @@ pub(super) fn is_path_key(key: &str) -> bool {
 fn sanitize(name: &str) -> String {
     let mut out: String = name
         .chars()
-        .map(|c| if matches!(c, '.' | '$' | '\0') { '_' } else { c })
+        .map(|c| {
+            if matches!(c, '.' | '$' | '\0') {
+                '_'
+            } else {
+                c
+            }
+        })
         .collect();
     if out.is_empty() {
         out.push_str("value");

@@ -70,7 +70,9 @@ impl Lowerer<'_> {
         let scope = self.scope()?;
         for ((id, name), val) in columns.iter().zip(&names).zip(vals) {
             let Some(val) = val else {
-                return Err(Error::internal("an input of a set operation lacks a column"));
+                return Err(Error::internal(
+                    "an input of a set operation lacks a column",
+                ));
             };
             let path = if prefix {
                 vec!["_id".to_owned(), name.clone()]
@@ -165,11 +167,16 @@ impl Lowerer<'_> {
     }
 }
 
-
 fn name_beside(name: &str, taken: &[String]) -> String {
     let mut base: String = name
         .chars()
-        .map(|c| if matches!(c, '.' | '$' | '\0') { '_' } else { c })
+        .map(|c| {
+            if matches!(c, '.' | '$' | '\0') {
+                '_'
+            } else {
+                c
+            }
+        })
         .collect();
     if base.is_empty() {
         base.push_str("value");

@@ -21,7 +21,11 @@ impl Lowerer<'_> {
         let mut sort: Vec<(String, SortOrder)> = Vec::new();
         let mut computed: Vec<(String, Expr)> = Vec::new();
         for key in keys {
-            let order = if key.desc { SortOrder::Desc } else { SortOrder::Asc };
+            let order = if key.desc {
+                SortOrder::Desc
+            } else {
+                SortOrder::Asc
+            };
             let val = if is_random(std::slice::from_ref(key)) {
                 let name = self.fresh("order")?;
                 computed.push((name.clone(), Expr::named("$rand", [])));
@@ -39,7 +43,14 @@ impl Lowerer<'_> {
                 computed.push((name.clone(), test));
                 // NULL first: true before false is descending.
                 let first = key.nulls == Some(NullsOrder::First);
-                sort.push((name, if first { SortOrder::Desc } else { SortOrder::Asc }));
+                sort.push((
+                    name,
+                    if first {
+                        SortOrder::Desc
+                    } else {
+                        SortOrder::Asc
+                    },
+                ));
             }
             if val.array != ArrayFact::No {
                 // An array would be sorted by its least or greatest element; inside a document it is a whole.
@@ -61,7 +72,11 @@ impl Lowerer<'_> {
 
     /// A test for NULL that must be sorted by first, where the server would put NULL elsewhere.
     fn null_key(&self, val: &Val, key: &SortKey) -> Option<Expr> {
-        let natural = if key.desc { NullsOrder::Last } else { NullsOrder::First };
+        let natural = if key.desc {
+            NullsOrder::Last
+        } else {
+            NullsOrder::First
+        };
         match key.nulls {
             Some(wanted) if wanted != natural && val.nullable => Some(val.is_null()),
             _ => None,

@@ -23,7 +23,11 @@ impl Lowerer<'_> {
             Existence::Known(value) => constant(value == want),
             Existence::Rows(path) => {
                 let none = Bson::Array(Vec::new());
-                let op = if want { FieldOp::Ne(none) } else { FieldOp::Eq(none) };
+                let op = if want {
+                    FieldOp::Ne(none)
+                } else {
+                    FieldOp::Eq(none)
+                };
                 Filter::field(path, op)
             }
         })
@@ -145,7 +149,11 @@ impl Lowerer<'_> {
         };
         let many = matches!(sub.kind, SubKind::Array | SubKind::Set);
         let val = if is_empty(&sub.rel) {
-            let expr = if many { Expr::Array(Vec::new()) } else { Expr::null() };
+            let expr = if many {
+                Expr::Array(Vec::new())
+            } else {
+                Expr::null()
+            };
             value(expr, sub, many)
         } else if !many && let Some((extends, aggregate)) = over_aggregate(&sub.rel) {
             self.aggregate_value(sub, &extends, aggregate, column)?
@@ -159,7 +167,11 @@ impl Lowerer<'_> {
                 Ok(())
             })?;
             let values = Expr::Field(vec![name, key]);
-            let expr = if many { values } else { Expr::one("$first", values) };
+            let expr = if many {
+                values
+            } else {
+                Expr::one("$first", values)
+            };
             value(expr, sub, many)
         };
         self.scope()?.subqueries.push((sub.clone(), val.clone()));
@@ -360,12 +372,7 @@ fn base_of(rel: &Rel) -> Option<SourceId> {
 }
 
 /// Equalities of the base's columns with outer values, in filters that may be applied first of all.
-fn collect(
-    rel: &Rel,
-    base: SourceId,
-    lowerer: &Lowerer<'_>,
-    out: &mut Vec<(ColumnId, Scalar)>,
-) {
+fn collect(rel: &Rel, base: SourceId, lowerer: &Lowerer<'_>, out: &mut Vec<(ColumnId, Scalar)>) {
     match rel {
         Rel::Filter { input, predicate } => {
             let mut conjuncts = Vec::new();
@@ -403,14 +410,16 @@ fn equality(
     else {
         return None;
     };
-    [(lhs, rhs), (rhs, lhs)].into_iter().find_map(|(a, b)| match (a, b) {
-        (Scalar::Column(inner), Scalar::Column(outer))
-            if lowerer.columns.source_of(*inner) == Some(base) && lowerer.is_outer(*outer) =>
-        {
-            Some((*inner, b.clone()))
-        }
-        _ => None,
-    })
+    [(lhs, rhs), (rhs, lhs)]
+        .into_iter()
+        .find_map(|(a, b)| match (a, b) {
+            (Scalar::Column(inner), Scalar::Column(outer))
+                if lowerer.columns.source_of(*inner) == Some(base) && lowerer.is_outer(*outer) =>
+            {
+                Some((*inner, b.clone()))
+            }
+            _ => None,
+        })
 }
 
 impl Lowerer<'_> {
@@ -454,9 +463,7 @@ fn replace_in(
     guard: Option<&Predicate>,
 ) -> bool {
     match predicate {
-        Predicate::And(items) => items
-            .iter_mut()
-            .any(|p| replace_in(p, inner, outer, guard)),
+        Predicate::And(items) => items.iter_mut().any(|p| replace_in(p, inner, outer, guard)),
         Predicate::Compare {
             op: CompareOp::Eq,
             lhs,
@@ -472,4 +479,3 @@ fn replace_in(
         _ => false,
     }
 }
-

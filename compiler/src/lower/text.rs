@@ -2,10 +2,10 @@
 
 use bson::Bson;
 
+use super::Lowerer;
 use super::filter::expression;
 use super::leaf::{and, is_null_literal, within};
 use super::scope::Val;
-use super::Lowerer;
 use crate::error::Result;
 use crate::mql::{Expr, FieldOp, Filter};
 use crate::plan::{CompareOp, Pattern, Scalar};
@@ -29,7 +29,13 @@ impl Lowerer<'_> {
         {
             return Ok(native(pattern, insensitive, path, text, l.nullable, want));
         }
-        Ok(expression(self.like_expr(pattern, insensitive, l, r, want)?))
+        Ok(expression(self.like_expr(
+            pattern,
+            insensitive,
+            l,
+            r,
+            want,
+        )?))
     }
 
     /// The pattern matches (`want`) or does not, as an expression that is true or false.
@@ -51,7 +57,11 @@ impl Lowerer<'_> {
             let regex = regex(pattern, text);
             let nullable = l.nullable;
             let mut vars = Vec::new();
-            let l = if nullable && !want { self.shared(l, &mut vars) } else { l };
+            let l = if nullable && !want {
+                self.shared(l, &mut vars)
+            } else {
+                l
+            };
             let mut args = vec![("input", l.expr.clone()), ("regex", Expr::lit(regex))];
             if insensitive {
                 args.push(("options", Expr::lit("i")));
@@ -75,7 +85,13 @@ impl Lowerer<'_> {
                 parts.push(side.is_not_null());
             }
         }
-        let fold = |x: Expr| if insensitive { Expr::one("$toLower", x) } else { x };
+        let fold = |x: Expr| {
+            if insensitive {
+                Expr::one("$toLower", x)
+            } else {
+                x
+            }
+        };
         let (text, part) = (fold(l.expr.clone()), fold(r.expr.clone()));
         let test = match pattern {
             Pattern::Exact => Expr::list("$eq", [text, part]),
@@ -107,7 +123,11 @@ impl Lowerer<'_> {
                 Expr::named("$regexMatch", args)
             }
         };
-        parts.push(if want { test } else { Expr::list("$not", [test]) });
+        parts.push(if want {
+            test
+        } else {
+            Expr::list("$not", [test])
+        });
         Ok(within(vars, and(parts)))
     }
 }
@@ -180,9 +200,8 @@ fn escape(text: &str) -> String {
 
 /// The text of a value, as PostgreSQL's cast writes it.
 fn as_text(val: Val) -> Val {
-    let format = |f: &str, x: Expr| {
-        Expr::named("$dateToString", [("date", x), ("format", Expr::lit(f))])
-    };
+    let format =
+        |f: &str, x: Expr| Expr::named("$dateToString", [("date", x), ("format", Expr::lit(f))]);
     let expr = match (val.family(), val.literal()) {
         (_, Some(_)) | (StorageFamily::Text | StorageFamily::Uuid, _) => return val,
         (StorageFamily::Date, _) => format("%Y-%m-%d", val.expr.clone()),

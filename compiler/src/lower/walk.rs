@@ -138,7 +138,10 @@ pub(super) fn names(s: &Scalar, test: &mut dyn FnMut(ColumnId) -> bool) -> bool 
 pub(super) fn rel(node: &Rel, visit: &mut Visit<'_>) {
     match node {
         Rel::Scan(_) | Rel::Raw { .. } | Rel::Empty | Rel::Unit => {}
-        Rel::Filter { input, predicate: p } => {
+        Rel::Filter {
+            input,
+            predicate: p,
+        } => {
             rel(input, visit);
             predicate(p, visit);
         }
@@ -221,7 +224,9 @@ pub(super) fn scalar(s: &Scalar, visit: &mut Visit<'_>) {
             scalar(lhs, visit);
             scalar(rhs, visit);
         }
-        Scalar::Call { args, .. } | Scalar::List(args) => args.iter().for_each(|s| scalar(s, visit)),
+        Scalar::Call { args, .. } | Scalar::List(args) => {
+            args.iter().for_each(|s| scalar(s, visit))
+        }
         Scalar::Case {
             when, otherwise, ..
         } => {

@@ -90,7 +90,10 @@ pub fn command(command: &Document) -> String {
             };
             format!("{collection}.count({}{options})", text(&query))
         }
-        _ => format!("db.runCommand({})", pretty(&Bson::Document(command.clone()), 0)),
+        _ => format!(
+            "db.runCommand({})",
+            pretty(&Bson::Document(command.clone()), 0)
+        ),
     }
 }
 
@@ -178,7 +181,11 @@ pub fn text(value: &Bson) -> String {
         Bson::ObjectId(id) => format!("ObjectId(\"{id}\")"),
         Bson::Decimal128(d) => format!("Decimal128(\"{d}\")"),
         Bson::RegularExpression(regex) => {
-            format!("RegExp({}, {})", quote(regex.pattern.as_str()), quote(regex.options.as_str()))
+            format!(
+                "RegExp({}, {})",
+                quote(regex.pattern.as_str()),
+                quote(regex.options.as_str())
+            )
         }
         Bson::Binary(binary) => {
             let hex = binary.bytes.iter().fold(String::new(), |mut hex, byte| {
@@ -189,7 +196,10 @@ pub fn text(value: &Bson) -> String {
         }
         Bson::MinKey => "MinKey()".to_owned(),
         Bson::MaxKey => "MaxKey()".to_owned(),
-        other => format!("EJSON.deserialize({})", other.clone().into_relaxed_extjson()),
+        other => format!(
+            "EJSON.deserialize({})",
+            other.clone().into_relaxed_extjson()
+        ),
     }
 }
 
@@ -210,7 +220,11 @@ fn quote(s: &str) -> String {
 }
 
 fn name(key: &str) -> String {
-    if is_identifier(key) { key.to_owned() } else { quote(key) }
+    if is_identifier(key) {
+        key.to_owned()
+    } else {
+        quote(key)
+    }
 }
 
 fn is_identifier(key: &str) -> bool {

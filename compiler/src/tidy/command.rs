@@ -35,7 +35,9 @@ pub fn as_find(stages: &[Stage]) -> Option<Find> {
             }
             // Operators of `find`'s own projection would read some expressions otherwise.
             Stage::Project(fields)
-                if fields.iter().all(|(_, p)| !matches!(p, Projection::Expr(_))) =>
+                if fields
+                    .iter()
+                    .all(|(_, p)| !matches!(p, Projection::Expr(_))) =>
             {
                 find.projection.clone_from(fields);
                 5
