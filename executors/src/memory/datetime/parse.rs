@@ -31,13 +31,13 @@ impl Read {
 
     fn finish(self, text: &str, zone: Option<&Zone>) -> Result<i64, EngineError> {
         let zone = match (&self.zone, zone) {
-            (Some(_), Some(_)) => {
+            (Some(_), Some(given)) if !given.is_utc() => {
                 return Err(failure(
                     text,
                     "you cannot pass in a date/time string with time zone information together with a timezone argument",
                 ));
             }
-            (Some(own), None) => own,
+            (Some(own), _) => own,
             (None, given) => given.unwrap_or(&Zone::Utc),
         };
         let time = self.time.unwrap_or_default();
@@ -63,10 +63,18 @@ impl Read {
                 "an incomplete date/time string has been found, with elements missing",
             )
         };
+        let natural = self.year.is_some() || self.month.is_some() || self.day.is_some();
+        let iso = self.iso_year.is_some() || self.iso_week.is_some() || self.iso_day.is_some();
+        if natural && iso {
+            return Err(failure(
+                text,
+                "Mixing of ISO dates with natural dates is not allowed",
+            ));
+        }
         let ms = if let Some(year) = self.iso_year {
             IsoParts {
                 year,
-                week: self.iso_week.ok_or_else(incomplete)?,
+                week: self.iso_week.unwrap_or(1),
                 day: self.iso_day.unwrap_or(1),
                 time,
             }
@@ -161,37 +169,74 @@ impl<'t> Cursor<'t> {
         month_by_name(word)
     }
 
-    /// `Z`, `UTC`, an offset, or a name of the tz database.
+    /// `Z`, an offset, an abbreviation, or both (`GMT+02:00`).
     fn zone(&mut self) -> Option<Zone> {
-        if matches!(self.peek()?, '+' | '-') {
-            let sign = self.take_while(1, |_| true);
-            let (hours, len) = self.digits(4)?;
-            let text = match len {
-                1 | 2 => {
-                    let minutes =
-                        if self.eat(":") || self.peek().is_some_and(|c| c.is_ascii_digit()) {
-                            self.number(2)?
-                        } else {
-                            0
-                        };
-                    format!("{sign}{hours:02}{minutes:02}")
-                }
-                3 | 4 => format!("{sign}{hours:04}"),
-                _ => return None,
-            };
-            return Zone::parse(&text).ok();
+        self.take_while(8, |c| c == ' ');
+        if !matches!(self.peek()?, '+' | '-') {
+            let name = self.take_while(5, |c| c.is_ascii_alphabetic());
+            let ms = abbreviation(name)?;
+            let further = ms == 0 && name.len() == 3 && matches!(self.peek(), Some('+' | '-'));
+            if !further {
+                return Some(Zone::Fixed(ms));
+            }
         }
-        let name = self.take_while(40, |c| {
-            c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+')
-        });
-        match name {
-            "z" | "Z" => Some(Zone::Utc),
-            "" => None,
-            _ => Zone::parse(name)
-                .ok()
-                .or_else(|| Zone::parse(&name.to_ascii_uppercase()).ok()),
-        }
+        let sign = self.take_while(1, |_| true);
+        let (hours, len) = self.digits(4)?;
+        let text = match len {
+            1 | 2 => {
+                let minutes = if self.eat(":") { self.number(2)? } else { 0 };
+                format!("{sign}{hours:02}{minutes:02}")
+            }
+            _ => format!("{sign}{hours:04}"),
+        };
+        Zone::parse(&text).ok()
     }
+}
+
+/// Abbreviations of zones, with their hours east of UTC; single letters are the military ones.
+const ABBREVIATIONS: &[(&str, i64)] = &[
+    ("UTC", 0),
+    ("GMT", 0),
+    ("WET", 0),
+    ("WEST", 1),
+    ("BST", 1),
+    ("CET", 1),
+    ("CEST", 2),
+    ("EET", 2),
+    ("EEST", 3),
+    ("MSK", 3),
+    ("JST", 9),
+    ("EST", -5),
+    ("EDT", -4),
+    ("CST", -6),
+    ("CDT", -5),
+    ("MST", -7),
+    ("MDT", -6),
+    ("PST", -8),
+    ("PDT", -7),
+    ("AKST", -9),
+    ("AKDT", -8),
+    ("HST", -10),
+];
+
+fn abbreviation(name: &str) -> Option<i64> {
+    const HOUR: i64 = 3_600_000;
+    if let [letter] = name.as_bytes() {
+        let letter = i64::from(letter.to_ascii_uppercase());
+        let hours = match letter {
+            // A to I, K to M go east, N to Y west; J is local time.
+            65..=73 => letter - 64,
+            75..=77 => letter - 65,
+            78..=89 => 77 - letter,
+            90 => 0,
+            _ => return None,
+        };
+        return Some(hours * HOUR);
+    }
+    ABBREVIATIONS
+        .iter()
+        .find(|(n, _)| n.eq_ignore_ascii_case(name))
+        .map(|(_, hours)| hours * HOUR)
 }
 
 fn month_by_name(word: &str) -> Option<i64> {
@@ -296,6 +341,10 @@ fn free(c: &mut Cursor<'_>, read: &mut Read) -> Option<()> {
     c.take_while(8, |c| c == ' ' || c == ',');
     if c.peek().is_some_and(|p| p.is_ascii_digit()) {
         clock(c, read)?;
+    } else if c.eat("noon") {
+        read.time().hour = 12;
+    } else if c.eat("midnight") {
+        read.time();
     }
     c.take_while(8, |c| c == ' ');
     if !c.rest.is_empty() {
@@ -343,6 +392,14 @@ fn date(c: &mut Cursor<'_>, read: &mut Read) -> Option<()> {
         return Some(());
     }
     let separator = c.take_while(1, |c| matches!(c, '-' | '/' | '.' | ' '));
+    if len == 4 && c.peek()?.is_ascii_alphabetic() {
+        // "2024-Mar-10"
+        read.year = Some(first);
+        read.month = Some(c.month_name()?);
+        c.take_while(1, |c| matches!(c, '-' | '/' | '.' | ' '));
+        read.day = Some(c.number(2)?);
+        return Some(());
+    }
     if c.peek()?.is_ascii_alphabetic() {
         // "10 March 2024", "10-Mar-2024".
         read.day = Some(first);
@@ -371,7 +428,13 @@ fn date(c: &mut Cursor<'_>, read: &mut Read) -> Option<()> {
         return None;
     }
     let (year, digits) = c.digits(4)?;
-    if digits != 4 || len > 2 {
+    let year = match digits {
+        4 => year,
+        // Two digits are of 1970 to 2069.
+        2 if separator == "/" => year + if year < 70 { 2000 } else { 1900 },
+        _ => return None,
+    };
+    if len > 2 {
         return None;
     }
     // "03/10/2024" is American, "10-03-2024" and "10.03.2024" are not.
@@ -394,7 +457,7 @@ fn clock(c: &mut Cursor<'_>, read: &mut Read) -> Option<()> {
             time.hour = first;
             if c.eat(":") {
                 time.minute = c.number(2)?;
-                if c.eat(":") {
+                if c.eat(":") || c.eat(".") {
                     time.second = c.number(2)?;
                 }
             }

@@ -12,6 +12,10 @@ pub fn trunc(ms: i64, unit: Unit, bin: i64, zone: &Zone, week_start: Weekday) ->
         let size = months.checked_mul(bin)?;
         let since = (civil.year - 2000) * 12 + civil.month - 1;
         let start = since.div_euclid(size).checked_mul(size)?;
+        // Far beyond the first date that 64 bits of milliseconds hold.
+        if start.abs() > 12 * 300_000_000 {
+            return None;
+        }
         let local = days_from_civil(2000, 1 + start, 1).checked_mul(DAY)?;
         return Some(zone.to_utc(local));
     }

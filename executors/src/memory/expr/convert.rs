@@ -316,7 +316,7 @@ fn to_double(v: &Value, target: Target, options: Options) -> Result<Value> {
         Value::Date(ms) => num::i64_to_f64(*ms),
         Value::Decimal(d) => {
             let x = d.to_f64();
-            if x.is_infinite() && !decimal::is_infinite(*d) {
+            if (x.is_infinite() && !decimal::is_infinite(*d)) || (x == 0.0 && !d.is_zero()) {
                 return Err(failure(
                     "Conversion would overflow target type in $convert with no onError value",
                 ));
@@ -332,7 +332,9 @@ fn to_double(v: &Value, target: Target, options: Options) -> Result<Value> {
                 let x: f64 = text
                     .parse()
                     .map_err(|_| not_parsed(text, "Did not consume whole string."))?;
-                if x.is_infinite() && !text.to_ascii_lowercase().contains("inf") {
+                let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+                let vanished = x == 0.0 && mantissa.bytes().any(|b| (b'1'..=b'9').contains(&b));
+                if vanished || (x.is_infinite() && !text.to_ascii_lowercase().contains("inf")) {
                     return Err(not_parsed(text, "Out of range"));
                 }
                 x

@@ -148,16 +148,20 @@ enum FormatArg {
 }
 
 impl FormatArg {
-    fn compile(e: Expr, read: fn(&str) -> Result<Format>) -> Result<Self> {
+    fn compile(e: Expr, read: fn(&str) -> Result<Format>, code: i32) -> Result<Self> {
         match e.as_literal() {
             None => Ok(Self::Each(e, read)),
             Some(v) if v.is_nullish() => Ok(Self::Null),
-            Some(v) => Ok(Self::Fixed(read(text(v)?)?)),
+            Some(v) => Ok(Self::Fixed(read(text(v, code)?)?)),
         }
     }
 }
 
-fn text(v: &Value) -> Result<&str> {
+/// A format that is no string, in `$dateToString` and in `$dateFromString`.
+const NOT_TEXT_TO: i32 = 18533;
+const NOT_TEXT_FROM: i32 = 40684;
+
+fn text(v: &Value, code: i32) -> Result<&str> {
     v.as_str().ok_or_else(|| {
         EngineError::location(
             18533,
@@ -193,7 +197,7 @@ impl Operator for ToText {
                 if v.is_nullish() {
                     return self.null(&date, env);
                 }
-                dynamic = read(text(&v)?)?;
+                dynamic = read(text(&v, NOT_TEXT_TO)?)?;
                 Some(&dynamic)
             }
         };
@@ -227,7 +231,11 @@ pub(super) fn compile_to_string(name: &str, argument: &Bson, cx: Context<'_>) ->
     let date = fields.required("date", 18628, cx)?;
     let format = match fields.optional("format", cx)? {
         None => None,
-        Some(e) => Some(FormatArg::compile(e, Format::to_string_format)?),
+        Some(e) => Some(FormatArg::compile(
+            e,
+            Format::to_string_format,
+            NOT_TEXT_TO,
+        )?),
     };
     Ok(Expr::operator(ToText {
         date,
@@ -267,7 +275,7 @@ impl FromText {
                 if v.is_nullish() {
                     return Ok(Value::Null);
                 }
-                dynamic = read(text(&v)?)?;
+                dynamic = read(text(&v, NOT_TEXT_FROM)?)?;
                 Some(&dynamic)
             }
         };
@@ -311,7 +319,11 @@ pub(super) fn compile_from_string(name: &str, argument: &Bson, cx: Context<'_>) 
     let text = fields.required("dateString", 40542, cx)?;
     let format = match fields.optional("format", cx)? {
         None => None,
-        Some(e) => Some(FormatArg::compile(e, Format::from_string_format)?),
+        Some(e) => Some(FormatArg::compile(
+            e,
+            Format::from_string_format,
+            NOT_TEXT_FROM,
+        )?),
     };
     let zone = match fields.get("timezone") {
         None => None,

@@ -314,57 +314,39 @@ const ISO: [&str; 7] = [
 
 impl Operator for FromParts {
     fn eval(&self, env: &mut Env<'_>) -> Result<Value> {
-        let names = if self.iso { ISO } else { PLAIN };
-        let mut numbers = [0_i64; 7];
-        let mut null = false;
-        for (i, ((slot, e), name)) in numbers.iter_mut().zip(&self.parts).zip(names).enumerate() {
-            let Some(e) = e else {
-                *slot = i64::from(i < 3);
-                continue;
-            };
-            let v = e.eval(env)?;
-            if v.is_nullish() {
-                null = true;
-                continue;
-            }
-            let n = if v.is_number() { integral(&v) } else { None };
-            let n = n.ok_or_else(|| {
-                EngineError::location(
-                    40515,
-                    format!(
-                        "'{name}' must evaluate to an integer, found {}",
-                        v.type_name()
-                    ),
-                )
-            })?;
-            if i == 0 && !(1..=9999).contains(&n) {
-                return Err(EngineError::location(
-                    if self.iso { 31095 } else { 40523 },
-                    format!(
-                        "'{name}' must evaluate to an integer in the range 1 to 9999, found {n}"
-                    ),
-                ));
-            }
-            if (1..5).contains(&i) && i16::try_from(n).is_err() {
-                return Err(EngineError::location(
-                    31034,
-                    format!(
-                        "'{name}' must evaluate to a value in the range [-32768, 32767]; value {n} is not in range"
-                    ),
-                ));
-            }
-            *slot = n;
-        }
+        // The time comes first: a null there hides what is wrong with the date.
+        let time = self.numbers(3..7, env)?;
         let zone = self.zone.get(env)?;
-        let Some(zone) = zone.filter(|_| !null) else {
+        let (Some(time), Some(zone)) = (time, zone) else {
             return Ok(Value::Null);
         };
-        let [year, month, day, hour, minute, second, millisecond] = numbers;
+        let Some(date) = self.numbers(0..3, env)? else {
+            return Ok(Value::Null);
+        };
+        let ([year, month, day], [hour, minute, second, millisecond]) =
+            (date.as_slice(), time.as_slice())
+        else {
+            return Ok(Value::Null);
+        };
+        let (year, month, day) = (*year, *month, *day);
+        if !(1..=9999).contains(&year) {
+            let (code, name) = if self.iso {
+                (31095, "isoWeekYear")
+            } else {
+                (40523, "year")
+            };
+            return Err(EngineError::location(
+                code,
+                format!(
+                    "'{name}' must evaluate to an integer in the range 1 to 9999, found {year}"
+                ),
+            ));
+        }
         let time = TimeOfDay {
-            hour,
-            minute,
-            second,
-            millisecond,
+            hour: *hour,
+            minute: *minute,
+            second: *second,
+            millisecond: *millisecond,
         };
         let ms = if self.iso {
             IsoParts {
@@ -389,6 +371,51 @@ impl Operator for FromParts {
                 "the date is out of range",
             )
         })
+    }
+}
+
+impl FromParts {
+    /// Some of the parts; `None` when one is null.
+    fn numbers(
+        &self,
+        range: std::ops::Range<usize>,
+        env: &mut Env<'_>,
+    ) -> Result<Option<Vec<i64>>> {
+        let names = if self.iso { ISO } else { PLAIN };
+        let mut out = Vec::with_capacity(4);
+        for (i, (e, name)) in self.parts.iter().zip(names).enumerate() {
+            if !range.contains(&i) {
+                continue;
+            }
+            let Some(e) = e else {
+                out.push(i64::from(i < 3));
+                continue;
+            };
+            let v = e.eval(env)?;
+            if v.is_nullish() {
+                return Ok(None);
+            }
+            let n = if v.is_number() { integral(&v) } else { None };
+            let n = n.ok_or_else(|| {
+                EngineError::location(
+                    40515,
+                    format!(
+                        "'{name}' must evaluate to an integer, found {}",
+                        v.type_name()
+                    ),
+                )
+            })?;
+            if (1..5).contains(&i) && i16::try_from(n).is_err() {
+                return Err(EngineError::location(
+                    31034,
+                    format!(
+                        "'{name}' must evaluate to a value in the range [-32768, 32767]; value {n} is not in range"
+                    ),
+                ));
+            }
+            out.push(n);
+        }
+        Ok(Some(out))
     }
 }
 
