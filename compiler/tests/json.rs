@@ -177,6 +177,7 @@ fn tags() {
     assert!(two.message().contains("`and` and `or`"), "{two}");
     let unknown = error_of(&rows(json!([{"filtr": {"and": []}}])));
     assert_eq!(unknown.path(), "/calls/0/filtr");
+    assert_eq!(unknown.hint(), Some("did you mean `filter`?"));
     assert!(unknown.choices().contains(&"filter".to_owned()));
     let terminal = error_of(&json!({"model": "a.B", "calls": [], "do": "row"}));
     assert_eq!(terminal.path(), "/do");

@@ -169,8 +169,8 @@ pub(crate) fn output(r: &mut Reader<'_>) -> Result<FieldType> {
 fn kind(r: &mut Reader<'_>) -> Result<FieldKind> {
     let name = r.string("`type`")?;
     FieldKind::from_name(&name).ok_or_else(|| {
-        r.fail(format!("{name:?} is no field class"))
-            .with_choices(FieldKind::ALL.iter().map(|kind| kind.name()))
+        let known: Vec<&str> = FieldKind::ALL.iter().map(|kind| kind.name()).collect();
+        r.unknown_choice("field class", &name, &known)
     })
 }
 

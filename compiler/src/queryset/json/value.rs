@@ -17,7 +17,7 @@ const FORMS: Tags<Value> = &[
     ("$date", |r| {
         text(
             r,
-            "a datetime with an offset, `2024-01-31T10:00:00.123456+02:00`",
+            "a datetime with an offset, `2024-01-31T10:00:00.123456+02:00`, before 9999-12-30T22:00:01Z",
             |s| time::parse_aware(s).map(Value::DateTime),
         )
     }),
@@ -120,10 +120,12 @@ fn object(r: &mut Reader<'_>) -> Result<Value> {
                     .with_hint("a dict with such keys is written as `$literal`"));
             }
             let Some((_, read)) = FORMS.iter().find(|(name, _)| *name == key) else {
-                return Err(r
-                    .fail(format!("`{key}` is no kind of value"))
-                    .with_choices(FORMS.iter().map(|(name, _)| *name))
-                    .with_hint("a dict with such keys is written as `$literal`"));
+                let known: Vec<&str> = FORMS.iter().map(|(name, _)| *name).collect();
+                let error = r.unknown(format!("`{key}` is no kind of value"), &key, &known);
+                return Err(match error.hint() {
+                    Some(_) => error,
+                    None => error.with_hint("a dict with such keys is written as `$literal`"),
+                });
             };
             let content = read(r)?;
             r.end_tagged(&mut object, FORM, &key)?;

@@ -154,9 +154,8 @@ impl<'a> Reader<'a> {
                 .with_choices(names()));
         };
         let Some((_, read)) = tags.iter().find(|(name, _)| *name == tag) else {
-            return Err(self
-                .fail(format!("{what} has no tag `{tag}`"))
-                .with_choices(names()));
+            let known: Vec<&str> = names().collect();
+            return Err(self.unknown(format!("{what} has no tag `{tag}`"), &tag, &known));
         };
         let content = read(self)?;
         self.end_tagged(&mut object, what, &tag)?;

@@ -13,6 +13,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::Limits;
+use crate::diagnostic::closest;
 use crate::error::{Code, Error, Result};
 
 /// How many steps of a path are shown when nesting is too deep.
@@ -146,15 +147,22 @@ impl<'a> Reader<'a> {
     }
 
     /// A refusal of a key.
-    pub(crate) fn unknown_key(&self, what: &str, key: &str, known: &[&str]) -> Error {
-        self.fail(format!("{what} has no key `{key}`"))
-            .with_choices(known.iter().copied())
+    pub(crate) fn unknown_key(&self, what: &str, key: &str, known: &[&'static str]) -> Error {
+        self.unknown(format!("{what} has no key `{key}`"), key, known)
     }
 
     /// A refusal of a value that is none of the known ones.
-    pub(crate) fn unknown_choice(&self, what: &str, given: &str, known: &[&str]) -> Error {
-        self.fail(format!("{given:?} is no {what}"))
-            .with_choices(known.iter().copied())
+    pub(crate) fn unknown_choice(&self, what: &str, given: &str, known: &[&'static str]) -> Error {
+        self.unknown(format!("{given:?} is no {what}"), given, known)
+    }
+
+    /// A refusal of a name, with the known ones and the one that was probably meant.
+    pub(crate) fn unknown(&self, message: String, given: &str, known: &[&'static str]) -> Error {
+        let error = self.fail(message).with_choices(known.iter().copied());
+        match closest(given, known.iter().copied()) {
+            Some(choice) => error.with_hint(format!("did you mean `{choice}`?")),
+            None => error,
+        }
     }
 
     /// A refusal of text that is not JSON.
