@@ -53,11 +53,23 @@ fn sentence(error: &Error) -> String {
     }
 }
 
-/// A sentence without the names and numbers in it.
+/// A sentence without the names in it.
 fn general(sentence: &str) -> String {
     let mut short = String::with_capacity(sentence.len());
-    for (number, part) in sentence.split(['"', '\'']).enumerate() {
-        short.push_str(if number % 2 == 1 { "'..'" } else { part });
+    let mut quote = None;
+    let mut before = ' ';
+    for c in sentence.chars() {
+        match quote {
+            // An apostrophe stands after a letter, a quote does not.
+            None if matches!(c, '"' | '\'') && !before.is_alphanumeric() => {
+                quote = Some(c);
+                short.push_str("'..'");
+            }
+            None => short.push(c),
+            Some(open) if open == c => quote = None,
+            Some(_) => {}
+        }
+        before = c;
     }
     compare::shorten(&short)
 }
