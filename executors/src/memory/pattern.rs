@@ -1,4 +1,6 @@
 //! Regular expressions with MongoDB's options, shared by `$regex` and the `$regexMatch` family.
+mod syntax;
+
 use std::sync::Arc;
 
 use fancy_regex::{Captures, Regex, RegexBuilder};
@@ -9,6 +11,8 @@ use super::error::EngineError;
 #[derive(Clone, Debug)]
 pub struct Pattern {
     regex: Arc<Regex>,
+    /// Whether `$` may stand before a newline that ends the text.
+    ends: bool,
 }
 
 impl Pattern {
@@ -30,10 +34,11 @@ impl Pattern {
                 }
             }
         }
+        let translated = syntax::translate(pattern);
         let source = if flags.is_empty() {
-            pattern.to_owned()
+            translated
         } else {
-            format!("(?{flags}){pattern}")
+            format!("(?{flags}){translated}")
         };
         let regex = RegexBuilder::new(&source)
             .backtrack_limit(1_000_000)
@@ -43,16 +48,34 @@ impl Pattern {
             })?;
         Ok(Self {
             regex: Arc::new(regex),
+            ends: pattern.contains('$') && !flags.contains('m'),
         })
     }
 
     /// Whether the text has a match. A match that takes too many steps counts as none.
     pub fn is_match(&self, text: &str) -> bool {
         self.regex.is_match(text).unwrap_or(false)
+            || self
+                .before_newline(text)
+                .is_some_and(|t| self.regex.is_match(t).unwrap_or(false))
     }
 
     /// The first match at or after a byte offset, with its groups.
     pub fn captures_at<'t>(&self, text: &'t str, start: usize) -> Option<Captures<'t>> {
+        let whole = self.regex.captures_from_pos(text, start).ok().flatten();
+        if whole.is_some() {
+            return whole;
+        }
+        let text = self.before_newline(text).filter(|t| start <= t.len())?;
         self.regex.captures_from_pos(text, start).ok().flatten()
+    }
+
+    /// The text without the newline at its end, where `$` also matches.
+    fn before_newline<'t>(&self, text: &'t str) -> Option<&'t str> {
+        if self.ends {
+            text.strip_suffix('\n')
+        } else {
+            None
+        }
     }
 }
