@@ -67,25 +67,31 @@ impl Attached {
 }
 
 impl Joined<'_> {
-    /// What belongs to a parent's document.
-    pub(super) fn of(&self, parent: &Document) -> RowValue {
-        let wanted = match &self.attached.only {
-            Some((path, value)) => at_path(parent, path).is_some_and(|v| JoinKey::same(v, value)),
-            None => true,
-        };
-        let found = if wanted {
-            key_of(parent, &self.attached.parent).and_then(|key| self.by_key.get(&key))
-        } else {
-            None
-        };
-        let mut rows = found
+    /// What belongs to a parent's document; `None` for parents that the attachment is not for.
+    pub(super) fn of(&self, parent: &Document) -> Option<RowValue> {
+        if let Some((path, value)) = &self.attached.only
+            && !at_path(parent, path).is_some_and(|v| JoinKey::same(v, value))
+        {
+            return None;
+        }
+        let mut rows = key_of(parent, &self.attached.parent)
+            .and_then(|key| self.by_key.get(&key))
             .into_iter()
             .flatten()
             .filter_map(|at| self.rows.get(*at).cloned());
-        if self.attached.many {
+        Some(if self.attached.many {
             RowValue::List(rows.collect())
         } else {
             rows.next().unwrap_or(RowValue::NULL)
+        })
+    }
+
+    /// What parents hold that no attachment is for.
+    pub(super) fn nothing(&self) -> RowValue {
+        if self.attached.many {
+            RowValue::List(Vec::new())
+        } else {
+            RowValue::NULL
         }
     }
 }

@@ -182,9 +182,13 @@ impl RowDecoder {
                 *slot = value;
             }
         }
-        for (at, joined) in &joins.own {
-            if let Some(slot) = values.get_mut(*at) {
-                *slot = joined.of(document);
+        // Several attachments may share a name, each for its own parents (generic foreign keys).
+        let own = || joins.own.iter();
+        let empty = own().map(|(at, joined)| (at, Some(joined.nothing())));
+        let found = own().map(|(at, joined)| (at, joined.of(document)));
+        for (at, value) in empty.chain(found) {
+            if let (Some(slot), Some(value)) = (values.get_mut(*at), value) {
+                *slot = value;
             }
         }
         Ok(match self.kind {

@@ -103,6 +103,44 @@ fn prefetched_rows_attach_by_key() {
     assert_eq!((books(&rows[0]), books(&rows[1])), (2, 0));
 }
 
+/// Attachments that share a name are each for their own parents.
+#[test]
+fn attachments_may_share_a_name() {
+    let mut tag = shape(
+        RowKind::Model,
+        vec![leaf("id", "_id", FieldKind::IntegerField)],
+    );
+    for (step, kind) in [(1, "book"), (2, "film")] {
+        tag.attached.push(Attachment {
+            name: "object".to_owned(),
+            step,
+            many: false,
+            parent: vec![vec!["object_id".to_owned()]],
+            child: vec![vec!["_id".to_owned()]],
+            only: Some((vec!["kind".to_owned()], kind.into())),
+            row: shape(
+                RowKind::Model,
+                vec![leaf("title", "title", FieldKind::CharField)],
+            ),
+        });
+    }
+    let rows = decode(
+        &tag,
+        vec![
+            vec![
+                doc! {"_id": 1, "kind": "book", "object_id": 7},
+                doc! {"_id": 2, "kind": "film", "object_id": 7},
+                doc! {"_id": 3, "kind": "song", "object_id": 7},
+            ],
+            vec![doc! {"_id": 7, "title": "a"}],
+            vec![doc! {"_id": 7, "title": "b"}],
+        ],
+    );
+    assert_eq!(rows[0].at("object.title"), Some(&text("a")));
+    assert_eq!(rows[1].at("object.title"), Some(&text("b")));
+    assert!(rows[2].at("object").unwrap().is_null());
+}
+
 /// Lists keep their order and may hold a name twice; flat rows are the value.
 #[test]
 fn lists_are_positional() {

@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `case` | a case's line, [`Recording`] |
 //! | `judge` | verdicts on results and errors |
+//! | `shape` | shapes as text |
 
 mod case;
 mod judge;
+mod shape;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -220,13 +222,13 @@ impl CorpusSuite {
         match traced {
             Err(error) => text.push_str(&format!("refused    {error}\n")),
             Ok(compiled) => {
-                for firing in &compiled.trace.firings {
-                    text.push_str(&format!("rule       {}\n", firing.rule));
-                    if let Some(plans) = &firing.plans {
-                        text.push_str(&format!("{}\n", plans.1));
-                    }
+                let firings = &compiled.trace.firings;
+                let rules: Vec<&str> = firings.iter().map(|f| f.rule).collect();
+                text.push_str(&format!("rules      {}\n", rules.join(", ")));
+                if let Some(plans) = firings.last().and_then(|f| f.plans.as_ref()) {
+                    text.push_str(&format!("{}\n", plans.1));
                 }
-                text.push_str(&format!("shape      {:#?}\n", compiled.shape));
+                text.push_str(&format!("shape      {}\n", shape::text(&compiled.shape)));
                 match self.executor(recording, &ready) {
                     Ok(executor) => text.push_str(&self.trace(executor, &compiled)?),
                     Err(reason) => text.push_str(&format!("setup      {reason}\n")),
