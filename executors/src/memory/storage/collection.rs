@@ -96,10 +96,16 @@ impl Collection {
         self.records.cursor()
     }
 
-    fn duplicate(&self, index: &Index, values: &[Value]) -> EngineError {
+    fn duplicate(&self, index: &Index, values: &[Value], doc: &Document) -> EngineError {
         let mut shown = bson::Document::new();
         for (field, v) in index.spec.fields.iter().zip(values) {
-            shown.insert(field.path.to_string(), v.to_bson());
+            // Keys of a collation cannot be read: then the document's value is shown.
+            let own = if index.spec.collation.is_some() {
+                field.path.get(doc.view())
+            } else {
+                v.clone()
+            };
+            shown.insert(field.path.to_string(), own.to_bson());
         }
         let message = format!(
             "E11000 duplicate key error collection: {} index: {} dup key: {shown}",
@@ -112,7 +118,7 @@ impl Collection {
     fn check_unique(&self, doc: &Document, own: Option<u64>) -> Result<(), EngineError> {
         for index in &self.indexes {
             if let Some(values) = index.conflict(doc, own)? {
-                return Err(self.duplicate(index, &values));
+                return Err(self.duplicate(index, &values, doc));
             }
         }
         Ok(())
@@ -177,7 +183,7 @@ impl Collection {
         while let Some((record, raw)) = cursor.forward() {
             let doc = Document::from_raw(Arc::clone(raw));
             if let Some(values) = index.conflict(&doc, Some(*record))? {
-                return Err(self.duplicate(&index, &values));
+                return Err(self.duplicate(&index, &values, &doc));
             }
             index.add(&doc, *record)?;
         }

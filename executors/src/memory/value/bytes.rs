@@ -124,6 +124,11 @@ pub struct Str(Bytes);
 pub struct StrRef<'a>(BytesRef<'a>);
 
 impl Str {
+    /// A string of any bytes: only for keys that are compared and never read as text.
+    pub(super) fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self(Bytes::whole(Arc::from(bytes)))
+    }
+
     /// The text. Buffers are checked when documents enter; a broken one reads as empty.
     #[inline]
     pub fn as_str(&self) -> &str {

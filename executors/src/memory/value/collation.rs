@@ -1,91 +1,178 @@
 //! Collation: how strings compare when a command or a collection asks for more than bytes.
+//! The rules are those of Unicode and CLDR, by the `icu_collator` crate.
 use std::cmp::Ordering;
+use std::sync::Arc;
 
-use super::{Array, DocBuilder, Value};
+use icu_collator::options::{AlternateHandling, CaseLevel, CollatorOptions, MaxVariable, Strength};
+use icu_collator::preferences::{CollationCaseFirst, CollationNumericOrdering};
+use icu_collator::{CollatorBorrowed, CollatorPreferences};
+use icu_locale_core::Locale;
+
+use super::{Array, DocBuilder, Str, Value};
 use crate::memory::error::EngineError;
 
-/// A collation of strength 1 (letters only), 2 (letters and accents) or 3 (also case).
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A collation: the locale and options given, and the collator that follows them.
+#[derive(Clone)]
 pub struct Collation {
-    /// The locale, as given.
-    pub locale: String,
-    /// 1 to 3.
-    pub strength: u8,
-    /// Whether digits compare as numbers.
-    pub numeric: bool,
-    /// Whether case counts in spite of a strength of 1 or 2.
-    pub case_level: bool,
+    spec: Arc<bson::Document>,
+    collator: Arc<CollatorBorrowed<'static>>,
+}
+
+impl PartialEq for Collation {
+    fn eq(&self, other: &Self) -> bool {
+        self.spec == other.spec
+    }
+}
+
+impl std::fmt::Debug for Collation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Collation({})", self.spec)
+    }
+}
+
+fn enumeration<T: Copy>(
+    key: &str,
+    v: &bson::Bson,
+    choices: &[(&str, T)],
+) -> Result<T, EngineError> {
+    let bad = || {
+        EngineError::bad_value(format!(
+            "Enumeration value '{v}' for field 'collation.{key}' is not a valid value."
+        ))
+    };
+    choices
+        .iter()
+        .find(|(name, _)| v.as_str() == Some(name))
+        .map(|(_, t)| *t)
+        .ok_or_else(bad)
 }
 
 impl Collation {
     /// Reads a `collation` document. The locale `simple` is no collation.
     ///
     /// # Errors
-    /// `BadValue`, `TypeMismatch`, `FailedToParse` as MongoDB.
+    /// `BadValue`, `TypeMismatch`, 40414, 40415 as MongoDB.
     pub fn parse(d: &bson::Document) -> Result<Option<Self>, EngineError> {
-        let Some(bson::Bson::String(locale)) = d.get("locale") else {
-            return Err(EngineError::failed_to_parse(
-                "BSON field 'collation.locale' is missing but a required field",
-            ));
+        let locale = match d.get("locale") {
+            Some(bson::Bson::String(s)) => s,
+            Some(_) => {
+                return Err(EngineError::type_mismatch(
+                    "BSON field 'collation.locale' is the wrong type, expected type 'string'",
+                ));
+            }
+            None => {
+                return Err(EngineError::location(
+                    40414,
+                    "BSON field 'collation.locale' is missing but a required field",
+                ));
+            }
         };
-        let mut collation = Self {
-            locale: locale.clone(),
-            strength: 3,
-            numeric: false,
-            case_level: false,
-        };
+        let mut options = CollatorOptions::default();
+        options.strength = Some(Strength::Tertiary);
+        // MongoDB's names of locales are those of ICU, with an underscore.
+        let name = locale.replace('_', "-").replace("@collation=", "-u-co-");
+        let parsed = if locale == "simple" { "und" } else { &name };
+        let bad_locale = || EngineError::bad_value(format!("Field 'locale' is invalid in: {d}"));
+        let mut preferences =
+            CollatorPreferences::from(&parsed.parse::<Locale>().map_err(|_| bad_locale())?);
         for (key, v) in d {
             let flag = || match v {
                 bson::Bson::Boolean(b) => Ok(*b),
                 _ => Err(EngineError::type_mismatch(format!(
-                    "Field '{key}' must be of type bool"
+                    "BSON field 'collation.{key}' is the wrong type, expected type 'bool'"
                 ))),
             };
             match key.as_str() {
                 "locale" | "version" => {}
                 "strength" => {
-                    let strength = Value::from_bson(v).as_i64().filter(|n| (1..=5).contains(n));
-                    let bad = || {
-                        EngineError::bad_value(format!(
-                            "Field 'strength' must be an integer 1 through 5. Got: {v}"
-                        ))
-                    };
-                    collation.strength = u8::try_from(strength.ok_or_else(bad)?).unwrap_or(3);
+                    options.strength = Some(match Value::from_bson(v).as_i64() {
+                        Some(1) => Strength::Primary,
+                        Some(2) => Strength::Secondary,
+                        Some(3) => Strength::Tertiary,
+                        Some(4) => Strength::Quaternary,
+                        Some(5) => Strength::Identical,
+                        _ => {
+                            return Err(EngineError::bad_value(format!(
+                                "Enumeration value '{v}' for field 'collation.strength' is not a valid value."
+                            )));
+                        }
+                    });
                 }
-                "numericOrdering" => collation.numeric = flag()?,
-                "caseLevel" => collation.case_level = flag()?,
-                "caseFirst" | "alternate" | "maxVariable" => {}
+                "caseLevel" => {
+                    options.case_level = Some(if flag()? {
+                        CaseLevel::On
+                    } else {
+                        CaseLevel::Off
+                    })
+                }
+                "numericOrdering" => {
+                    preferences.numeric_ordering = Some(if flag()? {
+                        CollationNumericOrdering::True
+                    } else {
+                        CollationNumericOrdering::False
+                    });
+                }
+                "caseFirst" => {
+                    let choices = [
+                        ("off", CollationCaseFirst::False),
+                        ("lower", CollationCaseFirst::Lower),
+                        ("upper", CollationCaseFirst::Upper),
+                    ];
+                    preferences.case_first = Some(enumeration(key, v, &choices)?);
+                }
+                "alternate" => {
+                    let choices = [
+                        ("non-ignorable", AlternateHandling::NonIgnorable),
+                        ("shifted", AlternateHandling::Shifted),
+                    ];
+                    options.alternate_handling = Some(enumeration(key, v, &choices)?);
+                }
+                "maxVariable" => {
+                    let choices = [
+                        ("punct", MaxVariable::Punctuation),
+                        ("space", MaxVariable::Space),
+                    ];
+                    options.max_variable = Some(enumeration(key, v, &choices)?);
+                }
                 "backwards" | "normalization" => {
                     flag()?;
                 }
                 other => {
-                    return Err(EngineError::failed_to_parse(format!(
-                        "Collation spec contains unknown field: {other}"
-                    )));
+                    return Err(EngineError::location(
+                        40415,
+                        format!("BSON field 'collation.{other}' is an unknown field."),
+                    ));
                 }
             }
         }
-        Ok((locale != "simple").then_some(collation))
+        if locale == "simple" {
+            return Ok(None);
+        }
+        let collator = CollatorBorrowed::try_new(preferences, options).map_err(|_| bad_locale())?;
+        Ok(Some(Self {
+            spec: Arc::new(d.clone()),
+            collator: Arc::new(collator),
+        }))
     }
 
     /// Compares two strings.
     pub fn compare(&self, a: &str, b: &str) -> Ordering {
-        self.key(a).cmp(&self.key(b))
+        self.collator.compare(a, b)
     }
 
     /// A string whose bytes order as the collation orders the given ones.
-    pub fn key(&self, s: &str) -> String {
-        if self.strength >= 3 {
-            return s.to_owned();
-        }
-        s.chars().flat_map(char::to_lowercase).collect()
+    pub fn key(&self, s: &str) -> Str {
+        let mut key = Vec::with_capacity(s.len() + 8);
+        // Writing to a vector cannot fail.
+        let _infallible = self.collator.write_sort_key_to(s, &mut key);
+        Str::from_bytes(key)
     }
 
     /// The value with every string in it replaced by its key, so that binary comparison follows the collation.
     pub fn fold(&self, v: &Value) -> Value {
         match v {
-            Value::Str(s) => Value::str(self.key(s.as_str())),
-            Value::Symbol(s) => Value::str(self.key(s.as_str())),
+            Value::Str(s) => Value::Str(self.key(s.as_str())),
+            Value::Symbol(s) => Value::Str(self.key(s.as_str())),
             Value::Array(a) => Value::Array(
                 a.iter()
                     .map(|x| self.fold(&x.to_value()))
