@@ -128,3 +128,6 @@ impl WindowFunction {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
