@@ -123,28 +123,36 @@ pub fn add(a: Decimal, b: Decimal) -> Decimal {
         (y, x)
     };
     let distance = high.exponent.abs_diff(low.exponent);
-    let (h, l, exponent) = if distance <= 41 || high.coefficient == 0 {
-        let h = if high.coefficient == 0 {
-            U256::ZERO
-        } else {
-            U256::from(high.coefficient) * pow10(distance)
-        };
-        (h, U256::from(low.coefficient), low.exponent)
-    } else {
-        // The lower one is far below the last digit: all that counts is that it is there.
-        let l = U256::from(u128::from(low.coefficient != 0));
-        (
-            U256::from(high.coefficient) * pow10(40),
-            l,
-            high.exponent - 40,
-        )
-    };
+    let (mut h, mut l) = (U256::from(high.coefficient), U256::from(low.coefficient));
+    // Widen the upper one as far as 256 bits allow; what the lower one then loses is far behind the last digit, and all
+    // that counts of it is that it is there.
+    let (mut exponent, mut sticky) = (low.exponent, false);
+    if h != U256::ZERO {
+        let widen = distance.min(75 - digits(h));
+        h *= pow10(widen);
+        let cut = distance - widen;
+        if cut > 0 {
+            exponent = high
+                .exponent
+                .saturating_sub(i32::try_from(widen).unwrap_or(0));
+            let scale = pow10(cut);
+            let kept = if cut > 40 { U256::ZERO } else { l / scale };
+            sticky = if cut > 40 {
+                l != U256::ZERO
+            } else {
+                l % scale != U256::ZERO
+            };
+            l = kept;
+        }
+    }
     if high.negative == low.negative {
-        finish(high.negative, h + l, exponent, false)
-    } else if h == l {
+        finish(high.negative, h + l, exponent, sticky)
+    } else if h == l && !sticky {
         finish(false, U256::ZERO, exponent, false)
     } else if h > l {
-        finish(high.negative, h - l, exponent, false)
+        // The true difference lies a little below: take one away and say that it lies above.
+        let borrow = if sticky { U256::ONE } else { U256::ZERO };
+        finish(high.negative, h - l - borrow, exponent, sticky)
     } else {
         finish(low.negative, l - h, exponent, false)
     }

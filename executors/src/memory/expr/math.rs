@@ -90,7 +90,7 @@ pub(super) fn trunc(args: Vec<Value>) -> Result<Value> {
 fn to_places(name: &str, args: &[Value], rounding: Rounding) -> Result<Value> {
     let v = args.first().unwrap_or(&Value::Missing);
     let place = args.get(1);
-    if v.is_nullish() || place.is_some_and(Value::is_nullish) {
+    if v.is_nullish() {
         return Ok(Value::Null);
     }
     if !v.is_number() {
@@ -98,6 +98,9 @@ fn to_places(name: &str, args: &[Value], rounding: Rounding) -> Result<Value> {
             51081,
             format!("{name} only supports numeric types, not {}", v.type_name()),
         ));
+    }
+    if place.is_some_and(Value::is_nullish) {
+        return Ok(Value::Null);
     }
     let places = match place {
         None => 0,
