@@ -482,3 +482,69 @@ fn nonsense_is_refused() {
     }
     run(&engine, doc! {"find": "c", "filter": deep});
 }
+
+/// What is as deep as MongoDB allows works, or is refused, on a thread with an ordinary stack.
+#[test]
+fn deep_things_do_not_overflow() {
+    let engine = Engine::new();
+    let mut value = Bson::Int32(1);
+    for _ in 0..150 {
+        value = Bson::Document(doc! {"a": value});
+    }
+    run(
+        &engine,
+        doc! {"insert": "c", "documents": [{"_id": 1, "a": value.clone()}, {"_id": 2, "a": value.clone()}]},
+    );
+    assert_eq!(
+        run(&engine, doc! {"count": "c", "query": {"a": value}})
+            .get_i32("n")
+            .unwrap(),
+        2
+    );
+    let groups = all(
+        &engine,
+        doc! {"aggregate": "c", "pipeline": [{"$sort": {"a": 1}}, {"$group": {"_id": "$a"}}], "cursor": {}},
+    );
+    assert_eq!(groups.len(), 1);
+    let path = vec!["a"; 150].join(".");
+    assert_eq!(
+        all(&engine, doc! {"find": "c", "projection": {path.clone(): 1}}).len(),
+        2
+    );
+    run(
+        &engine,
+        doc! {"update": "c", "updates": [{"q": {}, "u": {"$set": {path: 2}}, "multi": true}]},
+    );
+    let mut expression = Bson::String("$a".into());
+    for _ in 0..90 {
+        expression = Bson::Document(doc! {"$not": [expression]});
+    }
+    let _either = engine.run_command(
+        "test",
+        doc! {"aggregate": "c", "pipeline": [{"$project": {"x": expression}}], "cursor": {}},
+    );
+    let mut pipeline = Bson::Array(vec![Bson::Document(doc! {"$limit": 1})]);
+    for _ in 0..30 {
+        pipeline = Bson::Array(vec![Bson::Document(
+            doc! {"$lookup": {"from": "c", "pipeline": pipeline, "as": "x"}},
+        )]);
+    }
+    assert_eq!(
+        fails(
+            &engine,
+            doc! {"aggregate": "c", "pipeline": pipeline, "cursor": {}}
+        ),
+        232
+    );
+    let mut pipeline = Bson::Array(vec![Bson::Document(doc! {"$limit": 1})]);
+    for _ in 0..18 {
+        pipeline = Bson::Array(vec![
+            Bson::Document(doc! {"$lookup": {"from": "c", "pipeline": pipeline, "as": "x"}}),
+            Bson::Document(doc! {"$limit": 1}),
+        ]);
+    }
+    run(
+        &engine,
+        doc! {"aggregate": "c", "pipeline": pipeline, "cursor": {}},
+    );
+}

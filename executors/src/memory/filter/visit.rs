@@ -72,22 +72,21 @@ where
     };
     for (i, item) in array.iter().enumerate() {
         let here = at.or(Some(i));
+        // A document is entered by name even when the part is a number; it may well have no such field.
+        if let ValueRef::Document(d) = item
+            && walk(parts, d, leaf, here, f)
+        {
+            return true;
+        }
         if first.index == Some(i) {
             let found = match item {
                 // The element itself: one that is an array is not entered.
                 _ if rest.is_empty() => f(item, here),
                 ValueRef::Document(d) => walk(rest, d, leaf, here, f),
                 ValueRef::Array(a) => through(rest, a, leaf, here, f),
-                _ => f(ValueRef::Missing, here),
+                _ => false,
             };
             if found {
-                return true;
-            }
-        }
-        if let ValueRef::Document(d) = item {
-            // Under a numeric part, a document without that field says nothing: the index meant the array.
-            let named = first.index.is_none() || !d.get(first.name.as_str()).is_missing();
-            if named && walk(parts, d, leaf, here, f) {
                 return true;
             }
         }

@@ -149,8 +149,11 @@ fn part_key(part: &SortPart, doc: DocRef<'_>, collation: Option<&Collation>) -> 
         Some(v) => return folded(v),
     }
     let mut best: Option<ValueRef<'_>> = None;
+    // With a number in the path, documents of an array are also entered by that name: those misses do not count.
+    let indexed = part.path.parts().iter().any(|p| p.index.is_some());
     visit(part.path.parts(), doc, false, &mut |v, _| {
         match v {
+            ValueRef::Missing if indexed => {}
             ValueRef::Array(items) if items.is_empty() => {
                 offer(&mut best, ValueRef::Undefined, part, collation)
             }
