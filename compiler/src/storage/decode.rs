@@ -37,7 +37,12 @@ fn decode(schema: &Schema, ty: &FieldType, stored: Bson, depth: u32) -> Result<V
     match (ty.kind.family(), stored) {
         (StorageFamily::Int | StorageFamily::Long, Bson::Double(f)) => Ok(whole(f)),
         (StorageFamily::Int | StorageFamily::Long, Bson::Decimal128(d)) => {
-            Ok(d.to_string().parse().map_or(Value::Decimal(d), Value::Int))
+            let text = d.to_string();
+            Ok(match (text.parse(), text.parse()) {
+                (Ok(i), _) => Value::Int(i),
+                (_, Ok(f)) => whole(f),
+                _ => Value::Decimal(d),
+            })
         }
         (StorageFamily::Double, Bson::Int32(i)) => Ok(Value::Float(f64::from(i))),
         (StorageFamily::Double, stored @ (Bson::Int64(_) | Bson::Decimal128(_))) => {
@@ -87,15 +92,12 @@ fn decode(schema: &Schema, ty: &FieldType, stored: Bson, depth: u32) -> Result<V
     }
 }
 
+/// Python's `int()`: Django converts what expressions of an integer type compute (`BaseExpression.convert_value`).
 fn whole(f: f64) -> Value {
-    if f.fract() == 0.0 && f.abs() < 9e18 {
-        // Whole doubles print exactly.
-        format!("{f:.0}")
-            .parse()
-            .map_or(Value::Float(f), Value::Int)
-    } else {
-        Value::Float(f)
-    }
+    // Whole doubles print exactly; infinities and NaN do not parse.
+    format!("{:.0}", f.trunc())
+        .parse()
+        .map_or(Value::Float(f), Value::Int)
 }
 
 fn duration(stored: &Bson) -> Option<i64> {

@@ -85,6 +85,25 @@ fn naive_datetimes_depend_on_the_settings() {
     assert_eq!(from_bson(&schema(false), &ty, plain).unwrap(), naive);
 }
 
+/// What an expression of an integer type computes is cut, as Python's `int()` does.
+#[test]
+fn computed_integers_are_cut() {
+    assert_eq!(
+        back(FieldKind::IntegerField, Bson::Double(451.5)),
+        Value::Int(451)
+    );
+    assert_eq!(
+        back(FieldKind::IntegerField, Bson::Double(-1.5)),
+        Value::Int(-1)
+    );
+    let decimal = Bson::Decimal128("2.75".parse().unwrap());
+    assert_eq!(back(FieldKind::BigIntegerField, decimal), Value::Int(2));
+    assert!(matches!(
+        back(FieldKind::IntegerField, Bson::Double(f64::INFINITY)),
+        Value::Float(_)
+    ));
+}
+
 /// UUIDs are 32 hexadecimal digits.
 #[test]
 fn uuids_are_text() {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `case` | a case's line, [`Recording`] |
 //! | `judge` | verdicts on results and errors |
-//! | `shape` | shapes as text |
+//! | `shape` | shapes as text, and as recorded |
 
 mod case;
 mod judge;
@@ -141,10 +141,11 @@ impl CorpusSuite {
             Ok(statement) => statement,
             Err(error) => return Ok(judge::refused(&recording.expectations()?, &error.into())),
         };
-        let compiled = match ready.compiler.compile(&statement) {
+        let mut compiled = match ready.compiler.compile(&statement) {
             Ok(compiled) => compiled,
             Err(error) => return Ok(judge::refused(&recording.expectations()?, &error.into())),
         };
+        shape::as_recorded(&mut compiled.shape, &statement);
         let expectations = recording.expectations()?;
         let data = recording.data.clone().unwrap_or_default();
         let key = recording.schema_key();

@@ -1,6 +1,77 @@
-//! Shapes as text.
+//! Shapes: as text, and without what recordings leave out.
 
+use std::collections::HashMap;
+
+use mqlc_compiler::queryset::{Call, Statement};
 use mqlc_compiler::shape::{Attachment, RowShape, Shape, ShapeNode};
+
+/// Relations that the statement's own `prefetch_related()` follows, by name.
+#[derive(Default)]
+struct Followed(HashMap<String, Followed>);
+
+impl Followed {
+    fn of(statement: &Statement) -> Self {
+        let mut followed = Followed::default();
+        for call in &statement.calls {
+            match call {
+                Call::PrefetchRelated(None) => followed = Followed::default(),
+                Call::PrefetchRelated(Some(prefetches)) => {
+                    for prefetch in prefetches {
+                        let mut steps: Vec<&str> = prefetch.lookup.split("__").collect();
+                        if let (Some(last), Some(name)) = (steps.last_mut(), &prefetch.to_attr) {
+                            *last = name;
+                        }
+                        let mut at = &mut followed;
+                        for step in steps {
+                            at = at.0.entry(step.to_owned()).or_default();
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        followed
+    }
+}
+
+/// Leaves out what recordings do not hold: in prefetched rows, what the prefetch's own queryset selects and prefetches
+/// on top.
+pub(super) fn as_recorded(shape: &mut Shape, statement: &Statement) {
+    if let Shape::Rows(row) = shape {
+        let followed = Followed::of(statement);
+        keep(&mut row.nodes, &mut row.attached, &followed, true);
+    }
+}
+
+fn keep(
+    nodes: &mut Vec<ShapeNode>,
+    attached: &mut Vec<Attachment>,
+    followed: &Followed,
+    main: bool,
+) {
+    let nothing = Followed::default();
+    nodes.retain_mut(|node| match node {
+        ShapeNode::Related {
+            name,
+            nodes,
+            attached,
+            ..
+        } => {
+            let inner = followed.0.get(name);
+            keep(nodes, attached, inner.unwrap_or(&nothing), main);
+            main || inner.is_some()
+        }
+        _ => true,
+    });
+    attached.retain_mut(|attachment| {
+        let Some(inner) = followed.0.get(&attachment.name) else {
+            return false;
+        };
+        let row = &mut attachment.row;
+        keep(&mut row.nodes, &mut row.attached, inner, false);
+        true
+    });
+}
 
 /// A shape, a line for each part.
 pub(super) fn text(shape: &Shape) -> String {
