@@ -69,14 +69,14 @@ fn outcome_text(outcome: &Outcome) -> String {
         Outcome::Rows(rows) => {
             let mut out = String::new();
             for row in rows {
-                let _ = writeln!(out, "{}", row.to_json());
+                let _ = writeln!(out, "{}", serde_json::to_string(row).unwrap());
             }
             let _ = writeln!(out, "({})", rows.len());
             out
         }
         Outcome::Count(n) => format!("{n}\n"),
         Outcome::Exists(there) => format!("{there}\n"),
-        Outcome::Aggregate(row) => format!("{}\n", RowValue::Object(row.clone()).to_json()),
+        Outcome::Aggregate(row) => format!("{}\n", serde_json::to_string(&RowValue::Object(row.clone())).unwrap()),
         other => format!("{other:?}\n"),
     }
 }

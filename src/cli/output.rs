@@ -35,7 +35,7 @@ pub(super) fn print(outcome: &Outcome, format: Format) -> Result<()> {
 }
 
 fn json(row: &RowValue, format: Format) -> String {
-    let value = row.to_json();
+    let value = serde_json::to_value(row).unwrap_or_default();
     match format {
         Format::Ejson => value.to_string(),
         _ => plain(&value).to_string(),
@@ -102,7 +102,7 @@ fn cells(row: &Row) -> Vec<String> {
 }
 
 fn cell(value: &RowValue) -> String {
-    match plain(&value.to_json()) {
+    match plain(&serde_json::to_value(value).unwrap_or_default()) {
         serde_json::Value::String(text) => text,
         serde_json::Value::Null => "NULL".to_owned(),
         other => other.to_string(),

@@ -156,23 +156,3 @@ impl Serialize for Row {
         serializer.collect_map(self.iter())
     }
 }
-
-impl RowValue {
-    /// The row as Queryset JSON has it: objects by name, lists, and typed values (`{"$day": ..}`).
-    ///
-    /// ```
-    /// use mqlc_executors::RowValue;
-    /// assert_eq!(RowValue::List(vec![RowValue::from(mqlc_compiler::queryset::Value::from(1))]).to_json().to_string(), "[1]");
-    /// ```
-    #[must_use]
-    pub fn to_json(&self) -> serde_json::Value {
-        match self {
-            RowValue::Value(value) => value.to_json(),
-            RowValue::Object(row) | RowValue::Named(row) => row
-                .iter()
-                .map(|(name, value)| (name.to_owned(), value.to_json()))
-                .collect(),
-            RowValue::List(items) => items.iter().map(RowValue::to_json).collect(),
-        }
-    }
-}
