@@ -76,7 +76,10 @@ fn outcome_text(outcome: &Outcome) -> String {
         }
         Outcome::Count(n) => format!("{n}\n"),
         Outcome::Exists(there) => format!("{there}\n"),
-        Outcome::Aggregate(row) => format!("{}\n", serde_json::to_string(&RowValue::Object(row.clone())).unwrap()),
+        Outcome::Aggregate(row) => format!(
+            "{}\n",
+            serde_json::to_string(&RowValue::Object(row.clone())).unwrap()
+        ),
         other => format!("{other:?}\n"),
     }
 }

@@ -41,7 +41,7 @@ pub struct Parameter {
     /// Path in its documents; arrays on the way are entered.
     pub path: Vec<String>,
     /// Only documents that have this value at this path.
-    pub only: Option<(Vec<String>, bson::Bson)>,
+    pub only: Option<(Vec<String>, Bson)>,
 }
 
 /// A step ready to be sent.

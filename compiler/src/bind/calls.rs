@@ -367,6 +367,15 @@ impl Binder<'_> {
         query.deferred.clear();
         query.defer = true;
         let grouped = query.group_by.clone();
+        if !names.is_empty() {
+            // What is no longer selected is not grouped by either.
+            let mask: IndexSet<String> = names
+                .iter()
+                .filter(|name| query.selects(name))
+                .cloned()
+                .collect();
+            query.mask = Some(mask);
+        }
         if grouped == GroupBy::Model {
             self.q_mut(q)?.select.clear();
             let columns = self.default_attnames(q)?;

@@ -1114,6 +1114,12 @@ impl Binder<'_> {
         }
         let mut lookups = Vec::new();
         lookups_of(condition, &mut lookups);
+        if has_queryset(condition) {
+            return Err(Error::new(
+                Code::ValueError,
+                "Passing a QuerySet within a FilteredRelation is not supported.",
+            ));
+        }
         for lookup in lookups {
             let names = split(&lookup);
             let found = match self.names_to_path(q, &names, model, true, false) {
@@ -1229,6 +1235,15 @@ fn frame_of(frame: Frame) -> Result<WindowFrame> {
             "$setWindowFields has no form for it",
         ));
     }
+    if frame.unit == FrameUnit::Rows
+        && let (Some(start), Some(end)) = (frame.start, frame.end)
+        && start > end
+    {
+        return Err(Error::new(
+            Code::ValueError,
+            "start cannot be greater than end.",
+        ));
+    }
     if frame.unit == FrameUnit::Range {
         if let Some(start) = frame.start.filter(|s| *s > 0) {
             return Err(Error::new(
@@ -1288,6 +1303,15 @@ fn lookups_of(condition: &Q, found: &mut Vec<String>) {
         Q::Not(inner) => lookups_of(inner, found),
         Q::Lookup { path, .. } => found.push(path.clone()),
         Q::Expr(_) => {}
+    }
+}
+
+fn has_queryset(condition: &Q) -> bool {
+    match condition {
+        Q::And(parts) | Q::Or(parts) | Q::Xor(parts) => parts.iter().any(has_queryset),
+        Q::Not(inner) => has_queryset(inner),
+        Q::Lookup { rhs, .. } => matches!(rhs, Expr::Subquery(_)),
+        Q::Expr(_) => false,
     }
 }
 

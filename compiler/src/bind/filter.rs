@@ -112,6 +112,10 @@ impl Binder<'_> {
         let mut promoter = JoinPromoter::new(effective_or, children.len());
         let mut parts = Vec::with_capacity(children.len());
         for (i, child) in children.iter().enumerate() {
+            // Django drops conditions that say nothing, wherever they stand.
+            if is_empty(child) {
+                continue;
+            }
             let (part, votes) = self
                 .build_q(q, child, inner, reuse)
                 .map_err(|e| e.inside(i).inside(connector.tag()))?;
@@ -143,7 +147,7 @@ impl Binder<'_> {
             }
         };
         // An empty Q holds, also when negated (Django drops empty nodes).
-        let predicate = if negated && !children.is_empty() {
+        let predicate = if negated && !is_empty(node) {
             predicate.negate()
         } else {
             predicate
@@ -535,6 +539,15 @@ impl Connector {
             Connector::Or => "or",
             Connector::Xor => "xor",
         }
+    }
+}
+
+/// A condition without leaves.
+fn is_empty(condition: &Q) -> bool {
+    match condition {
+        Q::And(parts) | Q::Or(parts) | Q::Xor(parts) => parts.iter().all(is_empty),
+        Q::Not(inner) => is_empty(inner),
+        Q::Lookup { .. } | Q::Expr(_) => false,
     }
 }
 

@@ -931,7 +931,13 @@ impl Binder<'_> {
                 ));
             }
             self.check_one(id, name, explicit)?;
-            return self.in_query(lhs, id, explicit);
+            return self.in_query(lhs, id, explicit).map_err(|e| {
+                if e.code() == Code::ValueError {
+                    Error::new(Code::ValueError, e.message().replace("'in'", "exact"))
+                } else {
+                    e
+                }
+            });
         }
         let values = self.tuple_of(name, rhs, parts.len())?;
         let values = self.tuple_values(&parts, lhs, values)?;

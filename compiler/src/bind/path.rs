@@ -131,6 +131,10 @@ impl Binder<'_> {
                 .into());
             }
             let owner = match target {
+                // Every model has a generic relation of its own, children and proxies too.
+                NameTarget::Field(_) if field.ty.kind == FieldKind::GenericRelation => {
+                    here.concrete
+                }
                 NameTarget::Field(f) => f.model,
                 NameTarget::Reverse(_) => match field.to {
                     Some(to) => self.schema.model(to)?.concrete,
@@ -268,7 +272,23 @@ impl Binder<'_> {
                 })?;
                 if let (Some(last), Some(next)) = (path.last(), rest.first()) {
                     let from = self.schema.field(next.by.field)?.id.model;
-                    path.extend(self.path_to_parent(last.to, from)?);
+                    let last = last.to;
+                    if let Some(links) = self.schema.parent_links(last, from) {
+                        for link in links {
+                            path.extend(self.path_infos(JoinField {
+                                field: link,
+                                reverse: false,
+                            })?);
+                        }
+                    } else if let Some(links) = self.schema.parent_links(from, last) {
+                        // The through model is a child of the model that has the first key.
+                        for link in links.into_iter().rev() {
+                            path.extend(self.path_infos(JoinField {
+                                field: link,
+                                reverse: true,
+                            })?);
+                        }
+                    }
                 }
                 path.extend(rest);
                 path
@@ -401,7 +421,16 @@ impl Binder<'_> {
         }) else {
             return Ok(());
         };
-        let key = self.content_type_key(by.field)?;
+        let model = if by.reverse {
+            by.field.model
+        } else {
+            let parent = self.q(q)?.alias(alias)?.join.as_ref().map(|j| j.parent);
+            match parent {
+                Some(parent) => self.q(q)?.alias(parent)?.model,
+                None => by.field.model,
+            }
+        };
+        let key = self.content_type_key(by.field, model)?;
         let source = self.q(q)?.alias(holder)?.source;
         let column = self.column(source, content_type)?;
         let ty = self.columns.get(column)?.ty.clone();
@@ -419,10 +448,10 @@ impl Binder<'_> {
         )
     }
 
-    /// The key by which a generic relation names its own model.
-    pub(super) fn content_type_key(&self, relation: FieldRef) -> Result<i64> {
+    /// The key by which a generic relation names a model that has it.
+    pub(super) fn content_type_key(&self, relation: FieldRef, model: ModelId) -> Result<i64> {
         let field = self.schema.field(relation)?;
-        let mut model = self.schema.model(relation.model)?;
+        let mut model = self.schema.model(model)?;
         if field.generic.as_ref().is_none_or(|g| g.for_concrete_model) {
             model = self.schema.model(model.concrete)?;
         }

@@ -63,6 +63,26 @@ impl Binder<'_> {
                 continue;
             };
             // The last name of a Prefetch with to_attr is kept under that attribute.
+            if let (Some(attr), true) = (&prefetch.to_attr, rest.is_empty())
+                && matches!(
+                    self.schema.model(model)?.names.get(attr),
+                    Some(NameTarget::Field(_))
+                ) | self
+                    .schema
+                    .model(model)?
+                    .related_objects
+                    .iter()
+                    .any(|r| r.accessor.as_ref() == Some(attr))
+            {
+                let label = &self.schema.model(model)?.label;
+                return Err(Error::new(
+                    Code::ValueError,
+                    format!(
+                        "to_attr={attr} conflicts with a field on the {} model.",
+                        label.rsplit('.').next().unwrap_or(label)
+                    ),
+                ));
+            }
             let name = match (&prefetch.to_attr, rest.is_empty()) {
                 (Some(attr), true) => attr.clone(),
                 _ => first.clone(),
@@ -237,8 +257,9 @@ impl Binder<'_> {
                     false,
                     true,
                     None,
-                    Some(&std::collections::BTreeSet::new()),
+                    None,
                 )?;
+                self.q_mut(child)?.demote([hop])?;
                 let source = self.q(child)?.alias(hop)?.source;
                 let mut columns = Vec::new();
                 let mut parents = Vec::new();
@@ -252,7 +273,7 @@ impl Binder<'_> {
                 let content_type = field
                     .content_type_field
                     .ok_or_else(|| Error::internal("generic relation without content type"))?;
-                let key = self.content_type_key(by.field)?;
+                let key = self.content_type_key(by.field, model)?;
                 let source = self.q(child)?.alias(child_alias)?.source;
                 let column = self.column(source, content_type)?;
                 let ty = self.columns.get(column)?.ty.clone();
@@ -300,7 +321,7 @@ impl Binder<'_> {
             Some(content_type) if by.reverse => {
                 let at = self.alias_of_field(q, model, alias, content_type)?;
                 let source = self.q(q)?.alias(at)?.source;
-                let key = self.content_type_key(by.field)?;
+                let key = self.content_type_key(by.field, by.field.model)?;
                 Some((self.column(source, content_type)?, bson::Bson::Int64(key)))
             }
             _ => None,

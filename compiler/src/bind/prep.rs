@@ -48,6 +48,9 @@ impl Binder<'_> {
         Ok(match value {
             Value::Date(_) => value.clone(),
             Value::NaiveDateTime(dt) => Value::Date(dt.date()),
+            Value::DateTime(aware) if !self.schema.settings().use_tz => {
+                Value::Date(aware.offset.to_datetime(aware.instant).date())
+            }
             Value::DateTime(aware) => {
                 let zone = self.default_zone()?;
                 Value::Date(aware.instant.to_zoned(zone).date())

@@ -70,7 +70,7 @@ impl Binder<'_> {
                 .0
                 .get(&field.name)
                 .or_else(|| mask.0.get(&field.attname));
-            let is_pk = pk.contains(reference) || field.primary_key;
+            let is_pk = pk.contains(reference);
             let loaded = match (mask.0.is_empty(), defer) {
                 (true, _) => true,
                 (false, true) => entry.is_none_or(|sub| !sub.0.is_empty()) || is_pk,
@@ -107,6 +107,7 @@ impl Binder<'_> {
             &mask,
             defer,
             1,
+            &[],
             &mut Vec::new(),
             places,
         )
@@ -122,6 +123,7 @@ impl Binder<'_> {
         mask: &Mask,
         defer: bool,
         depth: usize,
+        object: &[OutputNode],
         path: &mut Vec<String>,
         places: &mut RelatedPlaces,
     ) -> Result<Vec<OutputNode>> {
@@ -203,7 +205,30 @@ impl Binder<'_> {
             let empty = Mask::default();
             let sub_mask = mask.0.get(name).unwrap_or(&empty);
             path.push(name.clone());
-            let mut inner = self.object_nodes(q, info.model, last, sub_mask, defer)?;
+            let reverse = matches!(target, Some(NameTarget::Reverse(_)));
+            let child = reverse
+                && self
+                    .schema
+                    .parent_links(info.model, model)
+                    .is_some_and(|links| !links.is_empty());
+            let mut inner = if child {
+                // What a child has from this parent is what is loaded of the parent.
+                let mut nodes = if object.is_empty() {
+                    self.object_nodes(q, model, alias, mask, defer)?
+                } else {
+                    object.to_vec()
+                };
+                let own = self.loaded_fields(info.model, sub_mask, defer)?;
+                for reference in own {
+                    if self.schema.parent_links(model, reference.model).is_none() {
+                        nodes.extend(self.field_node(q, info.model, last, reference)?);
+                    }
+                }
+                nodes
+            } else {
+                self.object_nodes(q, info.model, last, sub_mask, defer)?
+            };
+            let own = inner.clone();
             inner.extend(self.related(
                 q,
                 info.model,
@@ -212,6 +237,7 @@ impl Binder<'_> {
                 sub_mask,
                 defer,
                 depth + 1,
+                &own,
                 path,
                 places,
             )?);
@@ -260,13 +286,24 @@ impl Binder<'_> {
     ) -> Result<Vec<OutputNode>> {
         let mut nodes = Vec::new();
         for reference in self.loaded_fields(model, mask, defer)? {
-            let name = self.schema.field(reference)?.attname.clone();
-            let bound = self.select_from(q, model, alias, &name)?;
-            if let Scalar::Column(column) = bound.scalar {
-                nodes.push(OutputNode::Column { name, column });
-            }
+            nodes.extend(self.field_node(q, model, alias, reference)?);
         }
         Ok(nodes)
+    }
+
+    fn field_node(
+        &mut self,
+        q: QueryId,
+        model: ModelId,
+        alias: AliasId,
+        reference: FieldRef,
+    ) -> Result<Option<OutputNode>> {
+        let name = self.schema.field(reference)?.attname.clone();
+        let bound = self.select_from(q, model, alias, &name)?;
+        Ok(match bound.scalar {
+            Scalar::Column(column) => Some(OutputNode::Column { name, column }),
+            _ => None,
+        })
     }
 
     /// The column that tells whether there is an object at an alias.

@@ -161,9 +161,26 @@ impl Binder<'_> {
             let pk = self.schema.model(model)?.pk;
             let name = self.schema.field(pk)?.name.clone();
             let bound = self.select_path(q, &name)?;
-            return Ok(vec![bound.scalar]);
+            let mut select = vec![bound.scalar];
+            select.extend(self.grouping_annotations(q)?);
+            return Ok(select);
+        }
+        if matches!(self.q(q)?.group_by, GroupBy::Keys(_)) {
+            return self.grouping_annotations(q);
         }
         Ok(Vec::new())
+    }
+
+    /// Selected annotations that are grouped by: they decide which groups there are.
+    fn grouping_annotations(&self, q: QueryId) -> Result<Vec<Scalar>> {
+        let query = self.q(q)?;
+        Ok(query
+            .selected_annotations()
+            .map(|(_, a)| a.scalar.clone())
+            .filter(|scalar| {
+                !self.contains_aggregate(q, scalar) && !self.group_columns(q, scalar).is_empty()
+            })
+            .collect())
     }
 
     /// `aggregate()`: one row over all rows, those of an inner query where it groups, slices or combines.
@@ -246,6 +263,7 @@ impl Binder<'_> {
                     select.push(scalar);
                 }
             } else if grouped_before && !keyed {
+                select.extend(self.grouping_annotations(q)?);
                 // Groups are those of the model's rows.
                 let query = self.q_mut(q)?;
                 query.group_by = GroupBy::Model;
@@ -261,6 +279,7 @@ impl Binder<'_> {
                 select.push(bound.scalar);
             } else if keyed {
                 // The keys are what they were; only what is referenced is computed.
+                select.extend(self.grouping_annotations(q)?);
             } else {
                 self.q_mut(q)?.group_by = GroupBy::None;
             }

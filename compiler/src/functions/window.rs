@@ -149,13 +149,9 @@ fn pass(over: Over, outputs: Vec<(String, WindowOutput)>) -> WindowPass {
     }
 }
 
-/// `$documentNumber`.
+/// The number of the row in its partition. `$documentNumber` takes one sort key only, a running count takes any.
 fn number() -> WindowOutput {
-    WindowOutput {
-        op: "$documentNumber",
-        args: Args::Named(Vec::new()),
-        window: None,
-    }
+    output("$sum", Expr::lit(1), documents(None, Some(0)))
 }
 
 /// An accumulator over a window; without one over the whole partition.

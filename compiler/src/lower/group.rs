@@ -216,7 +216,7 @@ impl Lowerer<'_> {
         Ok(Val {
             expr,
             ty: Arc::clone(&call.ty),
-            nullable: empty_value(&call.function) == Bson::Null,
+            nullable: self.registry.empty_value(&call.function) == Bson::Null,
             array: super::scalar::array_of(&call.ty),
         })
     }
@@ -283,12 +283,4 @@ fn part_name(name: &str, taken: &[(String, Expr)]) -> String {
         candidate = format!("{base}_{n}");
     }
     candidate
-}
-
-/// What an aggregate is for no input.
-pub(super) fn empty_value(function: &str) -> Bson {
-    match function {
-        "Count" | "RegrCount" => Bson::Int32(0),
-        _ => Bson::Null,
-    }
 }

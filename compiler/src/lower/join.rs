@@ -1,10 +1,9 @@
 //! Joins as `$lookup` and `$unwind`.
 
 use super::Lowerer;
-use super::filter::all;
 use super::scope::{Kind, Val};
 use crate::error::Result;
-use crate::mql::{Expr, FieldOp, Filter, Stage};
+use crate::mql::{FieldOp, Filter, Stage};
 use crate::plan::{
     ArrayFact, Column, ColumnId, CompareOp, Join, JoinKind, Origin, Predicate, Scalar,
 };

@@ -17,6 +17,7 @@
 //! | `scalar` | scalar expressions |
 //! | `join`, `subquery` | `$lookup` |
 //! | `group`, `window`, `set_op`, `sort` | their stages |
+//! | `nothing` | aggregates over no rows |
 //! | `output` | terminals, projections, shapes |
 //! | `walk` | questions about the plan |
 
@@ -25,6 +26,7 @@ mod filter;
 mod group;
 mod join;
 mod leaf;
+mod nothing;
 mod output;
 mod rel;
 mod scalar;

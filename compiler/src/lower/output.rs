@@ -1,7 +1,5 @@
 //! What is done with the rows: terminals, the last projection, the shape of the result.
 
-use bson::Bson;
-
 use super::rel::{is_empty, unordered};
 use super::scope::{Kind, Val, include};
 use super::{Lowerer, walk};
@@ -64,7 +62,6 @@ impl Lowerer<'_> {
         parameters: Vec<Parameter>,
         program: &mut Program,
     ) -> Result<RowShape> {
-        let step = program.steps.len();
         if is_empty(rel) {
             return Ok(RowShape {
                 kind: output.kind,
@@ -73,6 +70,19 @@ impl Lowerer<'_> {
             });
         }
         self.rel(rel)?;
+        self.project_rows(output, hint, demanded, parameters, program)
+    }
+
+    /// The last stages of a pipeline that gives rows, and their shape.
+    pub fn project_rows(
+        &mut self,
+        output: &Output,
+        hint: Option<&Hint>,
+        demanded: &[ColumnId],
+        parameters: Vec<Parameter>,
+        program: &mut Program,
+    ) -> Result<RowShape> {
+        let step = program.steps.len();
         let mut columns = walk::output_columns(output);
         for id in demanded {
             if !columns.contains(id) {
@@ -144,7 +154,7 @@ impl Lowerer<'_> {
     }
 
     /// The shape of rows that are never there.
-    fn unfilled(&self, nodes: &[OutputNode]) -> Result<Vec<ShapeNode>> {
+    pub fn unfilled(&self, nodes: &[OutputNode]) -> Result<Vec<ShapeNode>> {
         nodes
             .iter()
             .map(|node| {
@@ -399,31 +409,6 @@ impl Lowerer<'_> {
             parameters: Vec::new(),
         });
         Ok(field)
-    }
-
-    /// The single row of an aggregate. What it is without input is told by the shape where that is known; else the
-    /// pipeline makes sure of a row.
-    fn aggregate_row(
-        &mut self,
-        rel: &Rel,
-        output: &Output,
-        program: &mut Program,
-    ) -> Result<Shape> {
-        let mut empty = Vec::new();
-        let calls = match rel {
-            Rel::Aggregate { aggregates, .. } => aggregates.as_slice(),
-            _ => &[],
-        };
-        for node in &output.nodes {
-            if let OutputNode::Column { name, column } = node {
-                let call = calls.iter().find(|(id, _)| id == column);
-                let value =
-                    call.map_or(Bson::Null, |(_, c)| super::group::empty_value(&c.function));
-                empty.push((name.clone(), value));
-            }
-        }
-        let row = self.rows(rel, output, None, &[], Vec::new(), program)?;
-        Ok(Shape::Aggregate { row, empty })
     }
 
     /// Closes the pipeline and appends the step.

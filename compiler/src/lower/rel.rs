@@ -3,7 +3,7 @@
 use super::Lowerer;
 use crate::error::{Error, Result};
 use crate::mql::{Expr, Filter, Stage};
-use crate::plan::{Predicate, Rel, Scalar, SourceId};
+use crate::plan::{ColumnId, Predicate, Rel, Scalar, SourceId};
 
 impl Lowerer<'_> {
     /// Appends the stages of an operator and its inputs to the current pipeline.
@@ -36,13 +36,7 @@ impl Lowerer<'_> {
             }
             Rel::Extend { input, columns } => {
                 self.rel(input)?;
-                for (id, scalar) in columns {
-                    self.purpose = Some(self.columns.get(*id)?.name.clone());
-                    let val = self.scalar(scalar)?;
-                    self.purpose = None;
-                    self.scope()?.columns.insert(*id, val);
-                }
-                Ok(())
+                self.extend(columns)
             }
             Rel::Aggregate {
                 input,
@@ -96,6 +90,17 @@ impl Lowerer<'_> {
                 columns,
             } => self.set_op(*op, inputs, columns),
         }
+    }
+
+    /// Columns that are computed: where they are used, or at a path of their own if that is cheaper.
+    pub fn extend(&mut self, columns: &[(ColumnId, Scalar)]) -> Result<()> {
+        for (id, scalar) in columns {
+            self.purpose = Some(self.columns.get(*id)?.name.clone());
+            let val = self.scalar(scalar)?;
+            self.purpose = None;
+            self.scope()?.columns.insert(*id, val);
+        }
+        Ok(())
     }
 
     fn slice(&mut self, skip: u64, limit: Option<u64>) -> Result<()> {

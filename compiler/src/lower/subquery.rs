@@ -240,7 +240,7 @@ impl Lowerer<'_> {
             let call = aggregates.iter().find(|(a, _)| *a == id).map(|(_, c)| c);
             let path = std::iter::once(name.clone()).chain(key).collect();
             let first = Expr::one("$first", Expr::Field(path));
-            let empty = call.map_or(Bson::Null, |c| super::group::empty_value(&c.function));
+            let empty = call.map_or(Bson::Null, |c| self.registry.empty_value(&c.function));
             let expr = if empty == Bson::Null {
                 first
             } else {

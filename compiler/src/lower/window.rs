@@ -138,6 +138,15 @@ impl Lowerer<'_> {
                     (partition_of(&frame.partition), sort)
                 }
             };
+            // Frames of documents and ranks need an order; where the window has none, any will do.
+            let needs_order = output.iter().any(|(_, o)| {
+                o.op == "$rank" || o.op == "$denseRank" || o.op == "$shift" || o.window.is_some()
+            });
+            let sort = if sort.is_empty() && needs_order {
+                vec![("_id".to_owned(), SortOrder::Asc)]
+            } else {
+                sort
+            };
             self.push(Stage::SetWindowFields {
                 partition,
                 sort,

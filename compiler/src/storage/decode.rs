@@ -35,7 +35,8 @@ fn decode(schema: &Schema, ty: &FieldType, stored: Bson, depth: u32) -> Result<V
     }
     let ty = super::stored_type(schema, ty)?;
     match (ty.kind.family(), stored) {
-        (StorageFamily::Int | StorageFamily::Long, Bson::Double(f)) => Ok(whole(f)),
+        // An expression that is said to be a whole number is read as one, as Django's `int()` does.
+        (StorageFamily::Int | StorageFamily::Long, Bson::Double(f)) => Ok(whole(f.trunc())),
         (StorageFamily::Int | StorageFamily::Long, Bson::Decimal128(d)) => {
             let text = d.to_string();
             Ok(match (text.parse(), text.parse()) {
