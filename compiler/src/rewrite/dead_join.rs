@@ -4,7 +4,7 @@ use super::walk::{Purpose, Query};
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
 use crate::plan::facts::used_columns;
-use crate::plan::{AggregateCall, Cardinality, Columns, JoinKind, Node, Plan, Rel, SourceId};
+use crate::plan::{AggregateCall, Cardinality, Columns, JoinKind, Plan, Rel, SourceId};
 
 pub(super) const RULE: Rule = Rule {
     name: "dead_join",
@@ -43,6 +43,7 @@ fn remove(query: Query<'_>, columns: &Columns) -> bool {
         // The written sources are used, whatever columns of theirs are read.
         return false;
     }
+    // Columns that nobody reads are another rule's work: as long as they are there, they use what they name.
     loop {
         if let Rel::Join(join) = at
             && join.kind == JoinKind::Left
@@ -57,41 +58,15 @@ fn remove(query: Query<'_>, columns: &Columns) -> bool {
             continue;
         }
         match at {
-            Rel::Extend {
-                columns: definitions,
-                ..
-            } => {
-                for (id, definition) in definitions.iter().rev() {
-                    if used.contains(*id) {
-                        used.union(&used_columns(Node::Scalar(definition)));
-                    }
-                }
-            }
             Rel::Aggregate {
-                keys,
                 carried: kept,
                 aggregates,
                 ..
             } => {
                 repetition = false;
-                for (_, key) in keys.iter() {
-                    used.union(&used_columns(Node::Scalar(key)));
-                }
                 carried.extend(kept.iter());
-                for (id, call) in aggregates.iter() {
-                    if used.contains(*id) {
-                        repetition |= counts_repetition(call);
-                        for s in &call.args {
-                            used.union(&used_columns(Node::Scalar(s)));
-                        }
-                        if let Some(filter) = &call.filter {
-                            used.union(&filter.used_columns());
-                        }
-                        for key in &call.order {
-                            used.union(&used_columns(Node::Scalar(&key.scalar)));
-                        }
-                    }
-                }
+                repetition |= aggregates.iter().any(|(_, call)| counts_repetition(call));
+                at.expressions(&mut |node| used.union(&used_columns(node)));
             }
             Rel::Distinct {
                 columns: distinct,

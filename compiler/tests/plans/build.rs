@@ -14,7 +14,7 @@ use mqlc_compiler::rewrite;
 use mqlc_compiler::schema::{FieldKind, FieldType, Schema, StorageFamily};
 use mqlc_compiler::target::Target;
 
-use super::{data, interpret, library};
+use super::{data, in_order, interpret, library, promised_order, values};
 
 /// A plan in the making.
 pub struct Build {
@@ -201,6 +201,11 @@ impl Case {
                 interpret(after, &data),
                 interpret(&self.plan, &data),
                 "rows differ with data {seed}:\n{}=>\n{after}{data:?}",
+                self.plan
+            );
+            assert!(
+                in_order(&values(after, &data), &promised_order(&self.plan)),
+                "the order is lost:\n{}=>\n{after}",
                 self.plan
             );
         }

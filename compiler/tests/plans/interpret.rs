@@ -14,7 +14,78 @@ use mqlc_compiler::queryset::{ArithmeticOp, NullsOrder, Value};
 
 use super::Data;
 
-/// The result of a plan: one text a row; in order where the plan sorts, else sorted.
+/// The rows that a plan promises in some order, as positions in its output with their direction.
+pub fn promised_order(plan: &Plan) -> Vec<(usize, bool)> {
+    let Terminal::Rows { output, .. } = &plan.terminal else {
+        return Vec::new();
+    };
+    let mut at = &plan.rel;
+    loop {
+        match at {
+            Rel::Sort { keys, .. } => {
+                return keys
+                    .iter()
+                    .map_while(|key| {
+                        let Scalar::Column(id) = key.scalar else {
+                            return None;
+                        };
+                        let place = output.nodes.iter().position(
+                            |n| matches!(n, OutputNode::Column { column, .. } if *column == id),
+                        )?;
+                        Some((place, key.desc))
+                    })
+                    .collect();
+            }
+            Rel::Slice { input, .. } | Rel::Extend { input, .. } | Rel::Filter { input, .. } => {
+                at = input;
+            }
+            _ => return Vec::new(),
+        }
+    }
+}
+
+/// The values of a plan's rows, in the order in which they come.
+pub fn values(plan: &Plan, data: &Data) -> Vec<Vec<Bson>> {
+    let interpreter = Interpreter {
+        columns: &plan.columns,
+        data,
+    };
+    let Terminal::Rows { output, .. } = &plan.terminal else {
+        return Vec::new();
+    };
+    interpreter
+        .rows(&plan.rel, &Row::default())
+        .iter()
+        .map(|row| {
+            output
+                .nodes
+                .iter()
+                .map(|node| match node {
+                    OutputNode::Column { column, .. } => interpreter.column(*column, row),
+                    _ => Bson::Null,
+                })
+                .collect()
+        })
+        .collect()
+}
+
+/// Whether rows are in a promised order.
+pub fn in_order(rows: &[Vec<Bson>], promised: &[(usize, bool)]) -> bool {
+    rows.windows(2).all(|pair| {
+        for (place, desc) in promised {
+            let mut o = order(&pair[0][*place], &pair[1][*place]);
+            if *desc {
+                o = o.reverse();
+            }
+            if o.is_ne() {
+                return o.is_lt();
+            }
+        }
+        true
+    })
+}
+
+/// The result of a plan: one text a row, sorted.
 pub fn interpret(plan: &Plan, data: &Data) -> Vec<String> {
     let interpreter = Interpreter {
         columns: &plan.columns,
@@ -32,26 +103,10 @@ pub fn interpret(plan: &Plan, data: &Data) -> Vec<String> {
                 .iter()
                 .map(|row| interpreter.output(output, row))
                 .collect();
-            if !sorted(&plan.rel) {
-                texts.sort();
-            }
+            texts.sort();
             texts
         }
         other => panic!("no interpretation of {other:?}"),
-    }
-}
-
-/// Whether the order of rows is decided by the last operators.
-fn sorted(rel: &Rel) -> bool {
-    match rel {
-        Rel::Sort { .. } => true,
-        Rel::Slice { input, .. } | Rel::Extend { input, .. } | Rel::Filter { input, .. } => {
-            sorted(input)
-        }
-        Rel::Join(join) => {
-            join.cardinality == mqlc_compiler::plan::Cardinality::One && sorted(&join.input)
-        }
-        _ => false,
     }
 }
 

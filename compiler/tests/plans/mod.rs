@@ -2,12 +2,14 @@
 //! nothing of MongoDB's languages: the oracle of the rewrite rules.
 #![allow(dead_code, missing_docs, unused_imports)]
 
+mod arbitrary;
 mod build;
 mod data;
 mod interpret;
 mod library;
 
+pub use arbitrary::plan_of;
 pub use build::*;
 pub use data::{Data, data};
-pub use interpret::{Interpreter, interpret};
+pub use interpret::{Interpreter, in_order, interpret, promised_order, values};
 pub use library::library;
