@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `walk` | walks over all conditions, values and queries of a plan |
 //! | `literal` | comparison of literals |
+//! | `block` | scans with joins and filters, whose order may change; how selective conditions are |
 //! | `document` | `docs/rules.md` |
 //! | all others | one rule each |
 
@@ -15,19 +16,26 @@ mod document;
 mod literal;
 mod walk;
 
+mod aggregates;
+mod block;
 mod dead_columns;
 mod dead_join;
+mod distinct;
+mod driving;
 mod early_slice;
 mod empty;
 mod flatten;
 mod fold;
+mod group_by_key;
 mod in_list;
 mod left_to_inner;
 mod literal_right;
 mod negation;
 mod null_guards;
+mod per_row;
 mod push_filter;
 mod ranges;
+mod semi_join;
 mod slices;
 mod subsumption;
 mod useless_sort;
@@ -101,22 +109,30 @@ pub static PHASES: &[Phase] = &[
         rules: &[
             left_to_inner::RULE,
             push_filter::RULE,
+            semi_join::RULE,
+            driving::RULE,
+            semi_join::DRIVING,
+            group_by_key::RULE,
+            distinct::RULE,
+            aggregates::FILTER,
+            aggregates::COUNT,
+            per_row::RULE,
             slices::RULE,
             useless_sort::RULE,
             early_slice::RULE,
         ],
-        fuel: 2,
+        fuel: 8,
     },
     Phase {
         name: "demand",
         about: "What nobody reads is not computed.",
         rules: &[dead_columns::RULE, dead_join::RULE],
-        fuel: 2,
+        fuel: 8,
     },
 ];
 
 /// How often all phases run: restructuring can open the way for simplification.
-const ROUNDS: u8 = 4;
+const ROUNDS: u8 = 8;
 
 /// All rules in order.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {

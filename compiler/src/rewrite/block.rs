@@ -1,0 +1,269 @@
+//! Blocks of joins: a scan with joins and filters over it, whose order may change.
+
+use crate::error::Result;
+use crate::plan::facts::unique_paths;
+use crate::plan::{
+    Cardinality, ColumnId, Columns, CompareOp, Join, JoinKind, Origin, Pattern, Predicate, Rel,
+    Scalar, SourceId,
+};
+use crate::schema::{FieldKind, Schema};
+
+use super::literal;
+
+/// A join without its input.
+pub(super) struct Edge {
+    pub source: SourceId,
+    pub kind: JoinKind,
+    pub on: Vec<(Scalar, ColumnId)>,
+    pub condition: Option<Predicate>,
+    pub cardinality: Cardinality,
+}
+
+/// A scan, joins in order, and the parts of all filters between and above them. A filter may move above later joins,
+/// since joins keep the columns that it reads.
+pub(super) struct Block {
+    pub base: SourceId,
+    pub joins: Vec<Edge>,
+    pub conditions: Vec<Predicate>,
+}
+
+/// Whether rows are a block.
+pub(super) fn is_block(rel: &Rel) -> bool {
+    let mut at = rel;
+    loop {
+        match at {
+            Rel::Scan(_) => return true,
+            Rel::Filter { input, .. } => at = input,
+            Rel::Join(join) => at = &join.input,
+            _ => return false,
+        }
+    }
+}
+
+impl Block {
+    /// Takes a block apart; call [`is_block`] first. Anything else gives it back.
+    pub(super) fn take(rel: Rel) -> std::result::Result<Block, Box<Rel>> {
+        if !is_block(&rel) {
+            return Err(Box::new(rel));
+        }
+        let mut joins = Vec::new();
+        let mut conditions = Vec::new();
+        let mut at = rel;
+        loop {
+            match at {
+                Rel::Scan(base) => {
+                    joins.reverse();
+                    conditions.reverse();
+                    return Ok(Block {
+                        base,
+                        joins,
+                        conditions,
+                    });
+                }
+                Rel::Filter { input, predicate } => {
+                    match predicate {
+                        Predicate::And(list) => conditions.extend(list.into_iter().rev()),
+                        other => conditions.push(other),
+                    }
+                    at = *input;
+                }
+                Rel::Join(join) => {
+                    joins.push(Edge {
+                        source: join.source,
+                        kind: join.kind,
+                        on: join.on,
+                        condition: join.condition,
+                        cardinality: join.cardinality,
+                    });
+                    at = join.input;
+                }
+                other => return Err(Box::new(other)),
+            }
+        }
+    }
+
+    /// The rows of the block.
+    pub(super) fn build(self) -> Rel {
+        let mut rel = Rel::Scan(self.base);
+        for edge in self.joins {
+            rel = edge.over(rel);
+        }
+        filtered(rel, self.conditions)
+    }
+}
+
+impl Edge {
+    /// The join over an input.
+    pub(super) fn over(self, input: Rel) -> Rel {
+        Rel::Join(Box::new(Join {
+            input,
+            source: self.source,
+            kind: self.kind,
+            on: self.on,
+            condition: self.condition,
+            cardinality: self.cardinality,
+        }))
+    }
+}
+
+/// Rows with conditions.
+pub(super) fn filtered(input: Rel, mut conditions: Vec<Predicate>) -> Rel {
+    let predicate = match conditions.len() {
+        0 => return input,
+        1 => match conditions.pop() {
+            Some(only) => only,
+            None => return input,
+        },
+        _ => Predicate::And(conditions),
+    };
+    Rel::Filter {
+        input: Box::new(input),
+        predicate,
+    }
+}
+
+/// The parts of a condition.
+pub(super) fn parts(predicate: &Predicate) -> &[Predicate] {
+    match predicate {
+        Predicate::And(list) => list,
+        other => std::slice::from_ref(other),
+    }
+}
+
+/// The stored key of a column at the root of its document.
+pub(super) fn root_key(columns: &Columns, id: ColumnId) -> Option<(SourceId, &str)> {
+    match &columns.get(id).ok()?.origin {
+        Origin::Stored { source, path, .. } => match path.as_slice() {
+            [key] => Some((*source, key)),
+            _ => None,
+        },
+        Origin::Computed => None,
+    }
+}
+
+/// Whether a set of stored keys is unique among the documents of a source, where they are not NULL.
+pub(super) fn is_unique_set(
+    schema: &Schema,
+    columns: &Columns,
+    source: SourceId,
+    keys: &[&str],
+) -> Result<bool> {
+    Ok(unique_paths(schema, columns, source)?
+        .iter()
+        .any(|set| set.iter().all(|k| keys.contains(&k.as_str()))))
+}
+
+/// Whether an index of the source starts with a stored key.
+pub(super) fn is_indexed(
+    schema: &Schema,
+    columns: &Columns,
+    source: SourceId,
+    key: &str,
+) -> Result<bool> {
+    if key == "_id" || is_unique_set(schema, columns, source, &[key])? {
+        return Ok(true);
+    }
+    let model = schema.model(columns.source(source)?.model)?;
+    let model = schema.model(model.concrete)?;
+    Ok(model.indexes.iter().any(|index| {
+        index.keys.first().is_some_and(|first| {
+            first.field == key
+                || model
+                    .fields
+                    .iter()
+                    .any(|f| (f.name == first.field || f.attname == first.field) && f.column == key)
+        })
+    }))
+}
+
+/// How many documents a source is asked for, roughly, from the least to the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Reach {
+    /// At most one: a unique key.
+    One,
+    /// A list of unique keys.
+    Few,
+    /// Those of a foreign key.
+    Related,
+    /// Those of another indexed value.
+    Indexed,
+    /// An indexed range.
+    Range,
+    /// All.
+    All,
+}
+
+/// How many documents of a source satisfy conditions that only it and `known` values concern.
+pub(super) fn reach<'p>(
+    source: SourceId,
+    conditions: impl Iterator<Item = &'p Predicate>,
+    is_known: &dyn Fn(&Scalar) -> bool,
+    schema: &Schema,
+    columns: &Columns,
+) -> Result<Reach> {
+    let mut best = Reach::All;
+    let mut fixed: Vec<&str> = Vec::new();
+    for p in conditions {
+        let (lhs, rank) = match p {
+            Predicate::Compare { op, lhs, rhs } => {
+                let (lhs, rhs, op) = match (lhs, rhs) {
+                    (Scalar::Column(a), rhs) if is_known(rhs) => (a, rhs, *op),
+                    (lhs, Scalar::Column(b)) if is_known(lhs) => (b, lhs, literal::mirrored(*op)),
+                    _ => continue,
+                };
+                let _ = rhs;
+                match op {
+                    CompareOp::Eq => (*lhs, 0),
+                    CompareOp::Ne => continue,
+                    _ => (*lhs, 2),
+                }
+            }
+            Predicate::In {
+                lhs: Scalar::Column(id),
+                list,
+            } if list.iter().all(is_known) => (*id, 1),
+            Predicate::InParameter {
+                lhs: Scalar::Column(id),
+                ..
+            } => (*id, 1),
+            Predicate::Like {
+                lhs: Scalar::Column(id),
+                rhs,
+                pattern: Pattern::StartsWith,
+                insensitive: false,
+            } if is_known(rhs) => (*id, 2),
+            _ => continue,
+        };
+        let Some((of, key)) = root_key(columns, lhs) else {
+            continue;
+        };
+        if of != source || !is_indexed(schema, columns, source, key)? {
+            if of == source && rank == 0 {
+                fixed.push(key);
+            }
+            continue;
+        }
+        if rank == 0 {
+            fixed.push(key);
+        }
+        let unique = is_unique_set(schema, columns, source, &[key])?;
+        let is_key = columns.get(lhs).is_ok_and(|c| match &c.origin {
+            Origin::Stored { field: Some(f), .. } => schema.field(*f).is_ok_and(|f| {
+                matches!(f.ty.kind, FieldKind::ForeignKey | FieldKind::OneToOneField)
+            }),
+            _ => false,
+        });
+        let reach = match (rank, unique, is_key) {
+            (0, true, _) => Reach::One,
+            (1, true, _) => Reach::Few,
+            (0 | 1, false, true) => Reach::Related,
+            (0 | 1, false, false) => Reach::Indexed,
+            _ => Reach::Range,
+        };
+        best = best.min(reach);
+    }
+    if best > Reach::One && is_unique_set(schema, columns, source, &fixed)? {
+        best = Reach::One;
+    }
+    Ok(best)
+}

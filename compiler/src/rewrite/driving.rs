@@ -1,0 +1,333 @@
+//! The collection that a pipeline starts with.
+
+use super::block::{self, Block, Edge, Reach, is_indexed, is_unique_set, root_key};
+use super::walk::Purpose;
+use super::{Context, Kinds, Rule, walk};
+use crate::error::Result;
+use crate::plan::{
+    Cardinality, ColumnId, Columns, JoinKind, Node, Plan, Predicate, Rel, Scalar, SourceId,
+    is_copyable,
+};
+
+pub(super) const RULE: Rule = Rule {
+    name: "driving_collection",
+    does: "Starts at the far side of INNER joins where a condition with an index selects few of its documents, and joins back \
+           along indexed keys.",
+    sound: "INNER joins are commutative and associative; LEFT joins keep their place after all of them, and read only sources \
+            that are there by then. A reversed join is to one row exactly if its columns are unique. The order of rows \
+            changes only where none is promised. Nothing changes when the model's own collection is selected by an index.",
+    example: (
+        "scan book\njoin book_tag many on book._id = book_tag.book_id where book_tag.tag_id = 7",
+        "scan book_tag\nfilter book_tag.tag_id = 7\njoin book one on book_tag.book_id = book._id",
+    ),
+    needs: Kinds::JOIN,
+    apply,
+};
+
+fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
+    walk::each_query(plan, &mut |query, columns| {
+        if query.purpose == Purpose::Write {
+            return Ok(false);
+        }
+        let mut sorted_slice = None;
+        let mut at = query.rel;
+        loop {
+            if matches!(at, Rel::Join(_) | Rel::Filter { .. }) && block::is_block(at) {
+                if !has_inner(at) {
+                    return Ok(false);
+                }
+                let Ok(mut block) = Block::take(at.clone()) else {
+                    return Ok(false);
+                };
+                let changed = choose(&mut block, sorted_slice, context, columns)?;
+                if changed {
+                    *at = block.build();
+                }
+                return Ok(changed);
+            }
+            if let Rel::Slice { input, .. } = at
+                && let Rel::Sort { keys, .. } = &**input
+            {
+                sorted_slice = keys.first().and_then(|k| crate::plan::as_column(&k.scalar));
+            }
+            match at.input_mut() {
+                Some(input) => at = input,
+                None => return Ok(false),
+            }
+        }
+    })
+}
+
+fn has_inner(rel: &Rel) -> bool {
+    let mut at = Some(rel);
+    while let Some(rel) = at {
+        if matches!(rel, Rel::Join(join) if join.kind == JoinKind::Inner) {
+            return true;
+        }
+        at = rel.input();
+    }
+    false
+}
+
+/// The parent of a source and the pairs of columns, if the join can be turned around.
+fn reversible<'b>(
+    edge: &'b Edge,
+    columns: &Columns,
+) -> Option<(SourceId, Vec<(ColumnId, ColumnId)>)> {
+    if edge.kind != JoinKind::Inner || edge.on.is_empty() {
+        return None;
+    }
+    let mut parent = None;
+    let mut pairs = Vec::with_capacity(edge.on.len());
+    for (lhs, rhs) in &edge.on {
+        let Scalar::Column(lhs) = lhs else {
+            return None;
+        };
+        let source = columns.source_of(*lhs)?;
+        if *parent.get_or_insert(source) != source {
+            return None;
+        }
+        pairs.push((*lhs, *rhs));
+    }
+    Some((parent?, pairs))
+}
+
+fn choose(
+    block: &mut Block,
+    sorted_slice: Option<ColumnId>,
+    context: &Context<'_>,
+    columns: &Columns,
+) -> Result<bool> {
+    let schema = context.schema;
+    let sources: Vec<SourceId> = std::iter::once(block.base)
+        .chain(block.joins.iter().map(|j| j.source))
+        .collect();
+    let known = |s: &Scalar| {
+        is_copyable(Node::Scalar(s))
+            && s.used_columns()
+                .iter()
+                .all(|id| columns.source_of(id).is_none_or(|s| !sources.contains(&s)))
+            // A computed column of this query is not there yet at its start.
+            && (matches!(s, Scalar::Literal(_))
+                || s.used_columns().iter().all(|id| columns.source_of(id).is_some()))
+    };
+    let own = |edge: Option<&Edge>| -> Vec<Predicate> {
+        let inner = edge
+            .filter(|e| e.kind == JoinKind::Inner)
+            .and_then(|e| e.condition.as_ref());
+        block
+            .conditions
+            .iter()
+            .chain(inner.map(block::parts).unwrap_or_default())
+            .cloned()
+            .collect()
+    };
+    let at_base = block::reach(block.base, block.conditions.iter(), &known, schema, columns)?;
+    if at_base < Reach::Range {
+        return Ok(false);
+    }
+    let mut limit = Reach::Indexed;
+    if let Some((source, key)) = sorted_slice.and_then(|id| root_key(columns, id))
+        && source == block.base
+        && is_indexed(schema, columns, source, key)?
+    {
+        // The index gives the first rows in order: only what is surely less may compete.
+        limit = Reach::Related;
+    }
+    let mut best: Option<(Reach, Vec<usize>)> = None;
+    for (i, edge) in block.joins.iter().enumerate() {
+        let conditions = own(Some(edge));
+        let reach = block::reach(edge.source, conditions.iter(), &known, schema, columns)?;
+        if reach > limit || best.as_ref().is_some_and(|(b, _)| *b <= reach) {
+            continue;
+        }
+        if let Some(path) = path_to_base(block, i, context, columns)? {
+            best = Some((reach, path));
+        }
+    }
+    let Some((_, path)) = best else {
+        return Ok(false);
+    };
+    turn(block, &path, context, columns)?;
+    Ok(true)
+}
+
+/// The joins from a source up to the base, if all can be turned around along indexed keys.
+fn path_to_base(
+    block: &Block,
+    from: usize,
+    context: &Context<'_>,
+    columns: &Columns,
+) -> Result<Option<Vec<usize>>> {
+    let mut path = Vec::new();
+    let mut at = Some(from);
+    while let Some(i) = at {
+        let Some(edge) = block.joins.get(i) else {
+            return Ok(None);
+        };
+        let Some((parent, pairs)) = reversible(edge, columns) else {
+            return Ok(None);
+        };
+        let mut indexed = false;
+        for (lhs, _) in &pairs {
+            if let Some((source, key)) = root_key(columns, *lhs) {
+                indexed |= is_indexed(context.schema, columns, source, key)?;
+            }
+        }
+        if !indexed {
+            return Ok(None);
+        }
+        path.push(i);
+        if parent == block.base {
+            return Ok(Some(path));
+        }
+        at = block.joins.iter().take(i).position(|j| j.source == parent);
+    }
+    Ok(None)
+}
+
+fn turn(block: &mut Block, path: &[usize], context: &Context<'_>, columns: &Columns) -> Result<()> {
+    let mut turned = Vec::with_capacity(block.joins.len());
+    let mut start = block.base;
+    for i in path {
+        let Some(edge) = block.joins.get_mut(*i) else {
+            continue;
+        };
+        let Some((parent, pairs)) = reversible(edge, columns) else {
+            continue;
+        };
+        if turned.is_empty() {
+            start = edge.source;
+        }
+        if let Some(condition) = edge.condition.take() {
+            block.conditions.extend(block::parts(&condition).to_vec());
+        }
+        let keys: Vec<&str> = pairs
+            .iter()
+            .filter_map(|(lhs, _)| root_key(columns, *lhs).map(|(_, key)| key))
+            .collect();
+        let unique = is_unique_set(context.schema, columns, parent, &keys)?;
+        turned.push(Edge {
+            source: parent,
+            kind: JoinKind::Inner,
+            on: pairs
+                .into_iter()
+                .map(|(lhs, rhs)| (Scalar::Column(rhs), lhs))
+                .collect(),
+            condition: None,
+            cardinality: if unique {
+                Cardinality::One
+            } else {
+                Cardinality::Many
+            },
+        });
+    }
+    for (i, edge) in std::mem::take(&mut block.joins).into_iter().enumerate() {
+        if !path.contains(&i) {
+            turned.push(edge);
+        }
+    }
+    block.base = start;
+    block.joins = turned;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::*;
+
+    /// The through collection knows which books have the tag.
+    #[test]
+    fn many_to_many_starts_at_the_through_collection() {
+        let mut b = Build::new();
+        let (book, link) = (b.source("Book"), b.source("BookTag"));
+        let (id, title) = (b.column(book, "_id"), b.column(book, "title"));
+        let (fk, tag) = (b.column(link, "book_id"), b.column(link, "tag_id"));
+        let rel = filter(inner_many(scan(book), link, id, fk), eq(tag, 2));
+        b.rows(rel, [title]).fires(
+            "driving_collection",
+            "scan BookTag\n\
+             join Book one on BookTag.book_id#2 = Book._id#0\n\
+             filter BookTag.tag_id#3 = 2\n\
+             rows title: Book.title#1\n",
+        );
+    }
+
+    /// Several joins are turned around; others follow.
+    #[test]
+    fn chains_are_turned() {
+        let mut b = Build::new();
+        let (book, link, tag) = (b.source("Book"), b.source("BookTag"), b.source("Tag"));
+        let editor = b.source_as("Author", "editor");
+        let (id, fk) = (b.column(book, "_id"), b.column(link, "book_id"));
+        let (tfk, tpk, name) = (
+            b.column(link, "tag_id"),
+            b.column(tag, "_id"),
+            b.column(tag, "name"),
+        );
+        let (efk, epk, ename) = (
+            b.column(book, "editor_id"),
+            b.column(editor, "_id"),
+            b.column(editor, "name"),
+        );
+        let rel = left_one(scan(book), editor, efk, epk);
+        let rel = inner_one(inner_many(rel, link, id, fk), tag, tfk, tpk);
+        let rel = on_condition(rel, eq(name, "t1"));
+        b.rows(rel, [id, ename]).fires(
+            "driving_collection",
+            "scan Tag\n\
+             join BookTag many on Tag._id#3 = BookTag.tag_id#2\n\
+             join Book one on BookTag.book_id#1 = Book._id#0\n\
+             left join Author as editor one on Book.editor_id#5 = editor._id#6\n\
+             filter Tag.name#4 = \"t1\"\n\
+             rows _id: Book._id#0, name: editor.name#7\n",
+        );
+    }
+
+    /// A LEFT join cannot be turned.
+    #[test]
+    fn left_joins_stay() {
+        let mut b = Build::new();
+        let (book, link) = (b.source("Book"), b.source("BookTag"));
+        let id = b.column(book, "_id");
+        let (fk, tag) = (b.column(link, "book_id"), b.column(link, "tag_id"));
+        let rel = on_condition(left_many(scan(book), link, id, fk), eq(tag, 2));
+        b.rows(rel, [id]).stays("driving_collection");
+    }
+
+    /// Without an index the far side is read as a whole, too.
+    #[test]
+    fn conditions_without_an_index_stay() {
+        let mut b = Build::new();
+        let (book, author) = (b.source("Book"), b.source("Author"));
+        let (id, fk) = (b.column(book, "_id"), b.column(book, "author_id"));
+        let (pk, name) = (b.column(author, "_id"), b.column(author, "name"));
+        let rel = filter(inner_one(scan(book), author, fk, pk), eq(name, "a"));
+        b.rows(rel, [id]).stays("driving_collection");
+    }
+
+    /// The model's own collection is selected by an index already.
+    #[test]
+    fn selected_models_stay() {
+        let mut b = Build::new();
+        let (book, author) = (b.source("Book"), b.source("Author"));
+        let (id, fk) = (b.column(book, "_id"), b.column(book, "author_id"));
+        let (pk, country) = (b.column(author, "_id"), b.column(author, "country"));
+        let rel = filter(
+            inner_one(scan(book), author, fk, pk),
+            and([eq(country, "fr"), eq(id, 3)]),
+        );
+        b.rows(rel, [id]).stays("driving_collection");
+    }
+
+    /// The way back needs an index.
+    #[test]
+    fn joins_back_without_an_index_stay() {
+        let mut b = Build::new();
+        let (book, author) = (b.source("Book"), b.source("Author"));
+        let (id, pages) = (b.column(book, "_id"), b.column(book, "pages"));
+        let pk = b.column(author, "_id");
+        let rel = filter(inner_one(scan(book), author, pages, pk), eq(pk, 3));
+        b.rows(rel, [id]).stays("driving_collection");
+    }
+}
