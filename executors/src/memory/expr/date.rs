@@ -164,7 +164,7 @@ const NOT_TEXT_FROM: i32 = 40684;
 fn text(v: &Value, code: i32) -> Result<&str> {
     v.as_str().ok_or_else(|| {
         EngineError::location(
-            18533,
+            code,
             format!(
                 "the format of a date must evaluate to a string, found {}",
                 v.type_name()
