@@ -548,3 +548,83 @@ fn deep_things_do_not_overflow() {
         doc! {"aggregate": "c", "pipeline": pipeline, "cursor": {}},
     );
 }
+
+/// A document that one index refuses leaves no trace in the others.
+#[test]
+fn refused_documents_leave_no_entries() {
+    let engine = Engine::new();
+    run(
+        &engine,
+        doc! {"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a"}, {"key": {"a": 1, "b": 1}, "name": "ab"}, {"key": {"d.x": 1, "d.y": 1}, "name": "d"}]},
+    );
+    let reply = run(
+        &engine,
+        doc! {"insert": "c", "documents": [{"_id": 1, "a": [1, 2], "b": [3]}]},
+    );
+    assert_eq!(
+        reply.get_array("writeErrors").unwrap()[0]
+            .as_document()
+            .unwrap()
+            .get_i32("code")
+            .unwrap(),
+        171
+    );
+    run(
+        &engine,
+        doc! {"insert": "c", "documents": [{"_id": 2, "a": [1, 2], "d": [{"x": 1, "y": 2}, {"x": 3, "y": 4}]}]},
+    );
+    let update = run(
+        &engine,
+        doc! {"update": "c", "updates": [{"q": {"_id": 2}, "u": {"$set": {"b": [1], "a": [7, 8]}}}]},
+    );
+    assert_eq!(
+        update.get_array("writeErrors").unwrap()[0]
+            .as_document()
+            .unwrap()
+            .get_i32("code")
+            .unwrap(),
+        171
+    );
+    assert_eq!(
+        all(&engine, doc! {"find": "c", "filter": {"a": 7}}).len(),
+        0
+    );
+    assert_eq!(
+        all(
+            &engine,
+            doc! {"find": "c", "filter": {"a": 2}, "projection": {"_id": 1}}
+        ),
+        [doc! {"_id": 2}]
+    );
+    assert_eq!(
+        all(
+            &engine,
+            doc! {"find": "c", "filter": {"d.x": 3, "d.y": 2}, "projection": {"_id": 1}}
+        ),
+        [doc! {"_id": 2}]
+    );
+}
+
+/// Many readers beside a writer: each sees whole commands only.
+#[test]
+fn readers_never_see_half_a_write() {
+    let engine = numbers(200);
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        for _ in 0..3 {
+            threads.spawn(|| {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    let seen = all(&engine, doc! {"aggregate": "c", "pipeline": [{"$group": {"_id": "$v"}}], "cursor": {}});
+                    assert_eq!(seen.len(), 1, "{seen:?}");
+                }
+            });
+        }
+        for v in 0..40 {
+            run(
+                &engine,
+                doc! {"update": "c", "updates": [{"q": {}, "u": {"$set": {"v": v}}, "multi": true}]},
+            );
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}

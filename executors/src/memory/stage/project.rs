@@ -28,8 +28,8 @@ pub struct Tree {
     projected: bool,
 }
 
-fn collision(path: &str) -> EngineError {
-    EngineError::location(31250, format!("Path collision at {path}"))
+fn collision(code: i32, path: &Path) -> EngineError {
+    EngineError::location(code, format!("Path collision at {path}"))
 }
 
 impl Tree {
@@ -62,12 +62,13 @@ impl Tree {
             };
             match tree.fields.get_mut(at) {
                 Some((_, Field::Tree(inner))) => tree = inner,
-                _ => return Err(collision(&path.to_string())),
+                // Below a leaf.
+                _ => return Err(collision(31249, path)),
             }
         }
         tree.note(computed);
         if tree.fields.iter().any(|(k, _)| *k == last.name) {
-            return Err(collision(&path.to_string()));
+            return Err(collision(31250, path));
         }
         tree.fields.push((last.name.clone(), field));
         Ok(())

@@ -1,5 +1,5 @@
 //! Preferred number series: the granularities of `$bucketAuto`.
-use crate::memory::value::{Value, num};
+use crate::memory::value::Value;
 
 /// A granularity.
 #[derive(Clone, Copy, Debug)]
@@ -67,13 +67,13 @@ impl Series {
         match self {
             Self::PowersOfTwo => {
                 let power = 2.0_f64.powf(x.log2().floor() + 1.0);
-                typed(power, v)
+                Value::Double(power)
             }
             Self::Decade(numbers) => {
                 let mut scale = 10.0_f64.powf(x.log10().floor());
                 loop {
                     if let Some(n) = numbers.iter().map(|n| n * scale).find(|n| *n > x) {
-                        return typed(n, v);
+                        return Value::Double(n);
                     }
                     scale *= 10.0;
                     if !scale.is_finite() {
@@ -91,12 +91,12 @@ impl Series {
             return Value::Double(0.0);
         }
         match self {
-            Self::PowersOfTwo => typed(2.0_f64.powf(x.log2().ceil() - 1.0), v),
+            Self::PowersOfTwo => Value::Double(2.0_f64.powf(x.log2().ceil() - 1.0)),
             Self::Decade(numbers) => {
                 let mut scale = 10.0_f64.powf(x.log10().floor());
                 loop {
                     if let Some(n) = numbers.iter().rev().map(|n| n * scale).find(|n| *n < x) {
-                        return typed(n, v);
+                        return Value::Double(n);
                     }
                     scale /= 10.0;
                     if scale == 0.0 {
@@ -105,13 +105,5 @@ impl Series {
                 }
             }
         }
-    }
-}
-
-/// Powers of two of integers stay integers when whole.
-fn typed(x: f64, like: &Value) -> Value {
-    match like {
-        Value::Int32(_) | Value::Int64(_) => num::exact_i64(x).map_or(Value::Double(x), Value::int),
-        _ => Value::Double(x),
     }
 }

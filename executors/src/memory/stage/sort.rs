@@ -91,11 +91,11 @@ impl SortSpec {
         collation: Option<&Collation>,
     ) -> Result<IndexKey, EngineError> {
         let [part] = self.parts.as_slice() else {
-            let mut array: Option<Vec<&Part>> = None;
+            let mut array: Option<&[Part]> = None;
             let mut key = Vec::with_capacity(self.parts.len());
             for part in &self.parts {
-                if let Some(here) = first_array(&part.path, doc) {
-                    if array.as_ref().is_some_and(|a| *a != here) {
+                if let Some(here) = part.path.first_array(doc) {
+                    if array.is_some_and(|a| a != here) {
                         return Err(EngineError::bad_value(
                             "cannot sort with keys that are parallel arrays",
                         ));
@@ -123,20 +123,6 @@ impl SortSpec {
         }
         Ordering::Equal
     }
-}
-
-/// The beginning of a path that leads to an array of the document.
-fn first_array<'p>(path: &'p Path, doc: DocRef<'_>) -> Option<Vec<&'p Part>> {
-    let (mut doc, mut walked) = (doc, Vec::new());
-    for part in path.parts() {
-        walked.push(part);
-        match doc.get(part.name.as_str()) {
-            ValueRef::Document(d) => doc = d,
-            ValueRef::Array(_) => return Some(walked),
-            _ => return None,
-        }
-    }
-    None
 }
 
 fn part_key(part: &SortPart, doc: DocRef<'_>, collation: Option<&Collation>) -> Value {

@@ -131,8 +131,18 @@ impl Collection {
     pub fn insert(&mut self, record: u64, raw: Arc<[u8]>) -> Result<(), EngineError> {
         let doc = Document::from_raw(Arc::clone(&raw));
         self.check_unique(&doc, None)?;
-        for index in &mut self.indexes {
-            index.add(&doc, record)?;
+        for at in 0..self.indexes.len() {
+            let added = self
+                .indexes
+                .get_mut(at)
+                .map_or(Ok(()), |i| i.add(&doc, record));
+            if let Err(e) = added {
+                // All or nothing: the indexes before this one forget the document again.
+                for index in self.indexes.iter_mut().take(at) {
+                    index.remove(&doc, record)?;
+                }
+                return Err(e);
+            }
         }
         self.bytes += raw.len();
         self.records.insert(record, raw, &u64::cmp);
@@ -149,8 +159,17 @@ impl Collection {
         };
         let new = Document::from_raw(Arc::clone(&raw));
         self.check_unique(&new, Some(record))?;
-        for index in &mut self.indexes {
-            index.change(&old, &new, record)?;
+        for at in 0..self.indexes.len() {
+            let changed = self
+                .indexes
+                .get_mut(at)
+                .map_or(Ok(()), |i| i.change(&old, &new, record));
+            if let Err(e) = changed {
+                for index in self.indexes.iter_mut().take(at) {
+                    index.change(&new, &old, record)?;
+                }
+                return Err(e);
+            }
         }
         self.bytes = self.bytes + raw.len() - old.byte_size();
         self.records.insert(record, raw, &u64::cmp);

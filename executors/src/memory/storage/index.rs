@@ -6,7 +6,9 @@ use super::tree::{Cursor, Tree};
 use crate::memory::error::{Code, EngineError};
 use crate::memory::expr::{Env, Evaluation, Scope};
 use crate::memory::filter::{Filter, visit};
-use crate::memory::value::{Collation, DocRef, Document, Path, Value, ValueRef, compare, equal};
+use crate::memory::value::{
+    Collation, DocRef, Document, Part, Path, Value, ValueRef, compare, equal,
+};
 
 /// The values of one index entry, in the order of the index's fields.
 #[derive(Clone, Debug)]
@@ -325,13 +327,17 @@ impl IndexSpec {
         }
         let mut rows: Vec<Vec<Value>> = vec![Vec::with_capacity(self.fields.len())];
         let (mut multikey, mut present) = (false, false);
+        let mut through: Option<&[Part]> = None;
         for field in &self.fields {
             let (values, array) = self.values_at(&field.path, doc.view(), &mut present);
-            if array && multikey && values.len() > 1 && rows.len() > 1 {
-                return Err(EngineError::location(
-                    171,
-                    format!("cannot index parallel arrays [{}]", field.path),
-                ));
+            if let Some(here) = field.path.first_array(doc.view()) {
+                if through.is_some_and(|t| t != here) {
+                    return Err(EngineError::location(
+                        171,
+                        format!("cannot index parallel arrays [{}]", field.path),
+                    ));
+                }
+                through = Some(here);
             }
             multikey |= array;
             rows = rows

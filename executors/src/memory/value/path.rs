@@ -114,6 +114,19 @@ impl Path {
         }
     }
 
+    /// The beginning of the path that leads to the first array on its way, if there is one.
+    pub fn first_array(&self, doc: DocRef<'_>) -> Option<&[Part]> {
+        let mut doc = doc;
+        for (at, part) in self.parts.iter().enumerate() {
+            match doc.get(part.name.as_str()) {
+                ValueRef::Document(d) => doc = d,
+                ValueRef::Array(_) => return self.parts.get(..=at),
+                _ => return None,
+            }
+        }
+        None
+    }
+
     /// The value in place, when no array is on the way (`None` then).
     pub fn get_ref<'a>(&self, doc: DocRef<'a>) -> Option<ValueRef<'a>> {
         let mut doc = doc;
