@@ -221,23 +221,26 @@ fn floor_boundary(source: &str, mut at: usize) -> usize {
 /// The choice that a name was probably meant to be: at most a third of its letters differ.
 #[must_use]
 pub fn closest<'c>(name: &str, choices: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-    let name_chars: Vec<char> = name.chars().flat_map(char::to_lowercase).take(64).collect();
-    if name_chars.len() < 2 {
+    let exact = |text: &str| text.chars().take(64).collect::<Vec<char>>();
+    let lower = |text: &str| {
+        let chars = text.chars().flat_map(char::to_lowercase);
+        chars.take(64).collect::<Vec<char>>()
+    };
+    let (given, given_lower) = (exact(name), lower(name));
+    if given.len() < 2 {
         return None;
     }
-    let limit = (name_chars.len() / 3).clamp(1, 4);
+    let limit = (given.len() / 3).clamp(1, 4);
     choices
         .into_iter()
         .filter_map(|choice| {
-            let chars: Vec<char> = choice
-                .chars()
-                .flat_map(char::to_lowercase)
-                .take(64)
-                .collect();
-            let distance = distance(&name_chars, &chars);
-            (distance <= limit && distance < chars.len()).then_some((distance, choice))
+            let chars = lower(choice);
+            let far = distance(&given_lower, &chars);
+            // Upper and lower case only decide between equals.
+            (far <= limit && far < chars.len())
+                .then(|| ((far, distance(&given, &exact(choice))), choice))
         })
-        .min_by_key(|(distance, _)| *distance)
+        .min_by_key(|(far, _)| *far)
         .map(|(_, choice)| choice)
 }
 
@@ -288,13 +291,13 @@ mod tests {
           --> line 1, column 8
           |
         1 |     f("日", x)
-          |           ^^^
+          |            ^^^
         "#);
     }
 
     #[test]
     fn places_of_several_lines_are_drawn_line_by_line() {
-        insta::assert_snapshot!(at(2, 14).render("a(\n  b,\n  c)\nd"), @r"
+        insta::assert_snapshot!(at(2, 12).render("a(\n  b,\n  c)\nd"), @r"
         error[E0201]: no
           --> line 1, column 3
           |

@@ -24,6 +24,21 @@ const COMBINING: [(&str, ArithmeticOp); 5] = [
     ("bitrightshift", ArithmeticOp::ShiftRight),
 ];
 
+/// Functions that make sense over a window; so do all aggregates.
+const WINDOW_FUNCTIONS: &[&str] = &[
+    "CumeDist",
+    "DenseRank",
+    "FirstValue",
+    "Lag",
+    "LastValue",
+    "Lead",
+    "NthValue",
+    "Ntile",
+    "PercentRank",
+    "Rank",
+    "RowNumber",
+];
+
 impl Evaluator<'_> {
     pub(super) fn special(&mut self, name: &str, special: Special, args: Args) -> Result<Py> {
         match special {
@@ -358,6 +373,13 @@ impl Evaluator<'_> {
             ],
         )?;
         let expr = self.expr_arg(required(expr, name, "expression")?)?;
+        let ranking = matches!(&expr, Expr::Func(f) if WINDOW_FUNCTIONS.contains(&f.name.as_str()));
+        if !ranking && !matches!(expr, Expr::Aggregate(_)) {
+            let class = super::method::class_name(&expr);
+            return Err(value_error(format!(
+                "Expression '{class}' isn't compatible with OVER clauses."
+            )));
+        }
         let mut partition_by = Vec::new();
         match partition {
             None => {}

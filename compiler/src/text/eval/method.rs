@@ -731,6 +731,9 @@ impl Evaluator<'_> {
             .copied()
             .chain(own.iter().map(String::as_str));
         match closest(name, choices) {
+            Some(choice) if choice == name => {
+                error.with_hint("managers do not have it: call all() first")
+            }
             Some(choice) => error.with_hint(format!("did you mean '{choice}'?")),
             None => {
                 error.with_hint("methods of the project's own managers are read from models.py")
@@ -822,7 +825,7 @@ fn numbered(prefix: &str, taken: &[String], counter: &mut u32) -> String {
 }
 
 /// The class of an expression in Django.
-fn class_name(expr: &Expr) -> &str {
+pub(super) fn class_name(expr: &Expr) -> &str {
     match expr {
         Expr::Value(_) | Expr::Typed { .. } => "Value",
         Expr::F(_) => "F",

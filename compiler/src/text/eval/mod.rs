@@ -412,6 +412,11 @@ impl<'a> Evaluator<'a> {
             .collect()
     }
 
+    /// Binds the names of an import.
+    pub(super) fn import(&mut self, stmt: &Stmt) -> Result<()> {
+        self.stmt(stmt).map(|_| ())
+    }
+
     /// Makes a constant of a class known.
     pub(super) fn define(&mut self, name: &str, value: Value) -> Result<()> {
         self.bind(name, from_literal(value))

@@ -49,9 +49,8 @@ impl Evaluator<'_> {
                 named.extend(positional);
                 Ok(self.done(&rows, Do::Aggregate(named)))
             }
-            "delete" if !rows.manager || rows.related.is_none() && rows.class.is_some() => {
-                plain(Do::Delete, args, &rows)
-            }
+            // Managers have no delete().
+            "delete" if !rows.manager => plain(Do::Delete, args, &rows),
             "update" => self.update(rows, args),
             "create" => self.create(rows, args),
             "bulk_create" => self.bulk_create(rows, args),

@@ -27,6 +27,7 @@ impl Evaluator<'_> {
                 bytes: bytes.clone(),
                 subtype: 0,
             })),
+            Kind::Code => Err(python("this is code, which is not run here", node.span)),
             Kind::Ellipsis => Err(python("'...' stands for something left out", node.span)),
             Kind::List(items) => Ok(Py::List(self.elements(items)?)),
             Kind::Tuple(items) => Ok(Py::Tuple(self.elements(items)?)),

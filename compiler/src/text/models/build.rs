@@ -245,7 +245,10 @@ impl Builder<'_> {
             }
         }
         self.parent_links(&parents, name, &mut local, &mut model);
-        let keyed = local.iter().any(|f| f.primary_key);
+        let composite = local
+            .iter()
+            .any(|f| f.ty.kind == FieldKind::CompositePrimaryKey);
+        let keyed = composite || local.iter().any(|f| f.primary_key);
         if !keyed && parents.is_empty() && !draft.embedded {
             if local.iter().any(|f| f.name == "id") {
                 return Err(Error::new(
@@ -257,9 +260,6 @@ impl Builder<'_> {
             }
             local.insert(0, auto_key(self.options.auto_field));
         }
-        let composite = local
-            .iter()
-            .any(|f| f.ty.kind == FieldKind::CompositePrimaryKey);
         for field in &mut local {
             if field.primary_key && !composite {
                 field.column = Some("_id".to_owned());
@@ -346,7 +346,11 @@ impl Builder<'_> {
             model.parents.insert(parent.clone(), link);
         }
         local.splice(0..0, made);
-        if local.iter().any(|f| f.primary_key) {
+        let composite = FieldKind::CompositePrimaryKey;
+        if local
+            .iter()
+            .any(|f| f.primary_key || f.ty.kind == composite)
+        {
             return;
         }
         if let Some(first) = model.parents.values().next()

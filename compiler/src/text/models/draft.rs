@@ -107,6 +107,7 @@ impl Reader<'_> {
     fn stmt(&mut self, stmt: &Stmt) -> Result<()> {
         match &stmt.kind {
             StmtKind::FromImport { module, names } => {
+                self.constants.import(stmt)?;
                 let app = app_of(module, &self.file.app);
                 for name in names {
                     let bound = name.alias.as_ref().unwrap_or(&name.name).clone();
@@ -118,7 +119,8 @@ impl Reader<'_> {
                 }
                 Ok(())
             }
-            StmtKind::Import { .. } | StmtKind::Pass => Ok(()),
+            StmtKind::Import { .. } => self.constants.import(stmt),
+            StmtKind::Pass => Ok(()),
             StmtKind::Class(class) => self.class(class, stmt.span),
             StmtKind::Assign { targets, value } => {
                 if let [

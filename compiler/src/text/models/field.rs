@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 
 use super::FieldDefault;
 use super::draft::{Reader, called, dotted};
+use crate::diagnostic::closest;
 use crate::error::{Code, Error, Result, Span};
 use crate::queryset::Value;
 use crate::schema::{FieldKind, FieldSpec, FieldType, GenericSpec, OnDelete, RelationSpec};
@@ -111,6 +112,35 @@ const IGNORED: &[&str] = &[
     "validators",
     "verbose_name",
     "width_field",
+];
+
+/// Options that are read.
+const OPTIONS: &[&str] = &[
+    "auto_now",
+    "auto_now_add",
+    "base_field",
+    "db_column",
+    "db_default",
+    "db_index",
+    "db_table",
+    "decimal_places",
+    "default",
+    "from_fields",
+    "max_digits",
+    "max_length",
+    "max_size",
+    "null",
+    "on_delete",
+    "primary_key",
+    "related_name",
+    "related_query_name",
+    "size",
+    "symmetrical",
+    "through",
+    "through_fields",
+    "to_field",
+    "to_fields",
+    "unique",
 ];
 
 /// The stored class of a field class.
@@ -236,7 +266,10 @@ pub(super) fn read_field(
             attname: None,
             primary_key: false,
             unique: false,
-            db_index: kind == FieldKind::SlugField,
+            db_index: matches!(
+                kind,
+                FieldKind::SlugField | FieldKind::ForeignKey | FieldKind::OneToOneField
+            ),
             generated: false,
             fields: Vec::new(),
             relation: None,
@@ -265,7 +298,6 @@ pub(super) fn read_field(
                 }
             }
         }
-        field.spec.primary_key = true;
         return Ok(field);
     }
     let mut options = options(kind, args, span)?;
@@ -277,11 +309,16 @@ pub(super) fn read_field(
         .iter()
         .find(|(name, _)| !IGNORED.contains(name) && !name.starts_with('_'))
     {
-        return Err(Error::new(
+        let error = Error::new(
             Code::TypeError,
             format!("{class}() has no option '{unknown}' that is known here"),
         )
-        .with_span(node.span));
+        .with_span(node.span);
+        let known = IGNORED.iter().chain(OPTIONS).copied();
+        return Err(match closest(unknown, known) {
+            Some(choice) => error.with_hint(format!("did you mean '{choice}'?")),
+            None => error,
+        });
     }
     Ok(field)
 }
@@ -483,12 +520,6 @@ fn relation(
             field.spec.ty.to_field = options.text("to_field")?;
             relation.from_fields = options.names("from_fields")?;
             relation.to_fields = options.names("to_fields")?;
-            if kind != K::ForeignObject {
-                field.spec.db_index = !options
-                    .given
-                    .get("db_index")
-                    .is_some_and(|n| matches!(n.kind, Kind::Bool(false)));
-            }
             field.spec.unique |= kind == K::OneToOneField;
         }
     }

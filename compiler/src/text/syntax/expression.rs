@@ -46,6 +46,8 @@ pub(super) struct Parser<'t> {
     tokens: &'t [Token],
     at: usize,
     pub(super) depth: usize,
+    /// Code inside expressions is passed over instead of refused ([`Kind::Code`]).
+    pub(super) lenient: bool,
 }
 
 impl<'t> Parser<'t> {
@@ -54,6 +56,7 @@ impl<'t> Parser<'t> {
             tokens,
             at: 0,
             depth: 0,
+            lenient: false,
         }
     }
 
@@ -229,13 +232,36 @@ impl<'t> Parser<'t> {
         self.deeper(Self::conditional)
     }
 
+    /// Code that has no meaning here: refused, or passed over up to the end of the expression.
+    fn code(&mut self, start: usize, error: Error) -> Result<Node> {
+        if !self.lenient {
+            return Err(error);
+        }
+        let mut open = 0usize;
+        loop {
+            match self.kind() {
+                TokenKind::Op("(" | "[" | "{") => open += 1,
+                TokenKind::Op(")" | "]" | "}") if open == 0 => break,
+                TokenKind::Op(")" | "]" | "}") => open -= 1,
+                TokenKind::Op("," | ";") if open == 0 => break,
+                TokenKind::Newline | TokenKind::End | TokenKind::Indent | TokenKind::Dedent => {
+                    break;
+                }
+                _ => {}
+            }
+            self.advance();
+        }
+        Ok(Node {
+            kind: Kind::Code,
+            span: self.since(start),
+        })
+    }
+
     fn conditional(&mut self) -> Result<Node> {
         let start = self.span().start;
         if self.is_word("lambda") {
-            return Err(python(
-                "a lambda is code, which is not run here",
-                self.span(),
-            ));
+            let error = python("a lambda is code, which is not run here", self.span());
+            return self.code(start, error);
         }
         if self.is_word("yield") {
             return Err(python("there is nothing to yield to", self.span()));
@@ -504,8 +530,10 @@ impl<'t> Parser<'t> {
                 _ => {}
             }
             args.push(arg);
-            if self.is_word("for") || self.is_word("async") {
-                return Err(comprehension(self.span()));
+            if let Some(code) = self.comprehension()?
+                && let Some(last) = args.last_mut()
+            {
+                last.value = code;
             }
             if !self.eat(",") && !self.is_op(")") {
                 return Err(self.unexpected("',' or ')' after the argument"));
@@ -625,10 +653,16 @@ impl<'t> Parser<'t> {
         let start = self.span().start;
         let mut text: Option<String> = None;
         let mut bytes: Option<Vec<u8>> = None;
+        let mut code = false;
         loop {
             match self.kind() {
                 TokenKind::Str(part) => text.get_or_insert_default().push_str(part),
                 TokenKind::Bytes(part) => bytes.get_or_insert_default().extend(part),
+                TokenKind::Formatted if self.lenient => {
+                    self.advance();
+                    code = true;
+                    continue;
+                }
                 TokenKind::Formatted => return Err(formatted(self.span())),
                 _ => break,
             }
@@ -641,6 +675,7 @@ impl<'t> Parser<'t> {
             self.advance();
         }
         let kind = match (text, bytes) {
+            _ if code => Kind::Code,
             (_, Some(bytes)) => Kind::Bytes(bytes),
             (text, None) => Kind::Str(text.unwrap_or_default()),
         };
@@ -660,8 +695,8 @@ impl<'t> Parser<'t> {
             });
         }
         let mut inner = self.expressions()?;
-        if self.is_word("for") || self.is_word("async") {
-            return Err(comprehension(self.span()));
+        if let Some(code) = self.comprehension()? {
+            inner = code;
         }
         if !self.eat(")") {
             return Err(self.unexpected("')'"));
@@ -686,14 +721,27 @@ impl<'t> Parser<'t> {
         let mut items = Vec::new();
         while !self.eat(close) {
             items.push(self.element()?);
-            if self.is_word("for") || self.is_word("async") {
-                return Err(comprehension(self.span()));
+            if let Some(value) = self.comprehension()? {
+                items = vec![Arg {
+                    kind: ArgKind::Positional,
+                    value,
+                }];
             }
             if !self.eat(",") && !self.is_op(close) {
                 return Err(self.unexpected(&format!("',' or '{close}'")));
             }
         }
         Ok(items)
+    }
+
+    /// The rest of a comprehension, after its element.
+    fn comprehension(&mut self) -> Result<Option<Node>> {
+        if !self.is_word("for") && !self.is_word("async") {
+            return Ok(None);
+        }
+        let span = self.span();
+        let error = python("a comprehension is a loop, which is not run here", span);
+        self.code(span.start, error).map(Some)
     }
 
     fn braces(&mut self) -> Result<Node> {
@@ -716,8 +764,12 @@ impl<'t> Parser<'t> {
                 self.expect(":", "between key and value")?;
                 entries.push((Some(key), self.expression()?));
             }
-            if self.is_word("for") || self.is_word("async") {
-                return Err(comprehension(self.span()));
+            if let Some(value) = self.comprehension()? {
+                entries.clear();
+                items = vec![Arg {
+                    kind: ArgKind::Positional,
+                    value,
+                }];
             }
             if !self.eat(",") && !self.is_op("}") {
                 return Err(self.unexpected("',' or '}'"));
@@ -733,8 +785,4 @@ impl<'t> Parser<'t> {
             span: self.since(start),
         })
     }
-}
-
-fn comprehension(span: Span) -> Error {
-    python("a comprehension is a loop, which is not run here", span)
 }

@@ -45,6 +45,7 @@ const CODE: &[&str] = &[
 pub(crate) fn parse(source: &str, mode: Mode) -> Result<Vec<Stmt>> {
     let tokens = tokenize(source)?;
     let mut parser = Parser::new(&tokens);
+    parser.lenient = mode == Mode::Models;
     let mut statements = Vec::new();
     while *parser.kind() != TokenKind::End {
         parser.statement(mode, &mut statements)?;

@@ -19,6 +19,8 @@ pub(crate) enum Kind {
     Str(String),
     Bytes(Vec<u8>),
     Ellipsis,
+    /// Python that is passed over in models.py: a lambda, a comprehension, a formatted string.
+    Code,
     /// Elements are positional or starred arguments.
     List(Vec<Arg>),
     Tuple(Vec<Arg>),
