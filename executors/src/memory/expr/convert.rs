@@ -155,9 +155,10 @@ impl Operator for Convert {
             options.base = base(&b.eval(env)?)?;
         }
         match convert(&v, target, options) {
+            // Only what cannot be converted, not what was asked wrongly.
             Err(e) => match &self.on_error {
-                Some(other) => other.eval(env),
-                None => Err(e),
+                Some(other) if e.code == Code::ConversionFailure.number() => other.eval(env),
+                _ => Err(e),
             },
             done => done,
         }
@@ -227,11 +228,12 @@ pub(super) fn compile_to(name: &str, argument: &Bson, cx: Context<'_>) -> Result
         "$toUUID" => "binData",
         _ => "string",
     })?;
-    let mut format = None;
-    if name == "$toUUID" {
+    let format = if name == "$toUUID" {
         target.subtype = 4;
-        format = Some(Expr::literal(Value::str("uuid")));
-    }
+        "uuid"
+    } else {
+        "auto"
+    };
     let constant = input.as_literal().is_some();
     let convert = Convert {
         input,
@@ -239,7 +241,7 @@ pub(super) fn compile_to(name: &str, argument: &Bson, cx: Context<'_>) -> Result
         fixed: Some(target),
         on_error: None,
         on_null: None,
-        format,
+        format: Some(Expr::literal(Value::str(format))),
         byte_order: None,
         base: None,
     };
@@ -427,12 +429,15 @@ fn to_string(v: &Value, target: Target, options: Options) -> Result<Value> {
         Value::Binary(subtype, b) => {
             convert_binary::to_text(*subtype, b.as_slice(), options.encoding).map(Value::str)
         }
-        Value::Int32(_) | Value::Int64(_) if options.base.is_some_and(|b| b != 10) => {
-            let n = v.as_i64().unwrap_or(0);
+        v if v.is_number() && options.base.is_some() => {
+            let n = v.as_i64().ok_or_else(|| {
+                failure("Base conversion is not supported for non-integers in $convert with no onError value")
+            })?;
             let m = n.unsigned_abs();
             let digits = match options.base {
                 Some(2) => format!("{m:b}"),
                 Some(8) => format!("{m:o}"),
+                Some(10) => m.to_string(),
                 _ => format!("{m:X}"),
             };
             Ok(Value::str(if n < 0 {

@@ -143,19 +143,19 @@ fn failure(message: impl Into<String>) -> EngineError {
     EngineError::new(Code::ConversionFailure, message)
 }
 
+fn no_format(from: &str, to: &str) -> EngineError {
+    EngineError::location(
+        4_341_115,
+        format!("Format must be specified when converting from '{from}' to '{to}'"),
+    )
+}
+
 /// Bytes as text.
 pub(super) fn to_text(subtype: u8, bytes: &[u8], encoding: Option<Encoding>) -> Result<String> {
-    let encoding = match encoding {
-        Some(Encoding::Auto) => {
-            if subtype == 4 {
-                Encoding::Uuid
-            } else {
-                Encoding::Base64
-            }
-        }
-        None if subtype == 4 => Encoding::Uuid,
-        None => Encoding::Base64,
-        Some(e) => e,
+    let encoding = match encoding.ok_or_else(|| no_format("binData", "string"))? {
+        Encoding::Auto if subtype == 4 && bytes.len() == 16 => Encoding::Uuid,
+        Encoding::Auto => Encoding::Base64,
+        given => given,
     };
     match encoding {
         Encoding::Hex => Ok(hex(bytes).to_ascii_uppercase()),
@@ -199,7 +199,15 @@ pub(super) fn to_binary(
         Value::Double(x) => arranged(x.to_le_bytes().to_vec()),
         Value::Str(s) => {
             let text = s.as_str();
-            let decoded = match encoding? {
+            let Some(encoding) = encoding else {
+                return Some(Err(no_format("string", "binData")));
+            };
+            if (encoding == Encoding::Uuid) != (subtype == 4) {
+                return Some(Err(failure(format!(
+                    "Failed to parse BinData '{text}' in $convert with no onError value: Only the 'uuid' format is allowed with the UUID subtype"
+                ))));
+            }
+            let decoded = match encoding {
                 Encoding::Hex => unhex(text),
                 Encoding::Base64 => unbase64(text, false),
                 Encoding::Base64Url => unbase64(text, true),
