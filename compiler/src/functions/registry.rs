@@ -13,7 +13,7 @@ use super::{
 };
 use crate::error::{Code, Error, Result};
 use crate::mql::Expr;
-use crate::plan::{AggregateCall, Scalar};
+use crate::plan::{AggregateCall, Scalar, WindowFrame};
 use crate::queryset::{ArithmeticOp, Value};
 use crate::schema::{FieldKind, FieldType, Settings};
 use crate::target::Target;
@@ -434,6 +434,18 @@ impl Registry {
     ) -> Result<Windowed> {
         let function = self.get(call.call.function)?;
         self.check_version(function, target)?;
+        if let Some(WindowFrame {
+            start: Some(start),
+            end: Some(end),
+            ..
+        }) = call.frame
+            && start > end
+        {
+            return Err(Error::new(
+                Code::ValueError,
+                "start cannot be greater than end.",
+            ));
+        }
         match function.kind {
             Kind::Window(lower) => lower(call, names, target),
             Kind::Aggregate(lower, _) => {

@@ -28,11 +28,11 @@ pub(super) fn functions() -> Vec<Function> {
     let value =
         |name, arity, lower| Function::window(name, arity, Output::First, NullRule::Any, lower);
     vec![
-        row("RowNumber", 0, integer, |_, n, _| {
+        row("RowNumber", 0, integer, |w, n, _| {
             let name = n();
             Ok(single(
-                Over::Rows,
-                vec![(name.clone(), number())],
+                rows(w.order),
+                vec![(name.clone(), number(w.order))],
                 field(&name),
             ))
         }),
@@ -149,9 +149,27 @@ fn pass(over: Over, outputs: Vec<(String, WindowOutput)>) -> WindowPass {
     }
 }
 
-/// The number of the row in its partition. `$documentNumber` takes one sort key only, a running count takes any.
-fn number() -> WindowOutput {
-    output("$sum", Expr::lit(1), documents(None, Some(0)))
+/// The rows in the window's order; without one in that of their keys, since the server wants some order.
+fn rows(order: &[LoweredKey]) -> Over {
+    if order.is_empty() {
+        Over::Sorted {
+            field: "_id".to_owned(),
+        }
+    } else {
+        Over::Rows
+    }
+}
+
+/// The number of a row in its partition. `$documentNumber` takes exactly one sort key; a running count takes any.
+fn number(order: &[LoweredKey]) -> WindowOutput {
+    match order {
+        [key] if key.nulls.is_none() || !key.nullable => WindowOutput {
+            op: "$documentNumber",
+            args: Args::Named(Vec::new()),
+            window: None,
+        },
+        _ => output("$sum", int(1), documents(None, Some(0))),
+    }
 }
 
 /// An accumulator over a window; without one over the whole partition.
@@ -194,7 +212,10 @@ fn rank_passes(window: &LoweredWindow<'_>, names: &mut Names<'_>) -> (Vec<Window
     let rank = names();
     if one_certain_key(window.order).is_some() {
         return (
-            vec![pass(Over::Rows, vec![(rank.clone(), no_args("$rank"))])],
+            vec![pass(
+                rows(window.order),
+                vec![(rank.clone(), no_args("$rank"))],
+            )],
             rank,
         );
     }
@@ -202,7 +223,7 @@ fn rank_passes(window: &LoweredWindow<'_>, names: &mut Names<'_>) -> (Vec<Window
     let peers = Over::Peers { number: n.clone() };
     (
         vec![
-            pass(Over::Rows, vec![(n.clone(), number())]),
+            pass(rows(window.order), vec![(n.clone(), number(window.order))]),
             pass(peers, vec![(rank.clone(), output("$min", field(&n), None))]),
         ],
         rank,
@@ -245,7 +266,7 @@ fn dense_rank(window: &LoweredWindow<'_>, names: &mut Names<'_>) -> Result<Windo
     let is_first = Expr::cond(two("$eq", field(&n), field(&first)), int(1), int(0));
     Ok(Windowed {
         passes: vec![
-            pass(Over::Rows, vec![(n.clone(), number())]),
+            pass(rows(window.order), vec![(n.clone(), number(window.order))]),
             pass(
                 Over::Peers { number: n.clone() },
                 vec![(first.clone(), output("$min", field(&n), None))],
@@ -294,7 +315,7 @@ fn cume_dist(window: &LoweredWindow<'_>, names: &mut Names<'_>) -> Result<Window
             pass(
                 Over::Rows,
                 vec![
-                    (n.clone(), number()),
+                    (n.clone(), number(window.order)),
                     (count.clone(), output("$sum", int(1), None)),
                 ],
             ),
@@ -335,9 +356,9 @@ fn ntile(window: &LoweredWindow<'_>, names: &mut Names<'_>) -> Result<Windowed> 
         },
     );
     Ok(single(
-        Over::Rows,
+        rows(window.order),
         vec![
-            (n.clone(), number()),
+            (n.clone(), number(window.order)),
             (count.clone(), output("$sum", int(1), None)),
         ],
         body,
@@ -380,7 +401,7 @@ fn shift(window: &LoweredWindow<'_>, names: &mut Names<'_>, sign: i64) -> Result
         args: Args::Named(args),
         window: None,
     };
-    Ok(single(Over::Rows, vec![(name, shifted)], read))
+    Ok(single(rows(window.order), vec![(name, shifted)], read))
 }
 
 /// `FirstValue` and `LastValue`: an accumulator over the frame like any other.
@@ -429,7 +450,7 @@ fn nth_value(
     let at = two("$eq", field(&n), Expr::lit(whole(nth)));
     Ok(Windowed {
         passes: vec![
-            pass(Over::Rows, vec![(n.clone(), number())]),
+            pass(rows(window.order), vec![(n.clone(), number(window.order))]),
             pass(
                 Over::Peers { number: n.clone() },
                 vec![(last.clone(), output("$max", field(&n), None))],
@@ -493,21 +514,21 @@ pub(super) fn over_frame(
     }
     if frame.unit == FrameUnit::Rows {
         let outputs = running(&grouped, documents(frame.start, frame.end).as_ref());
-        return Ok(single(Over::Rows, outputs, grouped.value));
+        return Ok(single(rows(order), outputs, grouped.value));
     }
     if let Some(range) = native_range(order, &frame) {
         let outputs = running(&grouped, Some(&range));
         return Ok(single(Over::Rows, outputs, grouped.value));
     }
     match (frame.start, frame.end) {
-        (None, Some(0)) => Ok(up_to_peers(Over::Rows, grouped, names)),
-        (Some(0), None) => Ok(up_to_peers(Over::Reversed, grouped, names)),
+        (None, Some(0)) => Ok(up_to_peers(Over::Rows, order, grouped, names)),
+        (Some(0), None) => Ok(up_to_peers(Over::Reversed, order, grouped, names)),
         (Some(0), Some(0)) => {
             let n = names();
             let outputs = running(&grouped, None);
             Ok(Windowed {
                 passes: vec![
-                    pass(Over::Rows, vec![(n.clone(), number())]),
+                    pass(rows(window.order), vec![(n.clone(), number(window.order))]),
                     pass(Over::Peers { number: n }, outputs),
                 ],
                 value: grouped.value,
@@ -518,10 +539,15 @@ pub(super) fn over_frame(
 }
 
 /// Runs along the rows, then gives all peers what the last of them has.
-fn up_to_peers(over: Over, grouped: Grouped, names: &mut Names<'_>) -> Windowed {
+fn up_to_peers(
+    over: Over,
+    order: &[LoweredKey],
+    grouped: Grouped,
+    names: &mut Names<'_>,
+) -> Windowed {
     let n = names();
     let mut first = running(&grouped, documents(None, Some(0)).as_ref());
-    first.push((n.clone(), number()));
+    first.push((n.clone(), number(order)));
     let last = grouped
         .fields
         .iter()
