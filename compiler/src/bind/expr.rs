@@ -45,7 +45,7 @@ fn untyped() -> Arc<FieldType> {
     Arc::new(ty)
 }
 
-fn is_untyped(ty: &FieldType) -> bool {
+pub(super) fn is_untyped(ty: &FieldType) -> bool {
     ty.kind == FieldKind::GenericForeignKey
 }
 

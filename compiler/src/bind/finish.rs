@@ -950,9 +950,13 @@ impl Binder<'_> {
             let by_value = match first {
                 Some(first) if self.q(first)?.combined.is_none() => {
                     let scalar = self.select_path(first, &name)?.scalar;
-                    inputs
-                        .first()
-                        .and_then(|(_, columns)| columns.iter().position(|(_, s)| *s == scalar))
+                    let annotations = &self.q(first)?.annotations;
+                    inputs.first().and_then(|(_, columns)| {
+                        // After values() an annotation is named by its alias only.
+                        columns.iter().position(|(n, s)| {
+                            *s == scalar && !(selecting && annotations.contains_key(n))
+                        })
+                    })
                 }
                 _ => None,
             };

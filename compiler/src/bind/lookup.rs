@@ -260,9 +260,7 @@ impl Binder<'_> {
             "in" => self.in_lookup(q, lhs, rhs),
             "range" => self.range(lhs, rhs),
             "contains" | "contained_by" if json => self.special(&format!("json_{name}"), &lhs, rhs),
-            "has_key" | "has_keys" | "has_any_keys" => {
-                self.special(&format!("json_{name}"), &lhs, rhs)
-            }
+            "has_key" | "has_keys" | "has_any_keys" => self.has_keys(name, &lhs, rhs),
             "contains" | "contained_by" | "overlap" if array => {
                 self.special(&format!("array_{name}"), &lhs, rhs)
             }
@@ -659,6 +657,25 @@ impl Binder<'_> {
                     ty: text,
                 })
             }
+            Rhs::Scalar(bound) if lhs.ty.kind == FieldKind::UUIDField => {
+                // UUIDs are stored without hyphens (Django: `UUIDTextMixin`).
+                let text = |value: &str| crate::functions::Arg {
+                    scalar: Scalar::Literal(Literal {
+                        value: Bson::String(value.to_owned()),
+                        ty: text.clone(),
+                    }),
+                    ty: Some(text.clone()),
+                };
+                self.registry.resolve(
+                    crate::functions::Call {
+                        name: "Replace".to_owned(),
+                        args: vec![Self::arg(&bound), text("-"), text("")],
+                        options: IndexMap::new(),
+                        output: Some(plain(FieldKind::TextField)),
+                    },
+                    &self.context(),
+                )?
+            }
             Rhs::Scalar(bound) => bound.scalar,
             Rhs::Query { id, .. } => {
                 Scalar::Subquery(Box::new(self.finish_subquery(id, SubKind::Scalar, None)?))
@@ -687,23 +704,57 @@ impl Binder<'_> {
         .into())
     }
 
-    /// A lookup that the registry of lookups knows: JSON and arrays.
+    /// `has_key`, `has_keys`, `has_any_keys`: the key is there. The last key is never an index.
+    fn has_keys(&mut self, name: &str, lhs: &Bound, rhs: Rhs) -> Result<Condition> {
+        let items = match rhs {
+            Rhs::Value(Value::List(values)) => values.into_iter().map(Rhs::Value).collect(),
+            Rhs::List(items) => items,
+            one => vec![one],
+        };
+        let mut tests = Vec::with_capacity(items.len());
+        for item in items {
+            let (base, mut steps) = match lhs.scalar.clone() {
+                Scalar::Json { base, steps, .. } => (base, steps),
+                other => (Box::new(other), Vec::new()),
+            };
+            match item {
+                Rhs::Value(value) => {
+                    steps.push(JsonStep::Key(super::prep::python_str(&value)));
+                }
+                // A path of keys on the right continues that on the left.
+                Rhs::Scalar(Bound {
+                    scalar: Scalar::Json { steps: more, .. },
+                    ..
+                }) => steps.extend(more),
+                _ => {
+                    return Err(Error::unsupported(
+                        format!("{name} with an expression"),
+                        "keys must be known when compiling",
+                    ));
+                }
+            }
+            let there = Scalar::Json {
+                base,
+                steps,
+                text: false,
+            };
+            tests.push(Predicate::IsNull(there).negate());
+        }
+        Ok(if name == "has_any_keys" {
+            if tests.is_empty() {
+                Predicate::FALSE
+            } else {
+                Predicate::Or(tests)
+            }
+        } else {
+            conjunction(tests)
+        }
+        .into())
+    }
+
+    /// A lookup of JSON values or arrays that is no comparison.
     fn special(&mut self, name: &str, lhs: &Bound, rhs: Rhs) -> Result<Condition> {
-        let keys = name.starts_with("json_has");
         let rhs = match rhs {
-            Rhs::Value(value) if name == "json_has_key" => Scalar::Literal(Literal {
-                value: Bson::String(super::prep::python_str(&value)),
-                ty: plain(FieldKind::TextField),
-            }),
-            Rhs::Value(Value::List(values)) if keys => Scalar::Literal(Literal {
-                value: Bson::Array(
-                    values
-                        .iter()
-                        .map(|v| Bson::String(super::prep::python_str(v)))
-                        .collect(),
-                ),
-                ty: plain(FieldKind::JSONField),
-            }),
             Rhs::Value(value) => self.rhs_literal(lhs, &value)?,
             Rhs::Scalar(bound) => bound.scalar,
             Rhs::List(items) => self.list_value(lhs, items)?.scalar,
@@ -931,6 +982,19 @@ impl Binder<'_> {
                 ));
             }
             self.check_one(id, name, explicit)?;
+            if !explicit && self.q(id)?.selected.is_none() {
+                let pk = self.schema.model(self.q(id)?.model)?.pk;
+                let received = self.unnest(pk)?.len();
+                if received != parts.len() {
+                    return Err(Error::new(
+                        Code::ValueError,
+                        format!(
+                            "The QuerySet value for the exact lookup must have {} selected fields (received {received})",
+                            parts.len()
+                        ),
+                    ));
+                }
+            }
             return self.in_query(lhs, id, explicit).map_err(|e| {
                 if e.code() == Code::ValueError {
                     Error::new(Code::ValueError, e.message().replace("'in'", "exact"))

@@ -293,8 +293,36 @@ impl Binder<'_> {
                 path.extend(rest);
                 path
             }
+            FieldKind::GenericRelation if !by.reverse => {
+                // The key may be stored by a parent of the related model.
+                let holder = match field.object_id_field {
+                    Some(object_id) => object_id.model,
+                    None => to,
+                };
+                let mut path = vec![PathInfo {
+                    to: holder,
+                    targets: vec![pk_of(holder)?],
+                    by,
+                    many: true,
+                    direct: false,
+                    filtered: None,
+                }];
+                for link in self
+                    .schema
+                    .parent_links(to, holder)
+                    .unwrap_or_default()
+                    .into_iter()
+                    .rev()
+                {
+                    path.extend(self.path_infos(JoinField {
+                        field: link,
+                        reverse: true,
+                    })?);
+                }
+                path
+            }
             FieldKind::GenericRelation => {
-                let target = if by.reverse { by.field.model } else { to };
+                let target = by.field.model;
                 vec![PathInfo {
                     to: target,
                     targets: vec![pk_of(target)?],

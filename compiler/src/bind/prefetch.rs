@@ -260,10 +260,12 @@ impl Binder<'_> {
                     None,
                 )?;
                 self.q_mut(child)?.demote([hop])?;
-                let source = self.q(child)?.alias(hop)?.source;
                 let mut columns = Vec::new();
                 let mut parents = Vec::new();
                 for (local, target) in self.schema.field(far)?.links.clone() {
+                    // The other key may be stored by a parent of the through model.
+                    let at = self.alias_of_field(child, through.model, hop, local)?;
+                    let source = self.q(child)?.alias(at)?.source;
                     columns.push(self.column(source, local)?);
                     parents.push(target);
                 }
@@ -274,7 +276,8 @@ impl Binder<'_> {
                     .content_type_field
                     .ok_or_else(|| Error::internal("generic relation without content type"))?;
                 let key = self.content_type_key(by.field, model)?;
-                let source = self.q(child)?.alias(child_alias)?.source;
+                let at = self.alias_of_field(child, child_model, child_alias, content_type)?;
+                let source = self.q(child)?.alias(at)?.source;
                 let column = self.column(source, content_type)?;
                 let ty = self.columns.get(column)?.ty.clone();
                 self.q_mut(child)?.conditions.push(Predicate::Compare {

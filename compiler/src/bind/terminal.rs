@@ -103,6 +103,15 @@ impl Binder<'_> {
     fn nodes(&mut self, q: QueryId, selection: &[(String, Scalar)]) -> Result<Vec<OutputNode>> {
         let mut nodes = Vec::with_capacity(selection.len());
         for (name, scalar) in selection {
+            if let Scalar::Literal(literal) = scalar
+                && super::expr::is_untyped(&literal.ty)
+            {
+                return Err(Error::new(
+                    Code::OutputFieldIsNone,
+                    "Cannot resolve expression type, unknown output_field",
+                )
+                .inside(name));
+            }
             nodes.push(match scalar {
                 Scalar::List(parts) => {
                     let mut columns = Vec::with_capacity(parts.len());

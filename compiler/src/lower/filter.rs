@@ -73,7 +73,13 @@ impl Lowerer<'_> {
             }
             Predicate::Exists(sub) => self.exists(sub, want),
             Predicate::Bool(scalar) => self.is_true(scalar, want),
-            Predicate::Xor(_) | Predicate::Lookup { .. } => self.by_expression(predicate, want),
+            Predicate::Lookup { name, lhs, rhs, .. } => {
+                match self.native_lookup(name, lhs, rhs, want)? {
+                    Some(filter) => Ok(filter),
+                    None => self.by_expression(predicate, want),
+                }
+            }
+            Predicate::Xor(_) => self.by_expression(predicate, want),
         }
     }
 

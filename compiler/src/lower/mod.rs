@@ -12,6 +12,7 @@
 //! | `rel` | relational operators |
 //! | `filter` | predicates as filters |
 //! | `leaf` | comparisons as filters |
+//! | `lookup` | JSON and arrays |
 //! | `text` | text patterns |
 //! | `truth` | predicates as expressions |
 //! | `scalar` | scalar expressions |
@@ -26,6 +27,7 @@ mod filter;
 mod group;
 mod join;
 mod leaf;
+mod lookup;
 mod nothing;
 mod output;
 mod rel;

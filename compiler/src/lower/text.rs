@@ -24,6 +24,12 @@ impl Lowerer<'_> {
         if is_null_literal(&l) || is_null_literal(&r) {
             return Ok(Filter::False);
         }
+        if !super::lookup::has_text(l.family()) {
+            return Err(crate::error::Error::unsupported(
+                format!("a pattern on a value of type {}", l.ty.kind.name()),
+                "MongoDB has no text form of documents and arrays",
+            ));
+        }
         if let (Some(path), Some(Bson::String(text)), StorageFamily::Text | StorageFamily::Uuid) =
             (l.scalar_path(), r.literal(), l.family())
         {

@@ -79,12 +79,7 @@ impl Lowerer<'_> {
             }
             Predicate::Exists(sub) => self.exists_expr(sub, want)?,
             Predicate::InSubquery { lhs, query } => self.in_subquery_expr(lhs, query, want)?,
-            Predicate::Lookup { name, .. } => {
-                return Err(Error::unsupported(
-                    format!("the lookup {name}"),
-                    "it has no form in MongoDB's languages yet",
-                ));
-            }
+            Predicate::Lookup { name, lhs, rhs, .. } => self.lookup_expr(name, lhs, rhs, want)?,
         })
     }
 

@@ -69,9 +69,7 @@ pub enum Predicate {
     ///
     /// | name | true if |
     /// |---|---|
-    /// | `json_is_json_null` | the JSON value is there and is JSON null (right side unused; false where it is not there) |
-    /// | `json_has_key` | the JSON object on the left has the key, a text (or, of an array, the index) |
-    /// | `json_has_keys`, `json_has_any_keys` | it has all, or one, of the keys on the right, an array literal |
+    /// | `json_is_json_null` | the JSON value is there and is JSON null (right side unused; unknown where it is not there) |
     /// | `json_contains`, `json_contained_by` | the JSON on one side contains that on the other, as PostgreSQL's `@>` |
     /// | `array_contains`, `array_contained_by`, `array_overlap` | sets of elements contain each other or meet |
     /// | `in_array` | the value is an element of the array on the right |

@@ -642,14 +642,9 @@ impl Resolver {
                     continue;
                 };
                 // A parent link leads from the parent to the child, not from the child to itself.
-                let own_link = schema
-                    .model(id)?
-                    .parents
-                    .iter()
-                    .any(|(_, l)| l == reference)
-                    || !links.is_empty()
-                        && owner == &schema.model(id)?.concrete
-                        && is_parent_link(schema, *reference)?;
+                // Nor do the other children of a parent belong to this child.
+                let own_link =
+                    (!links.is_empty() || owner == &id) && is_parent_link(schema, *reference)?;
                 if own_link {
                     continue;
                 }
