@@ -232,10 +232,10 @@ error[E0202]: 'for' statements are code, which is not run here
 
 NameError
 error[E0202]: a comprehension is a loop, which is not run here
-  --> line 1, column 34
+  --> line 1, column 31
   |
 1 | Book.objects.filter(pages__in=[n for n in range(3)])
-  |                                  ^^^
+  |                               ^^^^^^^^^^^^^^^^^^^^^
 
 NameError
 error[E0202]: formatted strings are code, which is not run here
@@ -314,7 +314,7 @@ error[E0202]: 'cheap' is not known here
   = help: functions of the project are code, which is not run here
 
 NameError
-error[E0202]: in the method 'shelved' of models.py: this is code, which is not run here
+error[E0202]: in the method 'shelved' of models.py: name 'map' is not defined
   --> line 1, column 14
   |
 1 | Book.objects.shelved()

@@ -1,6 +1,6 @@
 //! models.py as a schema: what Django makes of the classes, and what is passed over.
 
-#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // helpers of tests
 
 use mqlc_compiler::Code;
 use mqlc_compiler::schema::{FieldKind, ModelSpec, OnDelete, Schema, SchemaSpec};

@@ -675,3 +675,37 @@ fn earlier_writes_are_kept() {
     let parsed = mqlc_compiler::text::parse(&schema, source, &params).unwrap();
     assert_eq!(parsed.earlier.len(), 2);
 }
+
+/// Errors of later passes find their words in the text again.
+#[test]
+fn later_errors_find_their_place() {
+    let source = "Book.everything.filter(kind='N').annotate(n=Count('tagz')).filter(n__gt=1, pags=3).order_by('-n')";
+    let (schema, params) = text::library();
+    let parsed = mqlc_compiler::text::parse(&schema, source, &params).unwrap();
+    let place = |path: &str, message: &str| {
+        let error = mqlc_compiler::Error::new(mqlc_compiler::Code::UnknownField, message).at(path);
+        let span = parsed.locate(error).span().unwrap();
+        (source[span.start..span.end].to_owned(), span.start)
+    };
+    assert_eq!(place("/calls/2/filter/and/1/lookup", "").0, "pags");
+    assert_eq!(
+        place("/calls/1/annotate/n/aggregate/args/0", "").0,
+        "'tagz'"
+    );
+    assert_eq!(place("/calls/1/annotate/n", "").0, "n");
+    assert_eq!(place("/calls/2", ""), ("filter".to_owned(), 59));
+    assert_eq!(place("/calls/3/order_by/0", "").0, "'-n'");
+    assert_eq!(
+        place("", "Cannot resolve keyword 'pags' into field").0,
+        "pags"
+    );
+}
+
+/// Loops over querysets read their rows; what Python does with each is no part of the query.
+#[test]
+fn loops_over_querysets_read_their_rows() {
+    book("[b.title for b in Book.everything.all() if b.pages]", "[]");
+    book("print({b.pk: b for b in Book.everything.all()})", "[]");
+    book("book in Book.everything.all()", "[]");
+    book("Book.everything.all()[0].title", r#"[{"slice": [0, 1]}]"#);
+}

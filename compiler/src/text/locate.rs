@@ -2,6 +2,16 @@
 
 use super::syntax::{Arg, ArgKind, Kind, Node, Stmt, StmtKind, Subscript, TrailerKind};
 use crate::error::{Error, Span};
+use crate::queryset::Statement;
+
+/// The method that makes a call.
+fn method_of(call: &str) -> &str {
+    match call {
+        "sticky_filter" => "filter",
+        "raw" => "raw_aggregate",
+        other => other,
+    }
+}
 
 /// Where names stand in a text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,6 +60,7 @@ impl Places {
                 }
             }
             Kind::Unary { operand, .. } => self.node(operand),
+            Kind::Comprehension { source } => self.node(source),
             Kind::Chain { first, rest } => {
                 self.node(first);
                 rest.iter().for_each(|c| self.node(&c.right));
@@ -90,6 +101,68 @@ impl Places {
             .iter()
             .find(|(found, _)| found == word)
             .map(|(_, span)| *span)
+    }
+
+    /// The place of the deepest part of a path into a statement that the text names: a lookup's path, the name of a field
+    /// or of an annotation, or else the call.
+    pub(super) fn at_path(&self, statement: &Statement, path: &str) -> Option<Span> {
+        let json: serde_json::Value = serde_json::from_str(&statement.to_json()).ok()?;
+        let mut node = &json;
+        let mut after = 0;
+        let mut found = None;
+        let mut calls = 0;
+        for step in path.split('/').filter(|s| !s.is_empty()) {
+            let step = step.replace("~1", "/").replace("~0", "~");
+            node = match node {
+                serde_json::Value::Array(items) => {
+                    let index: usize = step.parse().ok()?;
+                    if calls == 0 && path.starts_with("/calls/") {
+                        calls = 1;
+                        // The call's own name comes after those of the calls before it.
+                        for call in items.get(..=index)? {
+                            let name = call.as_object()?.keys().next()?;
+                            if let Some(span) = self.next(method_of(name), after) {
+                                after = span.end;
+                                found = Some(span);
+                            }
+                        }
+                    }
+                    items.get(index)?
+                }
+                serde_json::Value::Object(map) => {
+                    if let Some(span) = self.next(&step, after) {
+                        found = Some(span);
+                    }
+                    map.get(&step)?
+                }
+                _ => break,
+            };
+            if let Some(span) = self.named(node, after) {
+                found = Some(span);
+            }
+        }
+        found
+    }
+
+    /// The place of the word that a node of a statement was written with.
+    fn named(&self, node: &serde_json::Value, after: usize) -> Option<Span> {
+        if let Some(text) = node.as_str() {
+            return self.next(text, after);
+        }
+        let map = node.as_object()?;
+        ["path", "f", "outer_ref", "relation", "name", "field"]
+            .iter()
+            .filter_map(|key| map.get(*key)?.as_str())
+            .find_map(|text| self.next(text, after))
+    }
+
+    /// The first place of a word from a byte on.
+    fn next(&self, word: &str, after: usize) -> Option<Span> {
+        self.words
+            .iter()
+            .filter(|(found, span)| found == word && span.start >= after)
+            .map(|(_, span)| *span)
+            .min_by_key(|span| span.start)
     }
 
     /// Gives an error of a later pass its place in the text: that of the longest word of the text that the error's

@@ -39,7 +39,7 @@ pub use locate::Places;
 pub(crate) use models::FieldDefault;
 pub use models::{Extras, Models, ModelsOptions, Skipped, parse_models, parse_models_with};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::queryset::{Statement, Value};
 use crate::schema::Schema;
 
@@ -80,6 +80,25 @@ pub struct Parsed {
     pub earlier: Vec<Statement>,
     /// Where the parts of the statement stand in the text.
     pub places: Places,
+}
+
+impl Parsed {
+    /// Gives an error of a later pass its place in the text: the word that its path leads to in the statement, or that its
+    /// message quotes.
+    #[must_use]
+    pub fn locate(&self, error: Error) -> Error {
+        if error.span().is_some() {
+            return error;
+        }
+        let span = self
+            .statement
+            .as_ref()
+            .and_then(|s| self.places.at_path(s, error.path()));
+        match span {
+            Some(span) => error.with_span(span),
+            None => self.places.locate(error),
+        }
+    }
 }
 
 /// Reads a text: an expression, or assignments and then an expression.

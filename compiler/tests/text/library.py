@@ -13,7 +13,7 @@ class BookQuerySet(models.QuerySet):
         return self.filter(pages__gt=pages)
 
     def shelved(self):
-        return [book for book in self]
+        return map(str, self)
 
 
 class VisibleManager(models.Manager.from_queryset(BookQuerySet)):

@@ -252,6 +252,14 @@ fn combine_expr(left: Expr, right: Py, connector: Connector) -> Result<Py> {
         let args = vec![left.clone(), Expr::Func(other.clone())];
         return Ok(Py::expr(search(operator, args)));
     }
+    if let Expr::Func(func) = &left
+        && func.name == "SearchQuery"
+    {
+        return Err(Error::unsupported(
+            "a combination of search queries",
+            "it is a feature of PostgreSQL",
+        ));
+    }
     let fits = is_conditional(&left)
         && match &right {
             Py::Q(_) => true,

@@ -13,7 +13,7 @@ use super::args::{Args, required};
 use super::names::{Builtin, Python, Role};
 use super::operator::order;
 use super::tree::no_attribute;
-use super::value::{Py, Zone, integer, refuse, string, type_error, value_error};
+use super::value::{Done, Py, Zone, integer, refuse, string, type_error, value_error};
 use crate::error::{Code, Error, Result};
 use crate::queryset::{AwareDateTime, Do, RegexLiteral, Value};
 use crate::text::syntax::BinaryOp;
@@ -208,6 +208,14 @@ impl Evaluator<'_> {
             )
         {
             return Ok(self.done(rows, Do::Rows));
+        }
+        if let [Py::Done(done)] = values.as_slice()
+            && done.statement.action == Do::Rows
+        {
+            return Ok(Py::Done(Box::new(Done {
+                statement: done.statement.clone(),
+                instance: None,
+            })));
         }
         if matches!(
             python,

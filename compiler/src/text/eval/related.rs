@@ -1,12 +1,12 @@
 //! What models and instances lead to: managers, relations, constants.
 
 use super::Evaluator;
-use super::args::Args;
+use super::args::{Args, Keyword};
 use super::queryset::{Related, RelatedKind, Rows};
 use super::tree::{no_attribute, runtime};
 use super::value::{Instance, Py, refuse, type_error, value_error};
 use crate::diagnostic::closest;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Result, Span};
 use crate::queryset::{Call, Do, Expr, Insert, Q, Value};
 use crate::schema::{Field, FieldKind, ModelId, NameTarget};
 
@@ -111,6 +111,9 @@ impl Evaluator<'_> {
         if let Some(rows) = self.relation(&instance, name)? {
             return Ok(Py::Rows(Box::new(rows)));
         }
+        if let Some(result) = self.one_to_one(&instance, name)? {
+            return Ok(result);
+        }
         if model.names.contains_key(name)
             || model
                 .related_objects
@@ -180,6 +183,34 @@ impl Evaluator<'_> {
             FieldKind::ManyToManyField => self.many_rows(instance, field, true).map(Some),
             _ => Ok(None),
         }
+    }
+
+    /// The row behind the other side of a one-to-one field (Django: `ReverseOneToOneDescriptor`).
+    fn one_to_one(&mut self, instance: &Instance, name: &str) -> Result<Option<Py>> {
+        let schema = self.schema()?;
+        let model = schema.model(instance.model)?;
+        let found = model.related_objects.iter().find_map(|r| {
+            let field = schema.field(r.field).ok()?;
+            (r.accessor.as_deref() == Some(name) && field.ty.kind == FieldKind::OneToOneField)
+                .then_some((r.model, field))
+        });
+        let Some((owner, field)) = found else {
+            return Ok(None);
+        };
+        let key = match field.links.first() {
+            Some((_, to)) => schema.field(*to)?.name.clone(),
+            None => "pk".to_owned(),
+        };
+        let args = Args {
+            positional: Vec::new(),
+            keywords: vec![Keyword {
+                name: format!("{}__{key}", field.name),
+                value: super::from_literal(Self::stored(instance)?),
+                span: Span { start: 0, end: 0 },
+            }],
+        };
+        let rows = Rows::new(owner, &schema.model(owner)?.label);
+        self.terminal(rows, "get", args).map(Some)
     }
 
     /// Rows of a many-to-many relation (Django: `create_forward_many_to_many_manager`).

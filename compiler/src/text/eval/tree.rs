@@ -7,7 +7,7 @@ use super::node::At;
 use super::value::{Done, Instance, Py, Zone, refuse, type_error};
 use crate::diagnostic::closest;
 use crate::error::{Code, Result, Span};
-use crate::queryset::{Call, FrameExclusion, Value};
+use crate::queryset::{Call, Do, FrameExclusion, Value};
 use crate::schema::{Field, FieldKind, Model, NameTarget};
 use crate::text::syntax::{
     Arg, ArgKind, CompareOp, Kind, Node, Subscript, Trailer, TrailerKind, UnaryOp, python,
@@ -27,6 +27,20 @@ impl Evaluator<'_> {
                 bytes: bytes.clone(),
                 subtype: 0,
             })),
+            Kind::Comprehension { source } => match self.eval(source)? {
+                // The rows are read; what Python makes of them changes nothing.
+                Py::Rows(rows) => Ok(self.done(&rows, Do::Rows)),
+                Py::Done(done) if done.statement.action == Do::Rows => {
+                    Ok(Py::Done(Box::new(Done {
+                        statement: done.statement,
+                        instance: None,
+                    })))
+                }
+                _ => Err(python(
+                    "a comprehension is a loop, which is not run here",
+                    node.span,
+                )),
+            },
             Kind::Code => Err(python("this is code, which is not run here", node.span)),
             Kind::Ellipsis => Err(python("'...' stands for something left out", node.span)),
             Kind::List(items) => Ok(Py::List(self.elements(items)?)),
@@ -158,6 +172,10 @@ impl Evaluator<'_> {
         let mut left = self.eval(first)?;
         for (op, right) in rest {
             let right = self.eval(right)?;
+            if let (CompareOp::In | CompareOp::NotIn, Py::Rows(rows), [_]) = (op, &right, rest) {
+                // Python reads the rows and looks for the value among them.
+                return Ok(self.done(rows, Do::Rows));
+            }
             let Some(truth) = super::operator::compare(*op, &left, &right) else {
                 return Err(python(
                     "comparison operators decide in Python, not in the query",

@@ -74,6 +74,11 @@ impl<'t> Parser<'t> {
             .map_or(&TokenKind::End, |t| &t.kind)
     }
 
+    fn kind_before(&self) -> Option<&'t TokenKind> {
+        let before = self.at.checked_sub(1)?;
+        self.tokens.get(before).map(|t| &t.kind)
+    }
+
     pub(super) fn kind_after(&self, steps: usize) -> &'t TokenKind {
         self.tokens
             .get(self.at + steps)
@@ -711,10 +716,7 @@ impl<'t> Parser<'t> {
         let start = self.span().start;
         self.advance();
         let items = self.elements("]")?;
-        Ok(Node {
-            kind: Kind::List(items),
-            span: self.since(start),
-        })
+        Ok(self.display(Kind::List(items), start))
     }
 
     fn elements(&mut self, close: &str) -> Result<Vec<Arg>> {
@@ -734,14 +736,65 @@ impl<'t> Parser<'t> {
         Ok(items)
     }
 
-    /// The rest of a comprehension, after its element.
-    fn comprehension(&mut self) -> Result<Option<Node>> {
-        if !self.is_word("for") && !self.is_word("async") {
-            return Ok(None);
+    /// A list or set; one that holds a comprehension is that.
+    fn display(&self, kind: Kind, start: usize) -> Node {
+        let span = self.since(start);
+        if let Kind::List(items) | Kind::Set(items) = &kind
+            && let [item] = items.as_slice()
+            && matches!(item.value.kind, Kind::Comprehension { .. })
+        {
+            return Node {
+                kind: item.value.kind.clone(),
+                span,
+            };
         }
-        let span = self.span();
-        let error = python("a comprehension is a loop, which is not run here", span);
-        self.code(span.start, error).map(Some)
+        Node { kind, span }
+    }
+
+    /// The rest of a comprehension, after its element: what it runs over counts, the rest is Python's.
+    fn comprehension(&mut self) -> Result<Option<Node>> {
+        let start = self.span();
+        if self.is_word("async") {
+            self.advance();
+        }
+        if !self.is_word("for") {
+            return match self.kind_before() {
+                Some(TokenKind::Name(word)) if word == "async" => Err(self.unexpected("'for'")),
+                _ => Ok(None),
+            };
+        }
+        self.advance();
+        while !self.is_word("in") {
+            if !matches!(
+                self.kind(),
+                TokenKind::Name(_) | TokenKind::Op("," | "(" | ")")
+            ) {
+                return Err(self.unexpected("'in' of the comprehension"));
+            }
+            self.advance();
+        }
+        self.advance();
+        let source = self.deeper(|p| p.logic(false))?;
+        while !self.is_op(")") && !self.is_op("]") && !self.is_op("}") {
+            // Conditions and inner loops.
+            if matches!(self.kind(), TokenKind::End | TokenKind::Newline) {
+                return Err(self.unexpected("the end of the comprehension"));
+            }
+            if !(self.eat_word("if")
+                || self.eat_word("for")
+                || self.eat_word("in")
+                || self.eat_word("async")
+                || self.eat(","))
+            {
+                self.deeper(|p| p.logic(false))?;
+            }
+        }
+        Ok(Some(Node {
+            kind: Kind::Comprehension {
+                source: Box::new(source),
+            },
+            span: self.since(start.start),
+        }))
     }
 
     fn braces(&mut self) -> Result<Node> {
@@ -780,9 +833,6 @@ impl<'t> Parser<'t> {
         } else {
             Kind::Set(items)
         };
-        Ok(Node {
-            kind,
-            span: self.since(start),
-        })
+        Ok(self.display(kind, start))
     }
 }

@@ -19,6 +19,10 @@ pub(crate) enum Kind {
     Str(String),
     Bytes(Vec<u8>),
     Ellipsis,
+    /// A comprehension: only what it runs over.
+    Comprehension {
+        source: Box<Node>,
+    },
     /// Python that is passed over in models.py: a lambda, a comprehension, a formatted string.
     Code,
     /// Elements are positional or starred arguments.
