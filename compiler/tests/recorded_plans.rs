@@ -1,4 +1,5 @@
 //! Every recorded queryset (of the corpus in the folder that `MQLC_CORPUS` names) keeps its plan sound through the rules.
+//! With `MQLC_TIMES=1` the times of binding and rewriting are printed.
 //! With `MQLC_PLANS=text` the plans of cases whose line holds the text are printed.
 
 use std::collections::{BTreeMap, HashMap};
@@ -27,6 +28,8 @@ fn recorded_plans_stay_sound() {
     let dir = Path::new(&dir);
     let wanted = std::env::var("MQLC_PLANS").ok();
     let mut schemas: HashMap<String, Arc<Schema>> = HashMap::new();
+    let times_wanted = std::env::var_os("MQLC_TIMES").is_some();
+    let mut times: Vec<(u128, u128)> = Vec::new();
     let (mut sound, mut refused) = (0_u32, 0_u32);
     let mut fired: BTreeMap<&'static str, u32> = BTreeMap::new();
     let mut failures = Vec::new();
@@ -64,6 +67,27 @@ fn recorded_plans_stay_sound() {
             if show {
                 println!("## {}\n{bound}", recording.id);
             }
+            if times_wanted {
+                let again = |bound: bool| {
+                    let mut best = u128::MAX;
+                    for _ in 0..5 {
+                        let start = std::time::Instant::now();
+                        let mut plan = compiler.bind(&statement).expect("it was bound before");
+                        let time = if bound {
+                            start.elapsed()
+                        } else {
+                            let start = std::time::Instant::now();
+                            let target = mqlc_compiler::target::Target::default();
+                            let _ =
+                                rewrite::rewrite(&mut plan, &schema, &target, &mut Trace::brief());
+                            start.elapsed()
+                        };
+                        best = best.min(time.as_nanos());
+                    }
+                    best
+                };
+                times.push((again(true), again(false)));
+            }
             let mut trace = Trace::brief();
             let target = mqlc_compiler::target::Target::default();
             match rewrite::rewrite(&mut bound, &schema, &target, &mut trace)
@@ -82,6 +106,21 @@ fn recorded_plans_stay_sound() {
         }
     }
     println!("{sound} plans are sound, {refused} statements are refused");
+    for (what, mut list) in [
+        ("bind", times.iter().map(|t| t.0).collect::<Vec<_>>()),
+        ("rewrite", times.iter().map(|t| t.1).collect()),
+    ] {
+        list.sort_unstable();
+        if !list.is_empty() {
+            let at = |p: usize| list[(list.len() - 1) * p / 100];
+            println!(
+                "{what}: median {} ns, p90 {} ns, p99 {} ns",
+                at(50),
+                at(90),
+                at(99)
+            );
+        }
+    }
     for (rule, times) in fired {
         println!("{times:6} {rule}");
     }

@@ -6,7 +6,7 @@ use mqlc_compiler::plan::{Plan, check};
 use mqlc_compiler::rewrite;
 use mqlc_compiler::target::Target;
 use mqlc_compiler::trace::Trace;
-use plans::{Case, data, in_order, interpret, plan_of, promised_order, values};
+use plans::{Case, Dice, data, in_order, interpret, plan_of, promised_order, values};
 use proptest::prelude::*;
 
 fn choices() -> impl Strategy<Value = Vec<u8>> {
@@ -151,15 +151,10 @@ fn names_are_unique() {
 fn random_plans_reach_the_rules() {
     let mut fired: std::collections::BTreeMap<&str, u32> =
         rewrite::rules().map(|r| (r.name, 0)).collect();
-    let mut state = 7_u64;
-    for _ in 0..1500 {
+    let mut dice = Dice::new(7);
+    for _ in 0..3000 {
         let choices: Vec<u8> = (0..90)
-            .map(|_| {
-                state = state
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1_442_695_040_888_963_407);
-                (state >> 33).to_le_bytes()[0]
-            })
+            .map(|_| u8::try_from(dice.below(256)).expect("a byte"))
             .collect();
         let (_, trace) = rewritten(&plan_of(&choices), &Target::default()).expect("a sound plan");
         for rule in trace.rules() {

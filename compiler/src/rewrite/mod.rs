@@ -18,6 +18,7 @@ mod walk;
 
 mod aggregates;
 mod block;
+mod date_ranges;
 mod dead_columns;
 mod dead_join;
 mod distinct;
@@ -96,6 +97,7 @@ pub static PHASES: &[Phase] = &[
             literal_right::RULE,
             in_list::RULE,
             in_list::NORMAL,
+            date_ranges::RULE,
             ranges::RULE,
             null_guards::RULE,
             subsumption::RULE,

@@ -437,6 +437,7 @@ impl Maker<'_, '_> {
                 },
                 None => eq(value(1), 1),
             },
+            6 if self.c.pick(2) == 1 => self.date(here),
             6 => self
                 .c
                 .one_of(&[Predicate::TRUE, Predicate::FALSE, Predicate::Const(None)]),
@@ -480,6 +481,32 @@ impl Maker<'_, '_> {
                 let column = self.c.one_of(&there.ints);
                 in_query(lhs, rel, column)
             }
+        }
+    }
+
+    /// A comparison of a part of a date.
+    fn date(&mut self, here: &Here) -> Predicate {
+        let Some(at) = here.uses.first().cloned() else {
+            return eq(value(1), 1);
+        };
+        let path = match at.model {
+            "Book" => "published",
+            "Author" => "born",
+            _ => return eq(value(1), 1),
+        };
+        let column = self.b.column(at.source, path);
+        let zone = self.c.one_of(&["UTC", "Asia/Kolkata", "America/St_Johns"]);
+        let text = |s: &str| mqlc_compiler::queryset::Value::Str(s.to_owned());
+        let part = |name: &str| {
+            let options = [("lookup_name", text(name)), ("tzinfo", text(zone))];
+            call_with("Extract", vec![value(column)], &options, int_type())
+        };
+        match self.c.pick(5) {
+            0 => eq(part("year"), 2023),
+            1 => lt(part("year"), 2023),
+            2 => and([eq(part("month"), 1), eq(part("year"), 2023)]),
+            3 => ne(part("year"), 2022),
+            _ => gt(part("year"), 2022),
         }
     }
 

@@ -776,9 +776,9 @@ fn date_function(
         .expect("a date")
         .in_tz(zone)
         .expect("a zone");
-    match name {
-        "ExtractYear" => Bson::Int64(at.year().into()),
-        "ExtractMonth" => Bson::Int64(at.month().into()),
-        other => panic!("no interpretation of {other}"),
+    match (name, options.get("lookup_name")) {
+        ("Extract", Some(Value::Str(part))) if part == "year" => Bson::Int64(at.year().into()),
+        ("Extract", Some(Value::Str(part))) if part == "month" => Bson::Int64(at.month().into()),
+        other => panic!("no interpretation of {other:?}"),
     }
 }

@@ -10,6 +10,6 @@ mod library;
 
 pub use arbitrary::plan_of;
 pub use build::*;
-pub use data::{Data, data};
+pub use data::{Data, Dice, data};
 pub use interpret::{Interpreter, in_order, interpret, promised_order, values};
 pub use library::library;
