@@ -7,6 +7,8 @@
 //! | [`memory`] with [`MemoryExecutor`] | on the embedded engine (feature `memory`, on by default) |
 //! | [`scripted`] | against a list of expected commands with canned replies |
 //! | `mongodb` | on a server, through the official driver (feature `mongodb`) |
+//!
+//! The module `wire` (feature `wire`) is the other way round: the embedded engine as a server for any MongoDB driver.
 
 mod error;
 mod executor;
@@ -17,6 +19,8 @@ pub mod mongodb;
 pub mod rows;
 mod run;
 pub mod scripted;
+#[cfg(feature = "wire")]
+pub mod wire;
 
 pub use error::{CommandError, DUPLICATE_KEY, Error, Result, WriteError, WriteFailure};
 pub use executor::{Execute, Executor, Outcome, Reply, Written, check_reply};
@@ -24,3 +28,5 @@ pub use executor::{Execute, Executor, Outcome, Reply, Written, check_reply};
 pub use memory::MemoryExecutor;
 pub use rows::{Row, RowValue};
 pub use scripted::ScriptedExecutor;
+#[cfg(feature = "wire")]
+pub use wire::{WireOptions, WireServer};

@@ -9,6 +9,8 @@ mod failure;
 mod input;
 mod output;
 mod run;
+#[cfg(feature = "wire")]
+mod serve;
 
 use std::process::ExitCode;
 
@@ -36,6 +38,9 @@ enum Command {
     Explain(explain::Arguments),
     /// Check a schema, and querysets against it.
     Check(check::Arguments),
+    /// Serve the embedded engine to any MongoDB driver.
+    #[cfg(feature = "wire")]
+    Serve(serve::Arguments),
 }
 
 /// Parses the arguments and runs the subcommand.
@@ -46,6 +51,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Compile(arguments) => compile::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        #[cfg(feature = "wire")]
+        Command::Serve(arguments) => serve::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
