@@ -628,3 +628,41 @@ fn readers_never_see_half_a_write() {
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
     });
 }
+
+/// Vectors are found exactly, the nearest first, with MongoDB's scores; words with a plain analyzer.
+#[test]
+fn vectors_and_words_are_found() {
+    let engine = Engine::new();
+    run(
+        &engine,
+        doc! {"insert": "c", "documents": [
+            {"_id": 1, "v": [1.0, 0.0], "t": "A red fox"}, {"_id": 2, "v": [0.0, 1.0], "t": ["the fox", "fox red"]}, {"_id": 3, "v": [-1, 0], "t": "dogs"}, {"_id": 4, "t": 5},
+        ]},
+    );
+    let near = all(
+        &engine,
+        doc! {"aggregate": "c", "pipeline": [
+            {"$vectorSearch": {"index": "i", "path": "v", "queryVector": [2, 0], "numCandidates": 10, "limit": 2}}, {"$project": {"score": {"$meta": "vectorSearchScore"}}},
+        ], "cursor": {}},
+    );
+    assert_eq!(
+        near,
+        [doc! {"_id": 1, "score": 1.0}, doc! {"_id": 2, "score": 0.5}]
+    );
+    let ids = |filter: Document| -> Vec<i32> {
+        let found = all(
+            &engine,
+            doc! {"find": "c", "filter": filter, "sort": {"score": {"$meta": "textScore"}}, "projection": {"_id": 1}},
+        );
+        assert!(found.iter().all(|d| d.len() == 1), "{found:?}");
+        found.iter().map(|d| d.get_i32("_id").unwrap()).collect()
+    };
+    assert_eq!(ids(doc! {"$text": {"$search": "FOX"}}), [2, 1]);
+    assert_eq!(ids(doc! {"$text": {"$search": "\"red fox\""}}), [1]);
+    assert_eq!(ids(doc! {"$text": {"$search": "fox -the"}}), [1]);
+    let search = all(
+        &engine,
+        doc! {"aggregate": "c", "pipeline": [{"$search": {"compound": {"should": [{"text": {"query": "red", "path": "t"}}], "mustNot": [{"phrase": {"query": "the fox", "path": "t"}}]}}}], "cursor": {}},
+    );
+    assert_eq!(search, [doc! {"_id": 1, "v": [1.0, 0.0], "t": "A red fox"}]);
+}

@@ -4,7 +4,7 @@ use bson::Bson;
 use super::compile::bind;
 use super::{Context, Env, Expr, Fields, Node, Operator, Result, Slot};
 use crate::memory::error::{Code, EngineError};
-use crate::memory::value::{Value, num};
+use crate::memory::value::{Path, SCORE, Value, num};
 
 pub(super) fn literal(_name: &str, argument: &Bson, _cx: Context<'_>) -> Result<Expr> {
     Ok(Expr::literal(Value::from_bson(argument)))
@@ -231,7 +231,12 @@ pub(super) fn meta(_name: &str, argument: &Bson, _cx: Context<'_>) -> Result<Exp
                     | "randVal"
             ) =>
         {
-            Ok(Expr::literal(Value::Missing))
+            // Scores travel with the document, in a field that cannot be stored.
+            Ok(if s.ends_with("Score") || s == "score" {
+                Expr::root_path(Path::lenient(SCORE)?)
+            } else {
+                Expr::literal(Value::Missing)
+            })
         }
         Bson::String(s) => Err(EngineError::location(
             17308,

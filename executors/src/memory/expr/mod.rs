@@ -103,6 +103,11 @@ impl Expr {
         Context::new(scope).compile(spec)
     }
 
+    /// A path from the root document.
+    pub(crate) fn root_path(path: Path) -> Self {
+        Self(Node::RootPath(path))
+    }
+
     /// A constant.
     pub fn literal(v: Value) -> Self {
         Self(Node::Literal(v))

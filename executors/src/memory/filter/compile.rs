@@ -96,7 +96,8 @@ fn top_level(name: &str, value: &Bson, scope: &Scope, depth: usize) -> Compiled<
             }
             _ => return bad("numeric argument to $sampleRate must be in [0, 1]"),
         },
-        "where" | "text" => return bad(format!("${name} is not supported by this engine")),
+        "text" => Node::Text(Box::new(super::TextQuery::compile(value)?)),
+        "where" => return bad(format!("${name} is not supported by this engine")),
         _ => {
             return bad(format!(
                 "unknown top level operator: ${name}. If you have a field name that starts with a '$' symbol, consider using $getField or $setField."

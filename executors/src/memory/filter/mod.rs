@@ -6,6 +6,7 @@ mod bits;
 mod compile;
 mod pred;
 mod schema;
+mod text;
 mod visit;
 
 use super::error::EngineError;
@@ -15,6 +16,7 @@ use super::value::{Collation, DocRef, Document, Path, ValueRef};
 pub use compile::type_set;
 pub use pred::{Comparison, InSet, Pred, TypeSet};
 use schema::Schema;
+pub use text::TextQuery;
 pub use visit::{visit, visit_value};
 
 /// A compiled filter.
@@ -40,6 +42,8 @@ pub enum Node {
     Expr(Box<Condition>),
     /// The document satisfies a JSON schema.
     Schema(Box<Schema>),
+    /// The document has the words of `$text`.
+    Text(Box<TextQuery>),
 }
 
 /// `$expr`, and what it says about single paths, for planners.
@@ -98,6 +102,18 @@ impl Filter {
     /// The tree, for planning.
     pub fn node(&self) -> &Node {
         &self.root
+    }
+
+    /// The `$text` of the filter, if there is one.
+    pub fn text(&self) -> Option<&TextQuery> {
+        match &self.root {
+            Node::Text(text) => Some(text),
+            Node::And(nodes) => nodes.iter().find_map(|n| match n {
+                Node::Text(text) => Some(&**text),
+                _ => None,
+            }),
+            _ => None,
+        }
     }
 
     /// Whether there is an `$expr` in it.
@@ -176,6 +192,7 @@ impl Node {
                 Ok(condition.expr.eval(env)?.truthy())
             }
             Self::Schema(schema) => Ok(schema.matches(ValueRef::Document(view))),
+            Self::Text(text) => Ok(text.score(view).is_some()),
         }
     }
 
@@ -190,6 +207,7 @@ impl Node {
             Self::Not(node) => !node.matches_document(doc, collation),
             Self::Expr(_) => false,
             Self::Schema(schema) => schema.matches(ValueRef::Document(doc)),
+            Self::Text(text) => text.score(doc).is_some(),
         }
     }
 
@@ -207,6 +225,7 @@ impl Node {
             Self::Not(node) => !node.matches_value(value, collation),
             Self::Expr(_) => false,
             Self::Schema(schema) => schema.matches(value),
+            Self::Text(text) => value.as_document().is_some_and(|d| text.score(d).is_some()),
         }
     }
 

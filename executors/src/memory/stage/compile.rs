@@ -94,7 +94,9 @@ const MAX_DEPTH: usize = 20;
 const MAX_STAGES: usize = 1000;
 
 /// Stages that must come first.
-const FIRST: [&str; 7] = [
+const FIRST: [&str; 9] = [
+    "$search",
+    "$vectorSearch",
     "$documents",
     "$collStats",
     "$indexStats",

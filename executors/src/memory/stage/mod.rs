@@ -14,6 +14,7 @@ mod merge;
 mod near;
 mod project;
 mod redact;
+mod search;
 mod series;
 mod simple;
 mod sort;
@@ -145,7 +146,18 @@ pub fn open(
     };
     let plan = plan::choose(&collection, &filters, sort, env);
     let sorted = plan.sorted;
-    (read(collection, plan, filters, context), sorted)
+    let text = filters.iter().find_map(|f| f.text()).cloned();
+    let source = read(collection, plan, filters, context);
+    match text {
+        None => (source, sorted),
+        Some(text) => {
+            let scored = move |doc: Document, _: &mut Env<'_>| match text.score(doc.view()) {
+                Some(score) => Ok(doc.with_score(score)),
+                None => Ok(doc),
+            };
+            (Box::new(simple::Mapping::new(source, scored)), sorted)
+        }
+    }
 }
 
 /// Runs a source to its end.

@@ -86,6 +86,10 @@ impl Tree {
             env.set_root(doc.clone());
             self.compute_into(&mut out, env)?;
         }
+        let score = doc.score();
+        if !score.is_missing() {
+            out.set(crate::memory::value::SCORE, score);
+        }
         Ok(out.build())
     }
 

@@ -10,7 +10,7 @@ use crate::memory::expr::Env;
 use crate::memory::filter::visit;
 use crate::memory::storage::IndexKey;
 use crate::memory::value::{
-    Collation, DocRef, Document, Part, Path, Value, ValueRef, compare, compare_with,
+    Collation, DocRef, Document, Part, Path, SCORE, Value, ValueRef, compare, compare_with,
 };
 use crate::memory::window::SortPart;
 
@@ -31,17 +31,27 @@ impl SortSpec {
         for (key, direction) in spec {
             let value = Value::from_bson(direction);
             if let Bson::Document(meta) = direction {
-                let text = meta.get_str("$meta").unwrap_or_default();
-                return Err(match text {
-                    "" => EngineError::location(
-                        15974,
-                        "$meta is the only expression supported by $sort right now",
-                    ),
-                    _ => EngineError::location(
-                        40218,
-                        format!("query requires {text} metadata, but it is not available"),
-                    ),
-                });
+                match meta.get_str("$meta").unwrap_or_default() {
+                    "textScore" | "searchScore" | "vectorSearchScore" => {
+                        parts.push(SortPart {
+                            path: Path::lenient(SCORE)?,
+                            ascending: false,
+                        });
+                        continue;
+                    }
+                    "" => {
+                        return Err(EngineError::location(
+                            15974,
+                            "$meta is the only expression supported by $sort right now",
+                        ));
+                    }
+                    other => {
+                        return Err(EngineError::location(
+                            31138,
+                            format!("Illegal $meta sort: {other}"),
+                        ));
+                    }
+                }
             }
             if !value.is_number() {
                 return Err(EngineError::location(

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use bson::{Bson, doc};
 
+use super::search::Search;
 use super::{Context, Documents, Source, drain};
 use crate::memory::error::EngineError;
 use crate::memory::expr::{Env, Scope};
@@ -244,6 +245,8 @@ pub enum Head {
     Statistics(Statistics),
     /// `$geoNear`.
     GeoNear(Box<GeoNear>),
+    /// `$search` and `$vectorSearch`.
+    Search(Search),
 }
 
 impl Head {
@@ -254,6 +257,7 @@ impl Head {
     pub fn compile(name: &str, spec: &Bson, scope: &Scope) -> Result<Option<Self>, EngineError> {
         Ok(match name {
             "$collStats" | "$indexStats" => Some(Self::Statistics(Statistics::new(name, spec))),
+            "$search" | "$vectorSearch" => Some(Self::Search(Search::compile(name, spec, scope)?)),
             "$geoNear" => Some(Self::GeoNear(Box::new(GeoNear::compile(spec, scope)?))),
             _ => None,
         })
@@ -272,7 +276,8 @@ impl Head {
         let docs = match (self, collection) {
             (Self::Statistics(s), c) => s.documents(c, context)?,
             (Self::GeoNear(g), Some(c)) => g.documents(c, context, env)?,
-            (Self::GeoNear(_), None) => Vec::new(),
+            (Self::Search(s), Some(c)) => s.documents(c, context, env)?,
+            (Self::GeoNear(_) | Self::Search(_), None) => Vec::new(),
         };
         Ok(Box::new(Documents::new(docs)))
     }

@@ -78,6 +78,7 @@ impl DocRef<'_> {
     /// To a BSON document.
     pub fn to_bson(self) -> bson::Document {
         self.iter()
+            .filter(|(k, _)| !super::document::is_hidden(k.as_bytes()))
             .map(|(k, v)| (k.as_str().to_owned(), v.to_bson()))
             .collect()
     }

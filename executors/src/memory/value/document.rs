@@ -25,7 +25,36 @@ enum FormRef<'a> {
     Built(&'a Arc<Vec<(Str, Value)>>),
 }
 
+/// The name of the field that carries a document's score through a pipeline. No stored field can have it, and it is
+/// never shown or stored.
+pub(crate) const SCORE: &str = "\0score";
+
+/// Whether a field is such metadata.
+#[inline]
+pub(super) fn is_hidden(key: &[u8]) -> bool {
+    key.first() == Some(&0)
+}
+
 impl Document {
+    /// The document with a score for `$meta`.
+    #[must_use]
+    pub fn with_score(self, score: f64) -> Self {
+        let mut out = self.edit();
+        out.set(SCORE, Value::Double(score));
+        out.build()
+    }
+
+    /// The score; only built documents have one.
+    pub fn score(&self) -> Value {
+        match &self.0 {
+            Form::Raw(_) => Value::Missing,
+            Form::Built(f) => f
+                .iter()
+                .find(|(k, _)| is_hidden(k.as_bytes()))
+                .map_or(Value::Missing, |(_, v)| v.clone()),
+        }
+    }
+
     /// A document of no fields.
     pub fn empty() -> Self {
         Self(Form::Built(Arc::new(Vec::new())))

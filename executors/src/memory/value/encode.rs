@@ -10,7 +10,10 @@ pub(super) fn document(doc: DocRef<'_>, out: &mut Vec<u8>) {
         return;
     }
     framed(out, |out| {
-        for (key, value) in doc.iter() {
+        for (key, value) in doc
+            .iter()
+            .filter(|(k, _)| !super::document::is_hidden(k.as_bytes()))
+        {
             element(key.as_bytes(), value, out);
         }
     });
@@ -116,6 +119,7 @@ pub(super) fn document_size(doc: DocRef<'_>) -> usize {
         None => {
             5 + doc
                 .iter()
+                .filter(|(k, _)| !super::document::is_hidden(k.as_bytes()))
                 .map(|(k, v)| 2 + k.as_bytes().len() + value_size(v))
                 .sum::<usize>()
         }

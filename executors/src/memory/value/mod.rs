@@ -24,6 +24,7 @@ pub use array::{ArrIter, ArrRef, Array};
 pub use bytes::{Bytes, BytesRef, Str, StrRef};
 pub use collation::Collation;
 pub use decimal::{Decimal, DecimalParts, MAX_COEFFICIENT};
+pub(crate) use document::SCORE;
 pub use document::{DocBuilder, DocIter, DocRef, Document};
 pub use order::{Key, compare, compare_with, equal, hash_value};
 pub use path::{Part, Path};
