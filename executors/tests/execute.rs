@@ -1,4 +1,5 @@
 //! Compiled statements on executors: rows, structs, streams, scalars, values that pass between steps.
+#![allow(clippy::unwrap_used)] // helpers of tests
 
 use bson::{Document, doc};
 use futures_util::{FutureExt, StreamExt, TryStreamExt};

@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn suite(options: &Options) -> suite::Result<Box<dyn Suite>> {
+fn open(options: &Options) -> suite::Result<Box<dyn Suite>> {
     Ok(if options.engine {
         Box::new(engine::EngineSuite::new(options)?)
     } else {
@@ -57,7 +57,7 @@ fn suite(options: &Options) -> suite::Result<Box<dyn Suite>> {
 
 fn run(options: &Options) -> suite::Result<ExitCode> {
     if options.worker {
-        worker::serve(suite(options)?);
+        worker::serve(open(options)?);
         return Ok(ExitCode::SUCCESS);
     }
     let mut cases = if options.engine {
@@ -71,7 +71,7 @@ fn run(options: &Options) -> suite::Result<ExitCode> {
             .find(|c| c.id == *id)
             .or_else(|| cases.iter().find(|c| c.id.contains(id.as_str())))
             .ok_or_else(|| format!("no case is called {id}"))?;
-        print!("{}", suite(options)?.show(&case.line));
+        print!("{}", open(options)?.show(&case.line));
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(text) = &options.filter {
