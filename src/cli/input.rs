@@ -24,6 +24,9 @@ pub(super) struct SchemaArguments {
     /// Label of the app of a models.py; the file's name without its extension by default
     #[arg(long, value_name = "LABEL")]
     app: Option<String>,
+    /// Key by which generic relations refer to a model, as in library.Book=2
+    #[arg(long = "content-type", value_name = "MODEL=KEY")]
+    content_types: Vec<String>,
 }
 
 /// What the commands are made for.
@@ -90,6 +93,27 @@ pub(super) struct QueryArguments {
 impl SchemaArguments {
     /// Reads the models and resolves them.
     pub(super) fn load(&self) -> Result<Models> {
+        let mut models = self.read()?;
+        if !self.content_types.is_empty() {
+            let mut known = models.spec.settings.content_types.clone();
+            for pair in &self.content_types {
+                let parsed = pair
+                    .split_once('=')
+                    .and_then(|(label, key)| Some((label.to_owned(), key.parse::<i64>().ok()?)));
+                let (label, key) = parsed.ok_or_else(|| {
+                    Failure::Failed(format!(
+                        "--content-type {pair:?} is not of the form MODEL=KEY with a number"
+                    ))
+                })?;
+                known.insert(label, key);
+            }
+            models.spec.settings.content_types.clone_from(&known);
+            models.schema = Arc::new(models.schema.as_ref().clone().with_content_types(known));
+        }
+        Ok(models)
+    }
+
+    fn read(&self) -> Result<Models> {
         let source = read(&self.schema)?;
         let refuse = |error: Error| Failure::refused(error, &source);
         if self.schema.extension().is_some_and(|e| e == "py") {
