@@ -283,8 +283,9 @@ impl Binder<'_> {
             .map_err(|e| e.at("/path"))?;
         let mut predicate = condition.predicate;
         let is_null_test = condition.is_null;
+        let json_null = condition.json_null;
         let mut require_outer = is_null_test == Some(true) && !context.current_negated;
-        if context.current_negated && is_null_test != Some(true) {
+        if context.current_negated && is_null_test != Some(true) && !json_null {
             require_outer = true;
             if is_null_test.is_none() {
                 let last = joins.last().copied().unwrap_or(alias);
@@ -451,13 +452,18 @@ impl Binder<'_> {
         }
         let info = at.ok_or_else(|| Error::internal("anti-join without path"))?;
         let field = self.schema.field(info.by.field)?;
+        // The content type of a reverse generic relation is on this side: its row stays, found by its key.
+        let generic = field.ty.kind == FieldKind::GenericRelation && info.by.reverse;
         // Pairs of (this side, other side), seen from the joined rows.
-        let (inner_fields, outer_fields): (Vec<FieldRef>, Vec<FieldRef>) =
-            if field.ty.kind == FieldKind::GenericRelation && info.by.reverse {
-                field.links.iter().map(|(l, t)| (*t, *l)).unzip()
-            } else {
-                field.links.iter().copied().unzip()
-            };
+        let (inner_fields, outer_fields): (Vec<FieldRef>, Vec<FieldRef>) = if generic {
+            let holder = field
+                .to
+                .ok_or_else(|| Error::internal("relation without target"))?;
+            let pk = self.schema.model(holder)?.pk;
+            (vec![pk], vec![pk])
+        } else {
+            field.links.iter().copied().unzip()
+        };
         let mut names = Vec::new();
         let mut left = trimmed;
         for (name, path) in prefix {
@@ -478,7 +484,8 @@ impl Binder<'_> {
         let join = query.alias(first)?.join.clone();
         let trims = join
             .as_ref()
-            .is_some_and(|j| j.kind != JoinKind::Left && j.filtered.is_none());
+            .is_some_and(|j| j.kind != JoinKind::Left && j.filtered.is_none())
+            && !generic;
         let (alias, fields) = if trims {
             self.q_mut(q)?.unref_alias(here)?;
             if let Some(condition) = join.and_then(|j| j.condition) {

@@ -179,7 +179,9 @@ impl Binder<'_> {
 
     /// Scan and joins.
     fn sources(&mut self, q: QueryId) -> Result<Building> {
-        self.initial_alias(q)?;
+        if self.q(q)?.order.is_empty() {
+            self.initial_alias(q)?;
+        }
         let query = self.q(q)?.clone();
         if query.empty {
             return Ok(Building {

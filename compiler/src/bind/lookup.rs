@@ -22,6 +22,8 @@ pub(super) struct Condition {
     pub predicate: Predicate,
     /// `Some(true)` and `Some(false)` for `isnull`.
     pub is_null: Option<bool>,
+    /// The right side is `None` and means JSON's null.
+    pub json_null: bool,
 }
 
 impl From<Predicate> for Condition {
@@ -29,6 +31,7 @@ impl From<Predicate> for Condition {
         Condition {
             predicate,
             is_null: None,
+            json_null: false,
         }
     }
 }
@@ -289,6 +292,7 @@ impl Binder<'_> {
         Ok(Condition {
             predicate,
             is_null: Some(wanted),
+            json_null: false,
         })
     }
 
@@ -316,13 +320,16 @@ impl Binder<'_> {
                     return Ok(self.folded(&lhs, outcome).into());
                 }
                 if json && name == "exact" && matches!(value, Value::Null | Value::JsonNull) {
-                    return Ok(Predicate::Lookup {
-                        name: "json_is_json_null".to_owned(),
-                        lhs: lhs.scalar,
-                        rhs: null_literal(),
-                        options: IndexMap::new(),
-                    }
-                    .into());
+                    return Ok(Condition {
+                        predicate: Predicate::Lookup {
+                            name: "json_is_json_null".to_owned(),
+                            lhs: lhs.scalar,
+                            rhs: null_literal(),
+                            options: IndexMap::new(),
+                        },
+                        is_null: None,
+                        json_null: value == Value::Null,
+                    });
                 }
                 let value = match (op, &value) {
                     // `>= 1.5` means `>= 2` for whole numbers (IntegerFieldFloatRounding).
