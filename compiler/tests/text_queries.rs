@@ -709,3 +709,21 @@ fn loops_over_querysets_read_their_rows() {
     book("book in Book.everything.all()", "[]");
     book("Book.everything.all()[0].title", r#"[{"slice": [0, 1]}]"#);
 }
+
+#[test]
+fn intermediate_models_are_reached_through_the_relation() {
+    for source in [
+        "Book.tags.through.objects.all()",
+        "Tag.book_set.through.objects.all()",
+        "book.tags.through.objects.all()",
+    ] {
+        same(
+            source,
+            r#"{"model": "library.Book_tags", "calls": [], "do": "rows"}"#,
+        );
+    }
+    rhs(
+        "datetime(2024, 1, 1, tzinfo=UTC)",
+        r#"{"value": {"$date": "2024-01-01T00:00:00+00:00"}}"#,
+    );
+}

@@ -45,8 +45,9 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 
 use self::measure::Measure;
+use self::names::{Python, Role};
 use self::node::At;
-use self::value::{Done, Instance, Py};
+use self::value::{Done, Instance, Py, Zone};
 use super::syntax::{Chained, Kind, Node, Stmt, StmtKind, python};
 use super::{Extras, ParamValue, Params};
 use crate::diagnostic::closest;
@@ -309,7 +310,10 @@ impl<'a> Evaluator<'a> {
         if names::is_module(name) {
             return Ok(Some(Py::Module(name.to_owned())));
         }
-        Ok(names::find(name).map(Py::Builtin))
+        Ok(names::find(name).map(|known| match &known.role {
+            Role::Python(Python::Utc) => Py::Zone(Zone::Named("UTC".to_owned())),
+            _ => Py::Builtin(known),
+        }))
     }
 
     /// A model by the name of its class: of the preferred app, else of the project, else of Django's own apps.

@@ -49,6 +49,16 @@ pub(super) struct Related {
     pub(super) kind: RelatedKind,
 }
 
+impl Related {
+    /// The intermediate model of a many-to-many relation.
+    pub(super) fn through(&self) -> Option<ModelId> {
+        match self.kind {
+            RelatedKind::Many { through, .. } => Some(through),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum RelatedKind {
     /// The other side of a foreign key.

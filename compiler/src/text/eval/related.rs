@@ -64,6 +64,18 @@ impl Evaluator<'_> {
         if let Some(value) = self.constant_of(&label, name) {
             return Ok(value);
         }
+        let through = match found.names.get(name) {
+            Some(NameTarget::Field(field)) => schema.field(*field)?.through,
+            _ => found
+                .related_objects
+                .iter()
+                .find(|r| r.accessor.as_deref() == Some(name))
+                .and_then(|r| schema.field(r.field).ok())
+                .and_then(|f| f.through),
+        };
+        if let Some(through) = through {
+            return Ok(Py::Descriptor(through.model));
+        }
         let mut error = no_attribute(&format!("type object '{short}'"), name);
         let managers: Vec<String> = extras
             .map(|m| m.managers.keys().cloned().collect())

@@ -4,6 +4,7 @@ use super::Evaluator;
 use super::args::{Args, Keyword};
 use super::names::{self, DATETIME, Python, Role, TIMEZONE};
 use super::node::At;
+use super::queryset::Related;
 use super::value::{Done, Instance, Py, Zone, refuse, type_error};
 use crate::diagnostic::closest;
 use crate::error::{Code, Result, Span};
@@ -314,6 +315,7 @@ impl Evaluator<'_> {
         match value {
             Py::Module(module) => self.module_attribute(&module, name),
             Py::Class(model) => self.class_attribute(model, name),
+            Py::Descriptor(through) if name == "through" => Ok(Py::Class(through)),
             Py::Instance(instance) => self.instance_attribute(*instance, name),
             Py::Builtin(builtin) if builtin.name == "WindowFrameExclusion" => {
                 let exclusion = match name {
@@ -333,6 +335,10 @@ impl Evaluator<'_> {
             Py::Rows(rows) => match name {
                 "query" => Ok(Py::Rows(rows)),
                 "model" => Ok(Py::Class(rows.model)),
+                "through" if matches!(&rows.related, Some(r) if r.through().is_some()) => {
+                    let through = rows.related.as_ref().and_then(Related::through);
+                    Ok(through.map_or_else(Py::null, Py::Class))
+                }
                 "_db" | "db" => Ok(Py::null()),
                 "ordered" => Ok(Py::bool(self.is_ordered(&rows))),
                 _ => Err(
@@ -372,12 +378,7 @@ impl Evaluator<'_> {
             return Ok(Py::Zone(Zone::Named("UTC".to_owned())));
         }
         if let Some(value) = self.global(name)? {
-            return Ok(match value {
-                Py::Builtin(b) if b.role == Role::Python(Python::Utc) => {
-                    Py::Zone(Zone::Named("UTC".to_owned()))
-                }
-                value => value,
-            });
+            return Ok(value);
         }
         if names::is_module(module) && name.starts_with(char::is_lowercase) {
             return Ok(Py::Module(name.to_owned()));
@@ -428,7 +429,6 @@ impl Evaluator<'_> {
             Py::Instance(instance) => self.instance_method(*instance, name, args),
             Py::Done(done) => match done.instance {
                 Some(instance) => self.instance_method(instance, name, args),
-                None if done.statement.action == crate::queryset::Do::Rows => Err(runtime(name)),
                 None => Err(runtime(name)),
             },
             other => {

@@ -28,6 +28,8 @@ pub(super) enum Py {
     /// A queryset with its terminal.
     Done(Box<Done>),
     Class(ModelId),
+    /// A many-to-many relation on a class, by its intermediate model.
+    Descriptor(ModelId),
     Instance(Box<Instance>),
     Builtin(&'static Builtin),
     /// A module, by its last name.
@@ -162,6 +164,7 @@ impl Py {
             Py::Rows(_) => "a queryset",
             Py::Done(_) => "the result of a query",
             Py::Class(_) => "a model class",
+            Py::Descriptor(_) => "a relation of a class",
             Py::Instance(_) => "a model instance",
             Py::Builtin(builtin) => return format!("'{}'", builtin.name),
             Py::Module(name) => return format!("the module '{name}'"),

@@ -152,7 +152,9 @@ impl Evaluator<'_> {
     fn default_value(&self, field: &Field, default: &FieldDefault) -> Result<Option<Value>> {
         Ok(Some(match default {
             FieldDefault::Value(value) => value.clone(),
-            FieldDefault::AutoNow | FieldDefault::Now => self.time_for(field)?,
+            FieldDefault::AutoNow => self.time_for(field)?,
+            FieldDefault::Now => self.aware_now()?,
+            FieldDefault::LocalNow => self.local_now()?,
             FieldDefault::Today => self.today()?,
             FieldDefault::Database => return Ok(None),
             FieldDefault::Random => {

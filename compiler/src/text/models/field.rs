@@ -398,7 +398,8 @@ fn read_default(reader: &mut Reader<'_>, node: &Node) -> FieldDefault {
     if let Some(path) = dotted(node) {
         let parts: Vec<&str> = path.split('.').collect();
         match parts.as_slice() {
-            [.., "now"] | [.., "utcnow"] => return FieldDefault::Now,
+            [.., "datetime", "now" | "today"] => return FieldDefault::LocalNow,
+            [.., "now"] => return FieldDefault::Now,
             [.., "today"] | [.., "localdate"] => return FieldDefault::Today,
             [.., "uuid4" | "uuid1" | "uuid7" | "ObjectId"] => return FieldDefault::Random,
             ["dict"] => return FieldDefault::Value(Value::Dict(IndexMap::new())),

@@ -114,8 +114,10 @@ pub(super) struct OwnClass {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum FieldDefault {
     Value(Value),
-    /// The current time.
+    /// The current time, aware.
     Now,
+    /// The current time on the local clock.
+    LocalNow,
     /// The current date.
     Today,
     /// The current time, whatever was given (`auto_now`).
