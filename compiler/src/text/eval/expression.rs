@@ -375,7 +375,7 @@ impl Evaluator<'_> {
         let expr = self.expr_arg(required(expr, name, "expression")?)?;
         let ranking = matches!(&expr, Expr::Func(f) if WINDOW_FUNCTIONS.contains(&f.name.as_str()));
         if !ranking && !matches!(expr, Expr::Aggregate(_)) {
-            let class = super::method::class_name(&expr);
+            let class = super::alias::class_name(&expr);
             return Err(value_error(format!(
                 "Expression '{class}' isn't compatible with OVER clauses."
             )));

@@ -10,25 +10,30 @@
 //! | `names` | the tables of known names |
 //! | `tree` | nodes of the syntax tree: displays, operators, attributes, calls |
 //! | `args` | arguments and parameters |
-//! | `operator` | operators between values |
+//! | `operator`, `scalar` | operators between expressions, and between literals |
 //! | `node` | Q objects |
 //! | `convert` | values as expressions, conditions and literals of a statement |
 //! | `expression` | `F`, `Value`, `Case`, `Subquery`, `Window` and the like |
 //! | `function` | functions, aggregates, lookups, fields |
 //! | `queryset`, `method` | querysets and the methods that give querysets |
+//! | `index` | indexes and slices |
+//! | `alias` | default names, classes, aggregates inside expressions |
 //! | `terminal` | the methods that end them |
 //! | `write` | rows of `create()` and its siblings |
 //! | `related` | managers of relations |
-//! | `python` | literals, dates and the functions of Python |
+//! | `python`, `moment` | the functions and methods of Python, dates and times |
 //! | `own` | methods of the project's own managers |
 //! | `measure` | size and depth of values |
 
+mod alias;
 mod args;
 mod convert;
 mod expression;
 mod function;
+mod index;
 mod measure;
 mod method;
+mod moment;
 mod names;
 mod node;
 mod operator;
@@ -36,6 +41,7 @@ mod own;
 mod python;
 mod queryset;
 mod related;
+mod scalar;
 mod terminal;
 mod tree;
 mod value;

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 
 use super::Evaluator;
 use super::args::{Args, Keyword, required};
-use super::method::slice_rows;
+use super::index::slice_rows;
 use super::node::At;
 use super::queryset::{Related, RelatedKind, Rows};
 use super::value::{Done, Instance, Py, refuse, string, type_error, value_error};

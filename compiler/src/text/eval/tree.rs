@@ -177,7 +177,7 @@ impl Evaluator<'_> {
                 // Python reads the rows and looks for the value among them.
                 return Ok(self.done(rows, Do::Rows));
             }
-            let Some(truth) = super::operator::compare(*op, &left, &right) else {
+            let Some(truth) = super::scalar::compare(*op, &left, &right) else {
                 return Err(python(
                     "comparison operators decide in Python, not in the query",
                     span,

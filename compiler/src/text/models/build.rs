@@ -3,15 +3,14 @@
 use indexmap::IndexMap;
 
 use super::draft::{Draft, File};
-use super::field::{DraftField, Target};
+use super::field::DraftField;
 use super::meta::Meta;
-use super::{Extras, ModelExtras, Models, ModelsOptions, contrib};
+use super::relation::{auto_key, embed, key_field, reverse_names};
+use super::{Extras, ModelExtras, Models, ModelsOptions};
 use crate::diagnostic::closest;
-use crate::error::{Code, Error, Result, Span};
+use crate::error::{Code, Error, Result};
 use crate::queryset::Value;
-use crate::schema::{
-    FieldKind, FieldSpec, FieldType, ModelSpec, OnDelete, RelationSpec, SchemaSpec,
-};
+use crate::schema::{FieldKind, FieldSpec, ModelSpec, SchemaSpec};
 
 /// Longest chain of bases.
 const MAX_BASES: usize = 40;
@@ -46,33 +45,33 @@ pub(super) fn build(file: File, options: &ModelsOptions) -> Result<Models> {
     })
 }
 
-struct Builder<'f> {
-    file: &'f File,
-    options: &'f ModelsOptions,
+pub(super) struct Builder<'f> {
+    pub(super) file: &'f File,
+    pub(super) options: &'f ModelsOptions,
 }
 
 /// A model with what it has from its abstract bases.
-struct Merged {
-    fields: Vec<DraftField>,
-    meta: Meta,
-    constants: IndexMap<String, Value>,
-    managers: IndexMap<String, Option<String>>,
+pub(super) struct Merged {
+    pub(super) fields: Vec<DraftField>,
+    pub(super) meta: Meta,
+    pub(super) constants: IndexMap<String, Value>,
+    pub(super) managers: IndexMap<String, Option<String>>,
     /// Bases that are stored: names in the file, or labels.
-    concrete: Vec<String>,
+    pub(super) concrete: Vec<String>,
 }
 
 impl Builder<'_> {
-    fn user_label(&self) -> String {
+    pub(super) fn user_label(&self) -> String {
         self.options.user_model.clone()
     }
 
-    fn label(&self, draft: &Draft, meta: &Meta) -> String {
+    pub(super) fn label(&self, draft: &Draft, meta: &Meta) -> String {
         let app = meta.app_label.as_ref().unwrap_or(&self.file.app);
         format!("{app}.{}", draft.name)
     }
 
     /// What a model has from its abstract bases (Django: `ModelBase.__new__`).
-    fn merge(&self, draft: &Draft, depth: usize) -> Result<Merged> {
+    pub(super) fn merge(&self, draft: &Draft, depth: usize) -> Result<Merged> {
         if depth > MAX_BASES {
             return Err(
                 Error::new(Code::Limit, "the bases of a model are nested too deeply")
@@ -408,264 +407,4 @@ impl Builder<'_> {
         spec.relation = Some(relation);
         Ok(spec)
     }
-
-    /// The intermediate model of a many-to-many field: the declared one, or a new one
-    /// (Django: `create_many_to_many_intermediary_model`).
-    fn through(
-        &self,
-        draft: &DraftField,
-        spec: &FieldSpec,
-        relation: &mut RelationSpec,
-        label: &str,
-        collection: &str,
-        throughs: &mut Vec<(String, ModelSpec)>,
-    ) -> Result<()> {
-        if let Some(through) = &draft.through {
-            let through = self.resolve(through, label)?;
-            if relation.through_fields.is_none() {
-                relation.through_fields =
-                    Some(self.through_fields(&through, label, &relation.to, draft.span)?);
-            }
-            relation.through = Some(through);
-            return Ok(());
-        }
-        let (app, name) = label.split_once('.').unwrap_or(("", label));
-        let target = relation
-            .to
-            .rsplit('.')
-            .next()
-            .unwrap_or_default()
-            .to_lowercase();
-        let source = name.to_lowercase();
-        let (from, to) = if source == target {
-            (format!("from_{source}"), format!("to_{target}"))
-        } else {
-            (source, target)
-        };
-        let through_label = format!("{app}.{name}_{}", spec.name);
-        let model = ModelSpec {
-            collection: draft
-                .through_collection
-                .clone()
-                .unwrap_or_else(|| format!("{collection}_{}", spec.name)),
-            fields: vec![
-                auto_key(self.options.auto_field),
-                key_field(&from, FieldKind::ForeignKey, label),
-                key_field(&to, FieldKind::ForeignKey, &relation.to),
-            ],
-            unique_together: vec![vec![from.clone(), to.clone()]],
-            ..ModelSpec::default()
-        };
-        relation.through = Some(through_label.clone());
-        relation.through_fields = Some((from, to));
-        throughs.push((through_label, model));
-        Ok(())
-    }
-
-    /// The foreign keys of a declared intermediate model: the first to each side (Django: `_get_m2m_attr`).
-    fn through_fields(
-        &self,
-        through: &str,
-        source: &str,
-        target: &str,
-        span: Span,
-    ) -> Result<(String, String)> {
-        let name = through.rsplit('.').next().unwrap_or(through);
-        let Some(draft) = self.file.models.get(name) else {
-            return Err(Error::new(
-                Code::Schema,
-                format!(
-                    "the intermediate model '{through}' is not in this file: give through_fields"
-                ),
-            )
-            .with_span(span));
-        };
-        let merged = self.merge(draft, 0)?;
-        let mut keys = Vec::new();
-        for field in &merged.fields {
-            if let Some(to) = &field.to
-                && matches!(
-                    field.spec.ty.kind,
-                    FieldKind::ForeignKey | FieldKind::OneToOneField
-                )
-            {
-                keys.push((field.spec.name.clone(), self.resolve(to, through)?));
-            }
-        }
-        let mut to_source = keys.iter().filter(|(_, to)| to == source);
-        let first = to_source.next();
-        let second = if source == target {
-            to_source.next()
-        } else {
-            keys.iter().find(|(_, to)| to == target)
-        };
-        match (first, second) {
-            (Some((from, _)), Some((to, _))) => Ok((from.clone(), to.clone())),
-            _ => Err(Error::new(
-                Code::Schema,
-                format!("the intermediate model '{name}' has no foreign keys to '{source}' and '{target}'"),
-            )
-            .with_span(span)),
-        }
-    }
-
-    /// The label of a base that is stored.
-    fn base_label(&self, base: &str) -> Result<String> {
-        match self.file.models.get(base) {
-            Some(draft) => {
-                let meta = self.merge(draft, 0)?.meta;
-                Ok(self.label(draft, &meta))
-            }
-            None => Ok(base.to_owned()),
-        }
-    }
-
-    /// The label of a related model.
-    fn resolve(&self, target: &Target, own: &str) -> Result<String> {
-        let (name, span) = match target {
-            Target::Own => return Ok(own.to_owned()),
-            Target::User => return Ok(self.user_label()),
-            Target::Named(name, span) => (name, *span),
-        };
-        if let Some((app, class)) = name.split_once('.') {
-            // Labels are not case-sensitive in the class.
-            if app == self.file.app
-                && let Some(draft) = self.file.models.get(class).or_else(|| {
-                    let mut all = self.file.models.values();
-                    all.find(|d| d.name.eq_ignore_ascii_case(class))
-                })
-            {
-                return self.base_label(&draft.name);
-            }
-            return Ok(name.clone());
-        }
-        if self.file.models.contains_key(name) {
-            return self.base_label(name);
-        }
-        if let Some(draft) = self
-            .file
-            .models
-            .values()
-            .find(|d| d.name.eq_ignore_ascii_case(name))
-        {
-            return self.base_label(&draft.name);
-        }
-        if let Some(label) = contrib::label(name) {
-            return Ok(label.to_owned());
-        }
-        if let Some(label) = self.file.imports.get(name) {
-            return Ok(label.clone());
-        }
-        let choices: Vec<&str> = self.file.models.keys().map(String::as_str).collect();
-        let error =
-            Error::new(Code::UnknownModel, format!("no model is named '{name}'")).with_span(span);
-        Err(match closest(name, choices.iter().copied()) {
-            Some(choice) => error.with_hint(format!("did you mean '{choice}'?")),
-            None => error.with_choices(choices),
-        })
-    }
-}
-
-/// Puts the labels where the embedded models belong, inside arrays too.
-fn embed(ty: &mut FieldType, models: Vec<String>) {
-    match &mut ty.base {
-        Some(base) => embed(std::sync::Arc::make_mut(base), models),
-        None => ty.models = models,
-    }
-}
-
-/// Names by which the target reaches back (Django: `RelatedField.contribute_to_class`).
-fn reverse_names(
-    relation: &mut RelationSpec,
-    spec: &FieldSpec,
-    draft: &DraftField,
-    label: &str,
-    meta: &Meta,
-) {
-    let (app, class) = label.split_once('.').unwrap_or(("", label));
-    let class = class.to_lowercase();
-    let fill = |name: &str| {
-        name.replace("%(class)s", &class)
-            .replace("%(model_name)s", &class)
-            .replace("%(app_label)s", &app.to_lowercase())
-    };
-    let given = relation
-        .related_name
-        .as_deref()
-        .or(meta.default_related_name.as_deref())
-        .map(fill);
-    let query = relation.related_query_name.as_deref().map(fill);
-    let many = spec.ty.kind == FieldKind::ManyToManyField;
-    let own = many
-        && relation.to == label
-        && matches!(draft.to, Some(Target::Own) | Some(Target::Named(..)));
-    // Only "self" makes a relation symmetrical by itself.
-    if own
-        && draft
-            .symmetrical
-            .unwrap_or(matches!(draft.to, Some(Target::Own)))
-    {
-        relation.symmetrical = true;
-        relation.related_query_name = Some(format!("{}_rel_+", spec.name));
-        relation.related_name = None;
-        return;
-    }
-    match given {
-        Some(name) if name.ends_with('+') => {
-            relation.related_name = None;
-            relation.related_query_name = None;
-        }
-        Some(name) => {
-            relation.related_query_name = Some(query.unwrap_or_else(|| name.clone()));
-            relation.related_name = Some(name);
-        }
-        None => {
-            relation.related_query_name = Some(query.unwrap_or_else(|| class.clone()));
-            relation.related_name = Some(if spec.ty.kind == FieldKind::OneToOneField {
-                class.clone()
-            } else {
-                format!("{class}_set")
-            });
-        }
-    }
-}
-
-fn plain(name: &str, kind: FieldKind) -> FieldSpec {
-    FieldSpec {
-        name: name.to_owned(),
-        ty: FieldType::new(kind),
-        column: None,
-        attname: None,
-        primary_key: false,
-        unique: false,
-        db_index: false,
-        generated: false,
-        fields: Vec::new(),
-        relation: None,
-        generic: None,
-    }
-}
-
-fn auto_key(kind: FieldKind) -> FieldSpec {
-    FieldSpec {
-        column: Some("_id".to_owned()),
-        primary_key: true,
-        unique: true,
-        ..plain("id", kind)
-    }
-}
-
-/// A foreign key without a way back.
-fn key_field(name: &str, kind: FieldKind, to: &str) -> FieldSpec {
-    let mut field = plain(name, kind);
-    field.ty.to = Some(to.to_owned());
-    field.attname = Some(format!("{name}_id"));
-    field.column.clone_from(&field.attname);
-    field.db_index = true;
-    field.relation = Some(RelationSpec {
-        to: to.to_owned(),
-        on_delete: Some(OnDelete::Cascade),
-        ..RelationSpec::default()
-    });
-    field
 }

@@ -241,7 +241,7 @@ impl Reader<'_> {
         self.fields
             .get(name)
             .copied()
-            .or_else(|| super::field::kind_of(name))
+            .or_else(|| super::option::kind_of(name))
     }
 
     /// The project's classes behind a manager or queryset class; `None` if it is none.

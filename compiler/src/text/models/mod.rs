@@ -8,9 +8,10 @@
 //! | file | holds |
 //! |---|---|
 //! | `draft` | classes as they stand in the file |
-//! | `field` | one field with its options |
+//! | `field`, `option` | one field with its options |
 //! | `meta` | the options of a model |
-//! | `build` | drafts to models: inheritance, keys, reverse names, intermediate models |
+//! | `build` | drafts to models: inheritance, keys |
+//! | `relation` | targets, reverse names, intermediate models |
 //! | `contrib` | the models of Django's own apps |
 
 mod build;
@@ -18,6 +19,8 @@ mod contrib;
 mod draft;
 mod field;
 mod meta;
+mod option;
+mod relation;
 
 use indexmap::IndexMap;
 

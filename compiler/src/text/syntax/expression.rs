@@ -1,20 +1,13 @@
 //! The expression parser: Python's levels of precedence, one loop for the binary ones.
 
-use super::token::{Token, TokenKind, formatted};
+use super::cursor::{KEYWORDS, Parser};
+use super::token::TokenKind;
 use super::tree::{
     Arg, ArgKind, BinaryOp, Chained, CompareOp, Kind, Node, Subscript, Trailer, TrailerKind,
     UnaryOp,
 };
-use super::{MAX_DEPTH, python, syntax};
-use crate::error::{Code, Error, Result, Span};
-
-/// Words that cannot be names.
-const KEYWORDS: &[&str] = &[
-    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue",
-    "def", "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import",
-    "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while",
-    "with", "yield",
-];
+use super::{python, syntax};
+use crate::error::{Error, Result};
 
 /// Binary operators by level, the weakest first.
 const LEVELS: [&[(&str, BinaryOp)]; 6] = [
@@ -41,149 +34,7 @@ const COMPARISONS: [(&str, CompareOp); 6] = [
     (">=", CompareOp::Ge),
 ];
 
-/// Reads tokens from the front.
-pub(super) struct Parser<'t> {
-    tokens: &'t [Token],
-    at: usize,
-    pub(super) depth: usize,
-    /// Code inside expressions is passed over instead of refused ([`Kind::Code`]).
-    pub(super) lenient: bool,
-}
-
-impl<'t> Parser<'t> {
-    pub(super) fn new(tokens: &'t [Token]) -> Self {
-        Parser {
-            tokens,
-            at: 0,
-            depth: 0,
-            lenient: false,
-        }
-    }
-
-    pub(super) fn position(&self) -> usize {
-        self.at
-    }
-
-    pub(super) fn rewind(&mut self, position: usize) {
-        self.at = position;
-    }
-
-    pub(super) fn kind(&self) -> &'t TokenKind {
-        self.tokens
-            .get(self.at)
-            .map_or(&TokenKind::End, |t| &t.kind)
-    }
-
-    fn kind_before(&self) -> Option<&'t TokenKind> {
-        let before = self.at.checked_sub(1)?;
-        self.tokens.get(before).map(|t| &t.kind)
-    }
-
-    pub(super) fn kind_after(&self, steps: usize) -> &'t TokenKind {
-        self.tokens
-            .get(self.at + steps)
-            .map_or(&TokenKind::End, |t| &t.kind)
-    }
-
-    /// Place of the next token.
-    pub(super) fn span(&self) -> Span {
-        self.tokens
-            .get(self.at)
-            .or(self.tokens.last())
-            .map_or(Span { start: 0, end: 0 }, |t| t.span)
-    }
-
-    /// From `start` to the token read last.
-    pub(super) fn since(&self, start: usize) -> Span {
-        let end = self
-            .at
-            .checked_sub(1)
-            .and_then(|i| self.tokens.get(i))
-            .map_or(start, |t| t.span.end);
-        Span {
-            start,
-            end: end.max(start),
-        }
-    }
-
-    pub(super) fn advance(&mut self) {
-        self.at += 1;
-    }
-
-    pub(super) fn is_op(&self, op: &str) -> bool {
-        matches!(self.kind(), TokenKind::Op(o) if *o == op)
-    }
-
-    pub(super) fn is_word(&self, word: &str) -> bool {
-        matches!(self.kind(), TokenKind::Name(n) if n == word)
-    }
-
-    pub(super) fn eat(&mut self, op: &str) -> bool {
-        let found = self.is_op(op);
-        if found {
-            self.advance();
-        }
-        found
-    }
-
-    pub(super) fn eat_word(&mut self, word: &str) -> bool {
-        let found = self.is_word(word);
-        if found {
-            self.advance();
-        }
-        found
-    }
-
-    pub(super) fn expect(&mut self, op: &str, after: &str) -> Result<()> {
-        if self.eat(op) {
-            return Ok(());
-        }
-        Err(self.unexpected(&format!("'{op}' {after}")))
-    }
-
-    /// A name that is no keyword.
-    pub(super) fn name(&mut self, what: &str) -> Result<String> {
-        match self.kind() {
-            TokenKind::Name(name) if !KEYWORDS.contains(&name.as_str()) => {
-                self.advance();
-                Ok(name.clone())
-            }
-            _ => Err(self.unexpected(what)),
-        }
-    }
-
-    /// The error for the next token, where `wanted` should stand.
-    pub(super) fn unexpected(&self, wanted: &str) -> Error {
-        let found = match self.kind() {
-            TokenKind::End => "the text ends".to_owned(),
-            TokenKind::Newline => "the line ends".to_owned(),
-            TokenKind::Indent => "the line is indented".to_owned(),
-            TokenKind::Dedent => "the block ends".to_owned(),
-            TokenKind::Op(op) => format!("there is '{op}'"),
-            TokenKind::Name(name) => format!("there is '{name}'"),
-            TokenKind::Int(_) | TokenKind::Float(_) => "there is a number".to_owned(),
-            TokenKind::Str(_) | TokenKind::Bytes(_) | TokenKind::Formatted => {
-                "there is a string".to_owned()
-            }
-        };
-        syntax(format!("expected {wanted}, but {found}"), self.span())
-    }
-
-    /// Runs `read` one level deeper.
-    pub(super) fn deeper<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        if self.depth >= MAX_DEPTH {
-            return Err(Error::new(
-                Code::Limit,
-                format!("the text is nested more than {MAX_DEPTH} deep"),
-            )
-            .with_span(self.span()));
-        }
-        self.depth += 1;
-        let result = read(self);
-        self.depth -= 1;
-        result
-    }
-
+impl Parser<'_> {
     /// An expression; with commas a tuple.
     pub(super) fn expressions(&mut self) -> Result<Node> {
         let start = self.span().start;
@@ -210,7 +61,7 @@ impl<'t> Parser<'t> {
         })
     }
 
-    fn ends(&self) -> bool {
+    pub(super) fn ends(&self) -> bool {
         matches!(
             self.kind(),
             TokenKind::End | TokenKind::Newline | TokenKind::Op(")" | "]" | "}" | "=" | ":" | ";")
@@ -218,7 +69,7 @@ impl<'t> Parser<'t> {
     }
 
     /// An element of a display: an expression or `*expression`.
-    fn element(&mut self) -> Result<Arg> {
+    pub(super) fn element(&mut self) -> Result<Arg> {
         if self.eat("*") {
             let value = self.deeper(|p| p.binary())?;
             return Ok(Arg {
@@ -238,7 +89,7 @@ impl<'t> Parser<'t> {
     }
 
     /// Code that has no meaning here: refused, or passed over up to the end of the expression.
-    fn code(&mut self, start: usize, error: Error) -> Result<Node> {
+    pub(super) fn code(&mut self, start: usize, error: Error) -> Result<Node> {
         if !self.lenient {
             return Err(error);
         }
@@ -293,7 +144,7 @@ impl<'t> Parser<'t> {
         })
     }
 
-    fn logic(&mut self, and: bool) -> Result<Node> {
+    pub(super) fn logic(&mut self, and: bool) -> Result<Node> {
         let start = self.span().start;
         let word = if and { "and" } else { "or" };
         let operand = |p: &mut Self| if and { p.negation() } else { p.logic(true) };
@@ -625,7 +476,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn atom(&mut self) -> Result<Node> {
+    pub(super) fn atom(&mut self) -> Result<Node> {
         let span = self.span();
         let kind = match self.kind() {
             TokenKind::Name(name) => match name.as_str() {
@@ -651,188 +502,5 @@ impl<'t> Parser<'t> {
         };
         self.advance();
         Ok(Node { kind, span })
-    }
-
-    /// Adjacent strings are one.
-    fn strings(&mut self) -> Result<Node> {
-        let start = self.span().start;
-        let mut text: Option<String> = None;
-        let mut bytes: Option<Vec<u8>> = None;
-        let mut code = false;
-        loop {
-            match self.kind() {
-                TokenKind::Str(part) => text.get_or_insert_default().push_str(part),
-                TokenKind::Bytes(part) => bytes.get_or_insert_default().extend(part),
-                TokenKind::Formatted if self.lenient => {
-                    self.advance();
-                    code = true;
-                    continue;
-                }
-                TokenKind::Formatted => return Err(formatted(self.span())),
-                _ => break,
-            }
-            if text.is_some() && bytes.is_some() {
-                return Err(syntax(
-                    "cannot mix bytes and nonbytes literals",
-                    self.span(),
-                ));
-            }
-            self.advance();
-        }
-        let kind = match (text, bytes) {
-            _ if code => Kind::Code,
-            (_, Some(bytes)) => Kind::Bytes(bytes),
-            (text, None) => Kind::Str(text.unwrap_or_default()),
-        };
-        Ok(Node {
-            kind,
-            span: self.since(start),
-        })
-    }
-
-    fn parenthesized(&mut self) -> Result<Node> {
-        let start = self.span().start;
-        self.advance();
-        if self.eat(")") {
-            return Ok(Node {
-                kind: Kind::Tuple(Vec::new()),
-                span: self.since(start),
-            });
-        }
-        let mut inner = self.expressions()?;
-        if let Some(code) = self.comprehension()? {
-            inner = code;
-        }
-        if !self.eat(")") {
-            return Err(self.unexpected("')'"));
-        }
-        if matches!(inner.kind, Kind::Tuple(_)) {
-            inner.span = self.since(start);
-        }
-        Ok(inner)
-    }
-
-    fn list(&mut self) -> Result<Node> {
-        let start = self.span().start;
-        self.advance();
-        let items = self.elements("]")?;
-        Ok(self.display(Kind::List(items), start))
-    }
-
-    fn elements(&mut self, close: &str) -> Result<Vec<Arg>> {
-        let mut items = Vec::new();
-        while !self.eat(close) {
-            items.push(self.element()?);
-            if let Some(value) = self.comprehension()? {
-                items = vec![Arg {
-                    kind: ArgKind::Positional,
-                    value,
-                }];
-            }
-            if !self.eat(",") && !self.is_op(close) {
-                return Err(self.unexpected(&format!("',' or '{close}'")));
-            }
-        }
-        Ok(items)
-    }
-
-    /// A list or set; one that holds a comprehension is that.
-    fn display(&self, kind: Kind, start: usize) -> Node {
-        let span = self.since(start);
-        if let Kind::List(items) | Kind::Set(items) = &kind
-            && let [item] = items.as_slice()
-            && matches!(item.value.kind, Kind::Comprehension { .. })
-        {
-            return Node {
-                kind: item.value.kind.clone(),
-                span,
-            };
-        }
-        Node { kind, span }
-    }
-
-    /// The rest of a comprehension, after its element: what it runs over counts, the rest is Python's.
-    fn comprehension(&mut self) -> Result<Option<Node>> {
-        let start = self.span();
-        if self.is_word("async") {
-            self.advance();
-        }
-        if !self.is_word("for") {
-            return match self.kind_before() {
-                Some(TokenKind::Name(word)) if word == "async" => Err(self.unexpected("'for'")),
-                _ => Ok(None),
-            };
-        }
-        self.advance();
-        while !self.is_word("in") {
-            if !matches!(
-                self.kind(),
-                TokenKind::Name(_) | TokenKind::Op("," | "(" | ")")
-            ) {
-                return Err(self.unexpected("'in' of the comprehension"));
-            }
-            self.advance();
-        }
-        self.advance();
-        let source = self.deeper(|p| p.logic(false))?;
-        while !self.is_op(")") && !self.is_op("]") && !self.is_op("}") {
-            // Conditions and inner loops.
-            if matches!(self.kind(), TokenKind::End | TokenKind::Newline) {
-                return Err(self.unexpected("the end of the comprehension"));
-            }
-            if !(self.eat_word("if")
-                || self.eat_word("for")
-                || self.eat_word("in")
-                || self.eat_word("async")
-                || self.eat(","))
-            {
-                self.deeper(|p| p.logic(false))?;
-            }
-        }
-        Ok(Some(Node {
-            kind: Kind::Comprehension {
-                source: Box::new(source),
-            },
-            span: self.since(start.start),
-        }))
-    }
-
-    fn braces(&mut self) -> Result<Node> {
-        let start = self.span().start;
-        self.advance();
-        let mut entries = Vec::new();
-        let mut items = Vec::new();
-        while !self.eat("}") {
-            if self.eat("**") && items.is_empty() {
-                entries.push((None, self.expression()?));
-            } else if entries.is_empty() {
-                let item = self.element()?;
-                if items.is_empty() && matches!(item.kind, ArgKind::Positional) && self.eat(":") {
-                    entries.push((Some(item.value), self.expression()?));
-                } else {
-                    items.push(item);
-                }
-            } else {
-                let key = self.expression()?;
-                self.expect(":", "between key and value")?;
-                entries.push((Some(key), self.expression()?));
-            }
-            if let Some(value) = self.comprehension()? {
-                entries.clear();
-                items = vec![Arg {
-                    kind: ArgKind::Positional,
-                    value,
-                }];
-            }
-            if !self.eat(",") && !self.is_op("}") {
-                return Err(self.unexpected("',' or '}'"));
-            }
-        }
-        let kind = if items.is_empty() {
-            Kind::Dict(entries)
-        } else {
-            Kind::Set(items)
-        };
-        Ok(self.display(kind, start))
     }
 }

@@ -5,12 +5,15 @@
 //! | `token` | text to tokens with indentation, [`Token`] |
 //! | `literal` | numbers and strings inside the tokenizer |
 //! | `tree` | the syntax tree, [`Node`] and [`Stmt`] |
-//! | `expression` | the expression parser, Python's precedence |
+//! | `cursor` | the token stream, [`cursor::Parser`] |
+//! | `expression`, `display` | the expression parser, Python's precedence, brackets |
 //! | `statement` | assignments, imports, classes and functions |
 //!
 //! Every node knows its span. Nesting is bounded before the parser recurses; chains (`a | b | c`, `x.y().z()`) are
 //! flat nodes, so that their length costs no depth.
 
+mod cursor;
+mod display;
 mod expression;
 mod literal;
 mod statement;

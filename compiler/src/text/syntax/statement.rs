@@ -1,6 +1,6 @@
 //! Statements: those of a query text, and those of a models.py.
 
-use super::expression::Parser;
+use super::cursor::Parser;
 use super::token::{TokenKind, tokenize};
 use super::tree::{
     BinaryOp, ClassDef, FunctionDef, ImportedName, Kind, Node, Stmt, StmtKind, TrailerKind,
