@@ -1,4 +1,5 @@
 //! Runs the battery in the folder that `MQLC_ENGINE_BATTERY` names against the embedded engine.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 use std::path::Path;
 
 /// At least 99 % of the cases give what MongoDB gives, with types.

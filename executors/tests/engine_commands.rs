@@ -1,4 +1,5 @@
 //! Commands of the embedded engine that the battery does not reach: cursors, catalog, transactions, clock, limits.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 use bson::{Bson, Document, doc};
 use mqlc_executors::memory::{Engine, Limits};
 

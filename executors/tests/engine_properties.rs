@@ -1,5 +1,6 @@
 //! Properties of the embedded engine over random data: laws of the order, indexes change nothing but speed, early
 //! stops change nothing, saving loses nothing, transactions are serializable where their writes meet.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 use std::cmp::Ordering;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 

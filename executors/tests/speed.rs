@@ -1,4 +1,5 @@
 //! How fast the embedded engine is. Ignored by default: run with `--release -- --ignored --nocapture`.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 use std::time::{Duration, Instant};
 
 use bson::{Bson, Document, doc, oid::ObjectId};
