@@ -667,3 +667,20 @@ fn vectors_and_words_are_found() {
     );
     assert_eq!(search, [doc! {"_id": 1, "v": [1.0, 0.0], "t": "A red fox"}]);
 }
+
+/// A capped collection forgets its oldest documents.
+#[test]
+fn capped_collections_forget() {
+    let engine = Engine::new();
+    run(
+        &engine,
+        doc! {"create": "c", "capped": true, "size": 4096, "max": 3},
+    );
+    for i in 0..5 {
+        run(&engine, doc! {"insert": "c", "documents": [{"_id": i}]});
+    }
+    assert_eq!(
+        all(&engine, doc! {"find": "c"}),
+        [doc! {"_id": 2}, doc! {"_id": 3}, doc! {"_id": 4}]
+    );
+}

@@ -197,6 +197,22 @@ proptest! {
         prop_assert_eq!(expected, found);
     }
 
+    /// A `$lookup` finds the same by an index and by its hash table.
+    #[test]
+    fn lookups_agree(left in prop::collection::vec(document(), 0..8), right in prop::collection::vec(document(), 0..12), path in prop_oneof![Just("a"), Just("a.b"), Just("b.a")]) {
+        let engine = filled(&left);
+        for name in ["plain", "indexed"] {
+            for (i, d) in right.iter().enumerate() {
+                let mut with_id = doc! {"_id": i32::try_from(i).unwrap()};
+                with_id.extend(d.clone());
+                engine.run_command("test", doc! {"insert": name, "documents": [with_id]}).unwrap();
+            }
+        }
+        engine.run_command("test", doc! {"createIndexes": "indexed", "indexes": [{"key": {path: 1}, "name": "i"}]}).unwrap();
+        let joined = |from: &str| rows(&engine, doc! {"aggregate": "c", "pipeline": [{"$lookup": {"from": from, "localField": "a", "foreignField": path, "as": "j"}}, {"$project": {"j._id": 1}}]});
+        prop_assert_eq!(joined("plain"), joined("indexed"));
+    }
+
     /// Saving and loading gives back the same bytes and the same indexes.
     #[test]
     fn save_and_load(docs in prop::collection::vec(document(), 0..8)) {

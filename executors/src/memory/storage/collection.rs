@@ -146,6 +146,21 @@ impl Collection {
         }
         self.bytes += raw.len();
         self.records.insert(record, raw, &u64::cmp);
+        self.trim()
+    }
+
+    /// Lets a capped collection forget its oldest documents.
+    fn trim(&mut self) -> Result<(), EngineError> {
+        let Some((bytes, documents)) = self.options.capped else {
+            return Ok(());
+        };
+        while self.bytes > bytes || documents.is_some_and(|n| n > 0 && self.len() > n) {
+            let oldest = self.records.cursor().forward().map(|(k, _)| *k);
+            match oldest {
+                Some(record) if self.len() > 1 => self.remove(record)?,
+                _ => return Ok(()),
+            }
+        }
         Ok(())
     }
 
