@@ -684,7 +684,7 @@ fn later_errors_find_their_place() {
     let parsed = mqlc_compiler::text::parse(&schema, source, &params).unwrap();
     let place = |path: &str, message: &str| {
         let error = mqlc_compiler::Error::new(mqlc_compiler::Code::UnknownField, message).at(path);
-        let span = parsed.locate(error).span().unwrap();
+        let span = parsed.places.locate(error).span().unwrap();
         (source[span.start..span.end].to_owned(), span.start)
     };
     assert_eq!(place("/calls/2/filter/and/1/lookup", "").0, "pags");

@@ -14,15 +14,20 @@ fn method_of(call: &str) -> &str {
 }
 
 /// Where names stand in a text.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Places {
+    /// What the text stands for: the paths of errors lead into it.
+    statement: Option<Statement>,
     /// Names of methods and keyword arguments, and strings: all that a statement takes its words from.
     words: Vec<(String, Span)>,
 }
 
 impl Places {
-    pub(super) fn new(statements: &[Stmt]) -> Self {
-        let mut places = Places::default();
+    pub(super) fn new(statements: &[Stmt], statement: Option<Statement>) -> Self {
+        let mut places = Places {
+            statement,
+            words: Vec::new(),
+        };
         for stmt in statements {
             match &stmt.kind {
                 StmtKind::Expr(node)
@@ -105,7 +110,8 @@ impl Places {
 
     /// The place of the deepest part of a path into a statement that the text names: a lookup's path, the name of a field
     /// or of an annotation, or else the call.
-    pub(super) fn at_path(&self, statement: &Statement, path: &str) -> Option<Span> {
+    fn at_path(&self, path: &str) -> Option<Span> {
+        let statement = self.statement.as_ref().filter(|_| !path.is_empty())?;
         let json: serde_json::Value = serde_json::from_str(&statement.to_json()).ok()?;
         let mut node = &json;
         let mut after = 0;
@@ -165,12 +171,15 @@ impl Places {
             .min_by_key(|span| span.start)
     }
 
-    /// Gives an error of a later pass its place in the text: that of the longest word of the text that the error's
-    /// message quotes, or else of the call that its path names.
+    /// Gives an error of a later pass its place in the text: the word that its path leads to in the statement, or else
+    /// that its message quotes.
     #[must_use]
     pub fn locate(&self, error: Error) -> Error {
         if error.span().is_some() {
             return error;
+        }
+        if let Some(span) = self.at_path(error.path()) {
+            return error.with_span(span);
         }
         let quoted = error
             .message()

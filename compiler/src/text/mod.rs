@@ -39,7 +39,7 @@ pub use locate::Places;
 pub(crate) use models::FieldDefault;
 pub use models::{Extras, Models, ModelsOptions, Skipped, parse_models, parse_models_with};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::queryset::{Statement, Value};
 use crate::schema::Schema;
 
@@ -82,25 +82,6 @@ pub struct Parsed {
     pub places: Places,
 }
 
-impl Parsed {
-    /// Gives an error of a later pass its place in the text: the word that its path leads to in the statement, or that its
-    /// message quotes.
-    #[must_use]
-    pub fn locate(&self, error: Error) -> Error {
-        if error.span().is_some() {
-            return error;
-        }
-        let span = self
-            .statement
-            .as_ref()
-            .and_then(|s| self.places.at_path(s, error.path()));
-        match span {
-            Some(span) => error.with_span(span),
-            None => self.places.locate(error),
-        }
-    }
-}
-
 /// Reads a text: an expression, or assignments and then an expression.
 ///
 /// # Errors
@@ -109,7 +90,7 @@ impl Parsed {
 pub fn parse(schema: &Schema, source: &str, params: &Params) -> Result<Parsed> {
     let statements = syntax::parse(source, syntax::Mode::Query)?;
     let outcome = eval::Evaluator::new(Some(schema), params, &params.extras).run(&statements)?;
-    let places = Places::new(&statements);
+    let places = Places::new(&statements, outcome.statement.clone());
     Ok(Parsed {
         statement: outcome.statement,
         earlier: outcome.earlier,

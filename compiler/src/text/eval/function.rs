@@ -138,11 +138,13 @@ impl Evaluator<'_> {
                         return Err(value_error(format!("{name} must take at least {count}")));
                     }
                 }
-                P::Opt(param) => {
-                    if let Some(value) = next(param).filter(|v| !v.is_none()) {
+                P::Opt(param) => match next(param).filter(|v| !v.is_none()) {
+                    None => {}
+                    Some(value @ Py::Expr(_)) => expressions.push(self.value_expr(value)?),
+                    Some(value) => {
                         options.insert((*param).to_owned(), self.function_option(param, &value)?);
                     }
-                }
+                },
                 P::Output => output = output.or_else(|| next("output_field")),
             }
         }

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use super::Evaluator;
 use super::args::Args;
 use super::related::wrong_instance;
-use super::value::{Instance, Py, refuse, type_error};
+use super::value::{Instance, Py, refuse, type_error, value_error};
 use crate::error::{Code, Error, Result};
 use crate::queryset::Value;
 use crate::schema::{Field, FieldKind, ModelId};
@@ -83,6 +83,21 @@ impl Evaluator<'_> {
             }
             if Some(field.id) == key.map(|k| k.id) {
                 pk = keyword.value.literal();
+            }
+            if field.ty.kind == FieldKind::CompositePrimaryKey {
+                // A composite key is given as the values of its fields.
+                let values = keyword.value.items().unwrap_or_default();
+                if values.len() != field.parts.len() {
+                    return Err(value_error(format!(
+                        "'pk' must be a list or a tuple of {} values",
+                        field.parts.len()
+                    ))
+                    .with_span(keyword.span));
+                }
+                for (part, value) in field.parts.iter().zip(values) {
+                    fields.insert(schema.field(*part)?.attname.clone(), value.clone());
+                }
+                continue;
             }
             fields.insert(field.attname.clone(), keyword.value);
         }
