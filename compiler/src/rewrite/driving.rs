@@ -70,10 +70,7 @@ fn has_inner(rel: &Rel) -> bool {
 }
 
 /// The parent of a source and the pairs of columns, if the join can be turned around.
-fn reversible<'b>(
-    edge: &'b Edge,
-    columns: &Columns,
-) -> Option<(SourceId, Vec<(ColumnId, ColumnId)>)> {
+fn reversible(edge: &Edge, columns: &Columns) -> Option<(SourceId, Vec<(ColumnId, ColumnId)>)> {
     if edge.kind != JoinKind::Inner || edge.on.is_empty() {
         return None;
     }

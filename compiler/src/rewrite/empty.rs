@@ -51,11 +51,10 @@ fn apply(plan: &mut Plan, _: &Context<'_>) -> Result<bool> {
 
 fn collapse(rel: &mut Rel) -> bool {
     let nothing = match rel {
-        Rel::Filter { predicate, .. }
-            if matches!(predicate, Predicate::Const(None | Some(false))) =>
-        {
-            true
-        }
+        Rel::Filter {
+            predicate: Predicate::Const(None | Some(false)),
+            ..
+        } => true,
         Rel::Slice { limit: Some(0), .. } => true,
         Rel::Join(join) if join.kind == JoinKind::Inner => {
             join.input == Rel::Empty || join.condition == Some(Predicate::FALSE)

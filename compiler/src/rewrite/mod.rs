@@ -194,9 +194,10 @@ impl Kinds {
                     Predicate::Const(_) => Kinds::CONST,
                     Predicate::And(_) | Predicate::Or(_) | Predicate::Xor(_) => Kinds::JUNCTION,
                     Predicate::Not(_) => Kinds::NOT,
-                    Predicate::Compare { lhs, .. } if matches!(lhs, Scalar::Literal(_)) => {
-                        Kinds::COMPARE.or(Kinds::LITERAL_LEFT)
-                    }
+                    Predicate::Compare {
+                        lhs: Scalar::Literal(_),
+                        ..
+                    } => Kinds::COMPARE.or(Kinds::LITERAL_LEFT),
                     Predicate::Compare { .. } | Predicate::Like { .. } => Kinds::COMPARE,
                     Predicate::In { .. } => Kinds::IN,
                     Predicate::IsNull(_) => Kinds::IS_NULL,
