@@ -14,7 +14,7 @@ pub(super) const RULE: Rule = Rule {
         "aggregate n = Count(*) by book._id, book.title, book.pages",
         "aggregate n = Count(*) by book._id carrying book",
     ),
-    needs: Kinds::AGGREGATE,
+    needs: Kinds::AGGREGATE.or(Kinds::DISTINCT),
     apply,
 };
 
@@ -45,6 +45,9 @@ fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
 }
 
 fn reduce(rel: &mut Rel, columns: &Columns, context: &Context<'_>) -> Result<bool> {
+    if let Rel::Distinct { .. } = rel {
+        return reduce_distinct(rel, columns, context);
+    }
     let Rel::Aggregate {
         input,
         keys,
@@ -100,6 +103,40 @@ fn reduce(rel: &mut Rel, columns: &Columns, context: &Context<'_>) -> Result<boo
     Ok(changed)
 }
 
+/// Distinct rows are groups without aggregates.
+fn reduce_distinct(rel: &mut Rel, columns: &Columns, context: &Context<'_>) -> Result<bool> {
+    let Rel::Distinct {
+        input,
+        columns: by,
+        carried,
+    } = rel
+    else {
+        return Ok(false);
+    };
+    let mut changed = false;
+    let mut i = by.len();
+    while i > 0 && by.len() > 1 {
+        i -= 1;
+        let Some(column) = by.get(i).copied() else {
+            continue;
+        };
+        let Some(source) = columns.source_of(column) else {
+            continue;
+        };
+        let given: ColumnSet = by.iter().copied().filter(|id| *id != column).collect();
+        let known = determined(input, &given, context.schema, columns)?;
+        if !known.sources.contains(source) {
+            continue;
+        }
+        by.remove(i);
+        if !carried.contains(&source) {
+            carried.push(source);
+        }
+        changed = true;
+    }
+    Ok(changed)
+}
+
 #[cfg(test)]
 mod tests {
     use crate::testing::*;
@@ -126,6 +163,23 @@ mod tests {
              aggregate n#6 = Count(*) by Book._id#0 carrying Author, Book\n\
              extend k#5 = Book.title#1\n\
              rows _id: Book._id#0, k: k#5, name: Author.name#4, n: n#6\n",
+        );
+    }
+
+    /// Distinct rows are told apart by their key.
+    #[test]
+    fn distinct_rows_are_told_apart_by_their_key() {
+        let mut b = Build::new();
+        let (book, link) = (b.source("Book"), b.source("BookTag"));
+        let (id, title) = (b.column(book, "_id"), b.column(book, "title"));
+        let (pages, fk) = (b.column(book, "pages"), b.column(link, "book_id"));
+        let rel = distinct(inner_many(scan(book), link, id, fk), [id, title, pages]);
+        b.rows(rel, [id, title, pages]).fires(
+            "group_by_key",
+            "scan Book\n\
+             join BookTag many on Book._id#0 = BookTag.book_id#3\n\
+             distinct Book._id#0 carrying Book\n\
+             rows _id: Book._id#0, title: Book.title#1, pages: Book.pages#2\n",
         );
     }
 

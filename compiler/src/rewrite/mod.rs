@@ -22,6 +22,7 @@ mod date_ranges;
 mod dead_columns;
 mod dead_join;
 mod distinct;
+mod distinct_exists;
 mod driving;
 mod early_slice;
 mod empty;
@@ -114,8 +115,9 @@ pub static PHASES: &[Phase] = &[
             semi_join::RULE,
             driving::RULE,
             semi_join::DRIVING,
-            group_by_key::RULE,
+            distinct_exists::RULE,
             distinct::RULE,
+            group_by_key::RULE,
             aggregates::FILTER,
             aggregates::COUNT,
             per_row::RULE,

@@ -4,8 +4,9 @@ use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
 use crate::plan::facts::{ColumnSet, is_unique, strict_columns};
 use crate::plan::{
-    AggregateCall, Cardinality, Column, Columns, CompareOp, Join, JoinKind, Plan, Predicate, Rel,
-    Scalar, SourceId, SubKind, SubPlan,
+    AggregateCall, Cardinality, Column, ColumnId, Columns, CompareOp, Definitions, Join, JoinKind,
+    Origin, Plan, Predicate, Rel, Scalar, SourceId, SubKind, SubPlan, substitute_predicate,
+    substitute_rel, substitute_scalar,
 };
 
 pub(super) const RULE: Rule = Rule {
@@ -13,8 +14,8 @@ pub(super) const RULE: Rule = Rule {
     does: "An aggregate over a LEFT join to many, grouped by what tells the rows before the join apart, becomes a subquery of each \
            row: the join need not be multiplied out and grouped again.",
     sound: "every group is one row before the join, so its members are the joined rows. The aggregate ignores NULL, and is of a \
-            value that is NULL without a joined row, so that the row that a LEFT join makes up does not count. There is \
-            one aggregate and one join to many; other joins behind it are LEFT and to one.",
+            value that is NULL without a joined row, so that the row that a LEFT join makes up does not count. Several \
+            joins to many multiply each other: then only aggregates of extremes and of distinct values, each of one join.",
     example: (
         "scan author\nleft join book many on author._id = book.author_id\naggregate n = Count(book._id) by author._id carrying author",
         "scan author\nextend n = scalar {scan book | filter book.author_id = author._id | aggregate n = Count(book._id) | select n}",
@@ -45,33 +46,117 @@ fn ignores_null(call: &AggregateCall) -> bool {
     )
 }
 
-/// The sources of the join to many and of the joins behind it, if they are as they must be.
-fn joined(rel: &Rel, columns: &Columns) -> Option<Vec<SourceId>> {
-    let mut chain: Vec<&Join> = Vec::new();
+/// A join to many with the joins that hang on it.
+struct Chain {
+    sources: Vec<SourceId>,
+    joins: Vec<Join>,
+}
+
+/// The rows before the joins to many, and these joins by what they hang on.
+struct Parts {
+    before: Rel,
+    chains: Vec<Chain>,
+}
+
+/// Takes the LEFT joins on top of rows apart. A join to one that hangs on the rows before stays with them.
+fn take_apart(rel: Rel, columns: &Columns) -> Option<Parts> {
+    let mut joins = Vec::new();
     let mut at = rel;
     loop {
-        let Rel::Join(join) = at else { return None };
-        if join.kind != JoinKind::Left || join.on.is_empty() {
-            return None;
+        match at {
+            Rel::Join(mut join) if join.kind == JoinKind::Left && !join.on.is_empty() => {
+                at = join.input.take();
+                joins.push(*join);
+            }
+            other => {
+                at = other;
+                break;
+            }
         }
-        chain.push(join);
-        if join.cardinality == Cardinality::Many {
-            break;
-        }
-        at = &join.input;
     }
-    let sources: Vec<SourceId> = chain.iter().map(|j| j.source).collect();
-    // What follows the join to many has to hang on it.
-    let behind = chain.iter().rev().skip(1).all(|join| {
-        join.on.iter().all(|(lhs, _)| {
-            let used = lhs.used_columns();
-            !used.is_empty()
-                && used
-                    .iter()
-                    .all(|id| columns.source_of(id).is_some_and(|s| sources.contains(&s)))
+    let mut parts = Parts {
+        before: at,
+        chains: Vec::new(),
+    };
+    for mut join in joins.into_iter().rev() {
+        let mut used = ColumnSet::new();
+        for (lhs, _) in &join.on {
+            used.union(&lhs.used_columns());
+        }
+        if let Some(condition) = &join.condition {
+            used.union(&condition.used_columns());
+        }
+        let hangs: Vec<usize> = parts
+            .chains
+            .iter()
+            .enumerate()
+            .filter(|(_, chain)| {
+                used.iter().any(|id| {
+                    columns
+                        .source_of(id)
+                        .is_some_and(|s| chain.sources.contains(&s))
+                })
+            })
+            .map(|(i, _)| i)
+            .collect();
+        match hangs.as_slice() {
+            [] if join.cardinality == Cardinality::One => {
+                join.input = parts.before.take();
+                parts.before = Rel::Join(Box::new(join));
+            }
+            [] => parts.chains.push(Chain {
+                sources: vec![join.source],
+                joins: vec![join],
+            }),
+            [i] => {
+                let chain = parts.chains.get_mut(*i)?;
+                // Its left side is of the chain alone: without it there is NULL, and no match.
+                let inside = join.on.iter().any(|(lhs, _)| {
+                    strict_columns(lhs).iter().any(|id| {
+                        columns
+                            .source_of(id)
+                            .is_some_and(|s| chain.sources.contains(&s))
+                    })
+                });
+                if !inside {
+                    return None;
+                }
+                chain.sources.push(join.source);
+                chain.joins.push(join);
+            }
+            _ => return None,
+        }
+    }
+    (!parts.chains.is_empty()).then_some(parts)
+}
+
+/// Whether repeated values change the aggregate.
+fn counts_repetition(call: &AggregateCall) -> bool {
+    !matches!(call.function.as_str(), "Min" | "Max") && !call.distinct
+}
+
+/// The chain that an aggregate is about: all of its columns that are joined are of it, and its value is NULL without it.
+fn chain_of(call: &AggregateCall, chains: &[Chain], columns: &Columns) -> Option<usize> {
+    let [arg] = call.args.as_slice() else {
+        return None;
+    };
+    let mut used = arg.used_columns();
+    if let Some(filter) = &call.filter {
+        used.union(&filter.used_columns());
+    }
+    let touches = |set: &ColumnSet, chain: &Chain| {
+        set.iter().any(|id| {
+            columns
+                .source_of(id)
+                .is_some_and(|s| chain.sources.contains(&s))
         })
-    });
-    behind.then_some(sources)
+    };
+    let mut about = chains
+        .iter()
+        .enumerate()
+        .filter(|(_, chain)| touches(&used, chain));
+    let (i, chain) = about.next()?;
+    (about.next().is_none() && touches(&strict_columns(arg), chain)).then_some(i)
 }
 
 fn rewrite(rel: &mut Rel, context: &Context<'_>, columns: &mut Columns) -> Result<bool> {
@@ -84,82 +169,146 @@ fn rewrite(rel: &mut Rel, context: &Context<'_>, columns: &mut Columns) -> Resul
     else {
         return Ok(false);
     };
-    let [(_, call)] = aggregates.as_slice() else {
-        return Ok(false);
-    };
-    let Some(sources) = joined(input, columns) else {
-        return Ok(false);
-    };
-    if keys.is_empty() || !ignores_null(call) || call.args.len() != 1 || !call.order.is_empty() {
+    let simple = !keys.is_empty()
+        && !aggregates.is_empty()
+        && aggregates
+            .iter()
+            .all(|(_, call)| ignores_null(call) && call.order.is_empty());
+    if !simple || !matches!(&**input, Rel::Join(join) if join.kind == JoinKind::Left) {
         return Ok(false);
     }
-    let inside = |id| columns.source_of(id).is_some_and(|s| sources.contains(&s));
-    let depends = call
-        .args
-        .first()
-        .is_some_and(|arg| strict_columns(arg).iter().any(inside));
+    let Some(parts) = take_apart((**input).clone(), columns) else {
+        return Ok(false);
+    };
+    let joined = |id| {
+        columns
+            .source_of(id)
+            .is_some_and(|s| parts.chains.iter().any(|c| c.sources.contains(&s)))
+    };
     let mut given = ColumnSet::new();
     for (_, key) in keys.iter() {
         let Scalar::Column(id) = key else {
             return Ok(false);
         };
-        if inside(*id) {
+        if joined(*id) {
             return Ok(false);
         }
         given.insert(*id);
     }
-    if !depends || carried.iter().any(|s| sources.contains(s)) {
-        return Ok(false);
-    }
-    let Some(before) = before(input, sources.len()) else {
+    let carries_joined = carried
+        .iter()
+        .any(|s| parts.chains.iter().any(|c| c.sources.contains(s)));
+    let about: Option<Vec<usize>> = aggregates
+        .iter()
+        .map(|(_, call)| chain_of(call, &parts.chains, columns))
+        .collect();
+    let Some(about) = about else {
         return Ok(false);
     };
-    if !is_unique(before, &given, context.schema, columns)? {
+    // One join is looked up once for one aggregate. Several joins multiply each other, which is worth looking one up for
+    // each aggregate, and right only where repetition does not count.
+    let worth = if parts.chains.len() == 1 {
+        aggregates.len() == 1
+    } else {
+        !aggregates.iter().any(|(_, call)| counts_repetition(call))
+    };
+    if carries_joined || !worth || !is_unique(&parts.before, &given, context.schema, columns)? {
         return Ok(false);
     }
     let keys = std::mem::take(keys);
     let aggregates = std::mem::take(aggregates);
-    let (rows, joined) = split(input.take(), sources.len());
     let mut definitions: Vec<_> = keys
         .into_iter()
         .filter(|(id, key)| *key != Scalar::Column(*id))
         .collect();
-    for (id, call) in aggregates {
-        definitions.push((id, subquery(id, call, joined_rows(&joined), columns)?));
+    let mut looked_up: Vec<usize> = Vec::new();
+    for ((id, call), i) in aggregates.into_iter().zip(about) {
+        let Some(chain) = parts.chains.get(i) else {
+            continue;
+        };
+        let mut rows = joined_rows(&chain.joins);
+        let mut call = call;
+        if looked_up.contains(&i) {
+            let mut call_in = vec![call];
+            rename(&mut rows, &mut call_in, columns)?;
+            match call_in.pop() {
+                Some(renamed) => call = renamed,
+                None => continue,
+            }
+        }
+        looked_up.push(i);
+        definitions.push((id, subquery(id, call, rows, columns)?));
     }
     *rel = Rel::Extend {
-        input: Box::new(rows),
+        input: Box::new(parts.before),
         columns: definitions,
     };
     Ok(true)
 }
 
-/// The rows before the last `n` joins.
-fn before(rel: &Rel, n: usize) -> Option<&Rel> {
-    let mut at = rel;
-    for _ in 0..n {
-        at = at.input()?;
+/// Gives rows that are looked up once more sources and columns of their own.
+fn rename(rows: &mut Rel, calls: &mut [AggregateCall], columns: &mut Columns) -> Result<()> {
+    let mut sources: Vec<(SourceId, SourceId)> = Vec::new();
+    let mut at = Some(&*rows);
+    while let Some(rel) = at {
+        let source = match rel {
+            Rel::Scan(source) => Some(*source),
+            Rel::Join(join) => Some(join.source),
+            _ => None,
+        };
+        if let Some(old) = source {
+            let copy = columns.source(old)?.clone();
+            sources.push((old, columns.add_source(copy)));
+        }
+        at = rel.input();
     }
-    Some(at)
-}
-
-fn split(rel: Rel, n: usize) -> (Rel, Vec<Join>) {
-    let mut joins = Vec::with_capacity(n);
-    let mut at = rel;
-    for _ in 0..n {
-        match at {
-            Rel::Join(mut join) => {
-                at = join.input.take();
-                joins.push(*join);
-            }
-            other => {
-                at = other;
-                break;
-            }
+    let mut renamed = Definitions::new();
+    let mut ids: Vec<(ColumnId, ColumnId)> = Vec::new();
+    let old: Vec<(ColumnId, Column)> = columns
+        .iter()
+        .map(|(id, column)| (id, column.clone()))
+        .collect();
+    for (id, mut column) in old {
+        if let Origin::Stored { source, .. } = &mut column.origin
+            && let Some((_, new)) = sources.iter().find(|(s, _)| s == source)
+        {
+            *source = *new;
+            let new = columns.add(column);
+            renamed.insert(id, Scalar::Column(new));
+            ids.push((id, new));
         }
     }
-    joins.reverse();
-    (at, joins)
+    substitute_rel(rows, &renamed);
+    let mut at = Some(rows);
+    while let Some(rel) = at {
+        let replace = |source: &mut SourceId| {
+            if let Some((_, new)) = sources.iter().find(|(s, _)| s == source) {
+                *source = *new;
+            }
+        };
+        match rel {
+            Rel::Scan(source) => replace(source),
+            Rel::Join(join) => {
+                replace(&mut join.source);
+                for (_, rhs) in &mut join.on {
+                    if let Some((_, new)) = ids.iter().find(|(old, _)| old == rhs) {
+                        *rhs = *new;
+                    }
+                }
+            }
+            _ => {}
+        }
+        at = rel.input_mut();
+    }
+    for call in calls {
+        for arg in &mut call.args {
+            substitute_scalar(arg, &renamed);
+        }
+        if let Some(filter) = &mut call.filter {
+            substitute_predicate(filter, &renamed);
+        }
+    }
+    Ok(())
 }
 
 /// The rows that the joins add to one row.
@@ -188,7 +337,7 @@ fn joined_rows(joins: &[Join]) -> Rel {
 }
 
 fn subquery(
-    id: crate::plan::ColumnId,
+    id: ColumnId,
     mut call: AggregateCall,
     rows: Rel,
     columns: &mut Columns,
@@ -203,7 +352,7 @@ fn subquery(
         ty: outer.ty,
         nullable: outer.nullable,
         array: outer.array,
-        origin: crate::plan::Origin::Computed,
+        origin: Origin::Computed,
     });
     let ty = call.ty.clone();
     Ok(Scalar::Subquery(Box::new(SubPlan {
@@ -288,6 +437,43 @@ mod tests {
             );
             b.rows(rel, [pk, n]).stays("aggregate_per_row");
         }
+    }
+
+    /// Two joins to many multiply each other; what does not count repetition is computed for each alone.
+    #[test]
+    fn distinct_counts_are_not_multiplied() {
+        let mut b = Build::new();
+        let (author, book) = (b.source("Author"), b.source("Book"));
+        let edited = b.source_as("Book", "edited");
+        let (pk, fk) = (b.column(author, "_id"), b.column(book, "author_id"));
+        let (efk, id) = (b.column(edited, "editor_id"), b.column(book, "_id"));
+        let (pages, title) = (b.column(edited, "pages"), b.column(edited, "title"));
+        let (n, m, t) = (
+            b.counted("n"),
+            b.computed("m", int_type()),
+            b.computed("t", text_type()),
+        );
+        let rel = left_many(left_many(scan(author), book, pk, fk), edited, pk, efk);
+        let mut count = agg("Count", vec![value(id)]);
+        count.distinct = true;
+        let rel = aggregate(
+            rel,
+            [(pk, value(pk))],
+            [author],
+            [
+                (n, count),
+                (m, agg("Max", vec![value(pages)])),
+                (t, agg_where("Min", vec![value(title)], gt(pages, 1))),
+            ],
+        );
+        b.rows(rel, [pk, n, m, t]).fires(
+            "aggregate_per_row",
+            "scan Author\n\
+             extend n#6 = scalar {scan Book | filter Book.author_id#1 = Author._id#0 | aggregate n#9 = Count(distinct Book._id#3) | select n#9}, \
+             m#7 = scalar {scan Book as edited | filter edited.editor_id#2 = Author._id#0 | aggregate m#10 = Max(edited.pages#4) | select m#10}, \
+             t#8 = scalar {scan Book as edited | filter edited.editor_id#11 = Author._id#0 | filter edited.pages#12 > 1 | aggregate t#14 = Min(edited.title#13) | select t#14}\n\
+             rows _id: Author._id#0, n: n#6, m: m#7, t: t#8\n",
+        );
     }
 
     /// INNER joins leave groups out; two joins to many multiply each other.
