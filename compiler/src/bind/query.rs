@@ -449,7 +449,7 @@ impl Binder<'_> {
             .iter()
             .copied()
             .filter(|id| reuse.is_none_or(|r| r.contains(id)))
-            .filter(|id| {
+            .rfind(|id| {
                 self.q(q)
                     .ok()
                     .and_then(|query| query.aliases.get(*id))
@@ -461,8 +461,7 @@ impl Binder<'_> {
                                     && j.filtered.as_deref() == filtered
                             })
                     })
-            })
-            .next_back();
+            });
         if let Some(found) = found {
             self.q_mut(q)?.ref_alias(found)?;
             return Ok(found);

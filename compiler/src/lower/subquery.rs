@@ -338,8 +338,11 @@ fn value(expr: Expr, sub: &SubPlan, many: bool) -> Val {
     }
 }
 
+/// Computed columns, operator by operator.
+type Extends<'a> = Vec<&'a Vec<(ColumnId, Scalar)>>;
+
 /// An aggregate without groups under nothing but computed columns.
-fn over_aggregate(rel: &Rel) -> Option<(Vec<&Vec<(ColumnId, Scalar)>>, &Rel)> {
+fn over_aggregate(rel: &Rel) -> Option<(Extends<'_>, &Rel)> {
     let mut extends = Vec::new();
     let mut rel = rel;
     loop {

@@ -4,7 +4,7 @@ use bson::Bson;
 
 use super::Lowerer;
 use super::leaf::{self, and, is_null_literal, within};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::mql::Expr;
 use crate::plan::{CompareOp, Predicate, Scalar};
 

@@ -124,17 +124,6 @@ pub(super) fn has_subquery(p: &Predicate) -> bool {
     found
 }
 
-/// Whether a scalar names a column for which `test` is true.
-pub(super) fn names(s: &Scalar, test: &mut dyn FnMut(ColumnId) -> bool) -> bool {
-    let mut found = false;
-    scalar(s, &mut |seen| {
-        if let Seen::Scalar(Scalar::Column(id)) = seen {
-            found = found || test(*id);
-        }
-    });
-    found
-}
-
 pub(super) fn rel(node: &Rel, visit: &mut Visit<'_>) {
     match node {
         Rel::Scan(_) | Rel::Raw { .. } | Rel::Empty | Rel::Unit => {}

@@ -11,6 +11,7 @@ use crate::schema::FieldType;
 
 /// Rows.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant)] // plans are a handful of operators: plain fields read better than boxes
 pub enum Rel {
     /// All documents of a source.
     Scan(SourceId),
@@ -210,6 +211,7 @@ pub struct WindowFrame {
 
 /// What is done with the rows.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant)] // there is one in a plan
 pub enum Terminal {
     /// They are returned.
     Rows {

@@ -93,10 +93,14 @@ fn merge_fields(items: Vec<Filter>) -> Filter {
 fn fits(a: &[FieldOp], b: &[FieldOp]) -> bool {
     b.iter().all(|op| {
         a.iter().all(|other| {
-            std::mem::discriminant(op) != std::mem::discriminant(other)
-                && !matches!(op, FieldOp::Other(..))
-                && !(matches!(op, FieldOp::InParameter(_)) && matches!(other, FieldOp::In(_)))
-                && !(matches!(op, FieldOp::In(_)) && matches!(other, FieldOp::InParameter(_)))
+            let same = std::mem::discriminant(op) == std::mem::discriminant(other);
+            // Both are `$in` when rendered.
+            let lists = matches!(
+                (op, other),
+                (FieldOp::InParameter(_), FieldOp::In(_))
+                    | (FieldOp::In(_), FieldOp::InParameter(_))
+            );
+            !same && !lists && !matches!(op, FieldOp::Other(..))
         })
     })
 }
