@@ -31,7 +31,7 @@ impl Bits {
                         .as_i64()
                         .and_then(|n| u64::try_from(n).ok());
                     positions.push(position.ok_or_else(|| {
-                        EngineError::bad_value(format!(
+                        EngineError::failed_to_parse(format!(
                             "bit positions must be non-negative integers: {item}"
                         ))
                     })?);
@@ -45,6 +45,11 @@ impl Bits {
                             .map(|bit| i * 8 + bit),
                     );
                 }
+            }
+            Bson::String(_) | Bson::Document(_) | Bson::Boolean(_) | Bson::Null => {
+                return Err(EngineError::bad_value(format!(
+                    "takes an Array, a number, or a BinData but received: {arg}"
+                )));
             }
             other => {
                 let mask = Value::from_bson(other)
