@@ -85,8 +85,6 @@ impl Runner for Embedded {
 
 #[cfg(feature = "mongodb")]
 mod server {
-    use std::future::Future;
-
     use bson::{Document, doc};
     use mqlc_executors::memory::battery::Runner;
     use mqlc_executors::mongodb::command_error;
@@ -127,8 +125,8 @@ mod server {
             Ok(Box::new(self.executor.clone()))
         }
 
-        pub(super) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
-            self.runtime.block_on(future)
+        pub(super) fn wait<T>(&self, future: impl IntoFuture<Output = T>) -> T {
+            self.runtime.block_on(async { future.await })
         }
     }
 
