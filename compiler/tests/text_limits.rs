@@ -117,6 +117,10 @@ fn long_chains_are_no_deep_ones() {
             many("Q(a=1)", " | ", 5_000)
         ));
         text::json(&format!("Book.everything{}", ".filter(a=1)".repeat(5_000)));
+        let args = many("Q(a=1)", ", ", 40_000);
+        text::json(&format!("Book.everything.filter({args})"));
+        let q = many("Q(a=1)", " | ", 40_000);
+        text::json(&format!("Book.everything.filter({q})"));
         text::json(&format!(
             "Book.everything.filter(x=[{}])",
             many("1", ",", 50_000)

@@ -54,12 +54,18 @@ impl QNode {
         if matches!(&other, QChild::Node(node) if node.children.is_empty()) {
             return self;
         }
+        // Its own children take part directly where Node.add() would squash it: long chains stay cheap.
+        let squashed = !self.negated && (self.connector == connector || self.children.len() == 1);
+        let children = if squashed {
+            self.children
+        } else {
+            vec![QChild::Node(self)]
+        };
         let mut combined = QNode {
             connector,
             negated: false,
-            children: Vec::new(),
+            children,
         };
-        combined.add(QChild::Node(self));
         combined.add(other);
         combined
     }

@@ -1,5 +1,7 @@
 //! The expression parser: Python's levels of precedence, one loop for the binary ones.
 
+use std::collections::HashSet;
+
 use super::cursor::{KEYWORDS, Parser};
 use super::token::TokenKind;
 use super::tree::{
@@ -34,7 +36,7 @@ const COMPARISONS: [(&str, CompareOp); 6] = [
     (">=", CompareOp::Ge),
 ];
 
-impl Parser<'_> {
+impl<'t> Parser<'t> {
     /// An expression; with commas a tuple.
     pub(super) fn expressions(&mut self) -> Result<Node> {
         let start = self.span().start;
@@ -352,10 +354,14 @@ impl Parser<'_> {
     /// Arguments up to the closing bracket.
     pub(super) fn arguments(&mut self) -> Result<Vec<Arg>> {
         let mut args: Vec<Arg> = Vec::new();
+        let mut names: HashSet<&'t str> = HashSet::new();
+        let mut unpacking_before = false;
         while !self.eat(")") {
+            let name = match (self.kind(), self.kind_after(1)) {
+                (TokenKind::Name(name), TokenKind::Op("=")) => Some(name.as_str()),
+                _ => None,
+            };
             let arg = self.argument()?;
-            let keyword_before = args.iter().any(|a| matches!(a.kind, ArgKind::Keyword(..)));
-            let unpacking_before = args.iter().any(|a| matches!(a.kind, ArgKind::DoubleStar));
             match &arg.kind {
                 ArgKind::Positional if unpacking_before => {
                     return Err(syntax(
@@ -363,7 +369,7 @@ impl Parser<'_> {
                         arg.value.span,
                     ));
                 }
-                ArgKind::Positional if keyword_before => {
+                ArgKind::Positional if !names.is_empty() => {
                     return Err(syntax(
                         "positional argument follows keyword argument",
                         arg.value.span,
@@ -376,13 +382,12 @@ impl Parser<'_> {
                         arg.value.span,
                     ));
                 }
-                ArgKind::Keyword(name, span)
-                    if args
-                        .iter()
-                        .any(|a| matches!(&a.kind, ArgKind::Keyword(n, _) if n == name)) =>
-                {
-                    return Err(syntax(format!("keyword argument repeated: {name}"), *span));
+                ArgKind::Keyword(given, span) => {
+                    if name.is_some_and(|name| !names.insert(name)) {
+                        return Err(syntax(format!("keyword argument repeated: {given}"), *span));
+                    }
                 }
+                ArgKind::DoubleStar => unpacking_before = true,
                 _ => {}
             }
             args.push(arg);
