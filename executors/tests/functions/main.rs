@@ -2,7 +2,9 @@
 
 mod groups;
 mod never_abort;
+mod own_functions;
 mod values;
+mod windows;
 
 use std::sync::Arc;
 
