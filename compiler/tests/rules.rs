@@ -1,5 +1,6 @@
 //! Properties of the rewrite rules over random plans and random data, judged by an interpreter of plans.
 
+#[allow(clippy::cast_possible_wrap)]
 mod plans;
 
 use mqlc_compiler::plan::{Plan, check};
@@ -172,3 +173,79 @@ fn random_plans_reach_the_rules() {
 
 /// Rules that need more than random plans hold; recorded statements and their own tests reach them.
 const NOT_RANDOM: &[&str] = &["driving_subquery"];
+
+/// The least time of some rewrites of a plan, in nanoseconds.
+fn time_of(case: &Case) -> u128 {
+    (0..3)
+        .map(|_| {
+            let mut plan = case.plan.clone();
+            let start = std::time::Instant::now();
+            rewrite::rewrite(
+                &mut plan,
+                &case.schema,
+                &Target::default(),
+                &mut Trace::brief(),
+            )
+            .expect("a sound plan");
+            start.elapsed().as_nanos()
+        })
+        .min()
+        .unwrap_or_default()
+}
+
+/// Ten times as many conditions or members take about ten times as long.
+#[test]
+fn time_grows_with_the_statement() {
+    use mqlc_compiler::plan::Predicate;
+    use plans::*;
+    type Condition = fn(&mut Build, usize) -> Predicate;
+    let conditions: [(&str, Condition); 5] = [
+        ("conjunction over one column", |b, n| {
+            let book = mqlc_compiler::plan::SourceId(0);
+            let pages = b.column(book, "pages");
+            Predicate::And((0..n).map(|i| ne(pages, i as i64)).collect())
+        }),
+        ("conjunction of different values", |b, n| {
+            let book = mqlc_compiler::plan::SourceId(0);
+            let pages = b.column(book, "pages");
+            let parts = (0..n).map(|i| gt(plus(pages, i as i64), 3));
+            Predicate::And(parts.collect())
+        }),
+        ("disjunction with guards", |b, n| {
+            let book = mqlc_compiler::plan::SourceId(0);
+            let (pages, title) = (b.column(book, "pages"), b.column(book, "title"));
+            let branch =
+                |i: usize| and([not_null(pages), gt(pages, i as i64), contains(title, "a")]);
+            Predicate::Or((0..n).map(branch).collect())
+        }),
+        ("conjunction of disjunctions", |b, n| {
+            let book = mqlc_compiler::plan::SourceId(0);
+            let (pages, title) = (b.column(book, "pages"), b.column(book, "title"));
+            let part = |i: usize| or([is_null(pages), gt(pages, i as i64), eq(title, "a")]);
+            Predicate::And((0..n).map(part).collect())
+        }),
+        ("members of a list", |b, n| {
+            let book = mqlc_compiler::plan::SourceId(0);
+            let pages = b.column(book, "pages");
+            let list = (0..n * 10).map(|i| value(i as i64)).collect();
+            Predicate::In {
+                lhs: value(pages),
+                list,
+            }
+        }),
+    ];
+    for (what, condition) in conditions {
+        let case = |n| {
+            let mut b = Build::new();
+            let book = b.source("Book");
+            let predicate = condition(&mut b, n);
+            b.count(filter(scan(book), predicate))
+        };
+        let (small, large) = (time_of(&case(100)), time_of(&case(1000)));
+        assert!(
+            large < small * 70,
+            "a {what} of 100 takes {small} ns, of 1,000 {large} ns"
+        );
+        println!("{what}: {small} ns, {large} ns");
+    }
+}

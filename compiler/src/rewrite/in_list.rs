@@ -1,13 +1,11 @@
 //! Equalities become lists, and lists become short.
 
-use std::collections::HashMap;
-
-use bson::Bson;
+use std::collections::{HashMap, HashSet};
 
 use super::walk::Truth;
 use super::{Context, Kinds, Rule, literal, walk};
 use crate::error::Result;
-use crate::plan::{Columns, CompareOp, Plan, Predicate, Scalar};
+use crate::plan::{ColumnId, Columns, CompareOp, Plan, Predicate, Scalar};
 
 pub(super) const RULE: Rule = Rule {
     name: "or_to_in",
@@ -39,6 +37,9 @@ fn apply(plan: &mut Plan, _: &Context<'_>) -> Result<bool> {
     }))
 }
 
+/// How many values that are no columns are told apart.
+const OTHERS: usize = 32;
+
 /// The value and the members that a part of a junction compares it with.
 fn members(p: &Predicate, positive: bool) -> Option<(&Scalar, &[Scalar])> {
     match p {
@@ -69,6 +70,7 @@ fn members(p: &Predicate, positive: bool) -> Option<(&Scalar, &[Scalar])> {
 fn collect(list: &mut Vec<Predicate>, positive: bool, columns: &Columns) -> bool {
     // For each value the first part that looks at it, and how many do.
     let mut groups: Vec<(usize, Vec<usize>)> = Vec::new();
+    let mut by_column: HashMap<ColumnId, usize> = HashMap::new();
     for (i, p) in list.iter().enumerate() {
         let Some((lhs, items)) = members(p, positive) else {
             continue;
@@ -80,14 +82,22 @@ fn collect(list: &mut Vec<Predicate>, positive: bool, columns: &Columns) -> bool
         {
             continue;
         }
-        let same = groups.iter_mut().find(|(first, _)| {
-            list.get(*first)
-                .and_then(|q| members(q, positive))
-                .is_some_and(|(l, _)| l == lhs)
-        });
-        match same {
+        let same = match lhs {
+            Scalar::Column(id) => by_column.get(id).copied(),
+            _ => groups.iter().take(OTHERS).position(|(first, _)| {
+                list.get(*first)
+                    .and_then(|q| members(q, positive))
+                    .is_some_and(|(l, _)| l == lhs)
+            }),
+        };
+        match same.and_then(|at| groups.get_mut(at)) {
             Some((_, all)) => all.push(i),
-            None => groups.push((i, vec![i])),
+            None => {
+                if let Scalar::Column(id) = lhs {
+                    by_column.insert(*id, groups.len());
+                }
+                groups.push((i, vec![i]));
+            }
         }
     }
     groups.retain(|(_, all)| all.len() > 1);
@@ -129,18 +139,30 @@ fn normalise(plan: &mut Plan, _: &Context<'_>) -> Result<bool> {
             list.retain(|s| !literal::is_null(s));
         }
         if list.len() > 1 {
-            let mut seen: HashMap<u64, Vec<Bson>> = HashMap::new();
-            list.retain(|s| {
+            // A fingerprint that is new is a value that is new; only others are compared.
+            let mut seen: HashSet<u64> = HashSet::with_capacity(list.len());
+            let mut twice = Vec::new();
+            for (i, s) in list.iter().enumerate() {
                 let Some(value) = literal::literal(s) else {
-                    return true;
+                    continue;
                 };
-                let same = seen.entry(literal::fingerprint(value)).or_default();
-                if same.contains(value) {
-                    return false;
+                if !seen.insert(literal::fingerprint(value))
+                    && list
+                        .iter()
+                        .take(i)
+                        .any(|t| literal::literal(t) == Some(value))
+                {
+                    twice.push(i);
                 }
-                same.push(value.clone());
-                true
-            });
+            }
+            if !twice.is_empty() {
+                let mut twice = twice.into_iter().peekable();
+                let mut at = 0;
+                list.retain(|_| {
+                    at += 1;
+                    twice.next_if(|i| *i + 1 == at).is_none()
+                });
+            }
         }
         if list.is_empty() {
             *p = Predicate::FALSE;

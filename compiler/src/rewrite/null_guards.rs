@@ -1,10 +1,12 @@
 //! Tests for NULL that are decided already.
 
+use std::collections::HashMap;
+
 use super::walk::Truth;
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
 use crate::plan::facts::{ColumnSet, Nulls, rejected};
-use crate::plan::{Plan, Predicate, Scalar};
+use crate::plan::{ColumnId, Plan, Predicate, Scalar};
 
 pub(super) const RULE: Rule = Rule {
     name: "null_guards",
@@ -49,15 +51,9 @@ fn guards(p: &mut Predicate) -> bool {
         return false;
     };
     // What each part that is no test itself rejects. Tests do not vouch for each other, else both would go.
-    let tests: Vec<Option<crate::plan::ColumnId>> = list.iter().map(guard).collect();
-    let mut firm: Vec<ColumnSet> = list
-        .iter()
-        .zip(&tests)
-        .map(|(p, test)| match test {
-            Some(_) => ColumnSet::new(),
-            None => rejected(p),
-        })
-        .collect();
+    let tests: Vec<Option<ColumnId>> = list.iter().map(guard).collect();
+    let guarded: ColumnSet = tests.iter().flatten().copied().collect();
+    let mut firm = Firm::of(list, &tests);
     let mut changed = false;
     let mut contradiction = false;
     // First what is not a guard, one after the other: a part that loses a test may reject less than before.
@@ -65,22 +61,17 @@ fn guards(p: &mut Predicate) -> bool {
         if tests.get(i).is_some_and(Option::is_some) {
             continue;
         }
-        let mut known = beside(&firm, i);
-        for id in tests.iter().flatten() {
-            known.insert(*id);
-        }
+        let known = |id| firm.beside(i, id) || guarded.contains(id);
         if let Predicate::IsNull(Scalar::Column(id)) = part {
-            contradiction |= known.contains(*id);
-        } else if assume(part, &known) {
+            contradiction |= known(*id);
+        } else if has_test(std::slice::from_ref(part)) && assume(part, &known) {
             changed = true;
-            if let Some(set) = firm.get_mut(i) {
-                *set = rejected(part);
-            }
+            firm.replace(i, rejected(part));
         }
     }
     for (i, part) in list.iter_mut().enumerate() {
         if let Some(Some(id)) = tests.get(i)
-            && beside(&firm, i).contains(*id)
+            && firm.beside(i, *id)
         {
             *part = Predicate::TRUE;
             changed = true;
@@ -99,19 +90,55 @@ fn guards(p: &mut Predicate) -> bool {
     changed
 }
 
-/// What the parts other than one reject.
-fn beside(firm: &[ColumnSet], i: usize) -> ColumnSet {
-    let mut known = ColumnSet::new();
-    for (j, set) in firm.iter().enumerate() {
-        if i != j {
-            known.union(set);
+/// What the parts of a conjunction reject, tests left out, and how many parts reject each column.
+struct Firm {
+    sets: Vec<ColumnSet>,
+    counts: HashMap<ColumnId, u32>,
+}
+
+impl Firm {
+    fn of(list: &[Predicate], tests: &[Option<ColumnId>]) -> Self {
+        let mut firm = Firm {
+            sets: Vec::with_capacity(list.len()),
+            counts: HashMap::new(),
+        };
+        for (p, test) in list.iter().zip(tests) {
+            let set = match test {
+                Some(_) => ColumnSet::new(),
+                None => rejected(p),
+            };
+            for id in set.iter() {
+                *firm.counts.entry(id).or_default() += 1;
+            }
+            firm.sets.push(set);
         }
+        firm
     }
-    known
+
+    /// Whether a part other than one rejects NULL in a column.
+    fn beside(&self, i: usize, id: ColumnId) -> bool {
+        let own = self.sets.get(i).is_some_and(|set| set.contains(id));
+        self.counts.get(&id).copied().unwrap_or(0) > u32::from(own)
+    }
+
+    fn replace(&mut self, i: usize, set: ColumnSet) {
+        let Some(place) = self.sets.get_mut(i) else {
+            return;
+        };
+        for id in place.iter() {
+            if let Some(count) = self.counts.get_mut(&id) {
+                *count -= 1;
+            }
+        }
+        for id in set.iter() {
+            *self.counts.entry(id).or_default() += 1;
+        }
+        *place = set;
+    }
 }
 
 /// The column that a part only tests to be there.
-fn guard(p: &Predicate) -> Option<crate::plan::ColumnId> {
+fn guard(p: &Predicate) -> Option<ColumnId> {
     match p {
         Predicate::Not(inner) => match **inner {
             Predicate::IsNull(Scalar::Column(id)) => Some(id),
@@ -122,14 +149,14 @@ fn guard(p: &Predicate) -> Option<crate::plan::ColumnId> {
 }
 
 /// Decides tests inside junctions for columns that are there.
-fn assume(p: &mut Predicate, known: &ColumnSet) -> bool {
+fn assume(p: &mut Predicate, known: &dyn Fn(ColumnId) -> bool) -> bool {
     match p {
-        Predicate::IsNull(Scalar::Column(id)) if known.contains(*id) => {
+        Predicate::IsNull(Scalar::Column(id)) if known(*id) => {
             *p = Predicate::FALSE;
             true
         }
         Predicate::Not(inner) => match **inner {
-            Predicate::IsNull(Scalar::Column(id)) if known.contains(id) => {
+            Predicate::IsNull(Scalar::Column(id)) if known(id) => {
                 *p = Predicate::TRUE;
                 true
             }

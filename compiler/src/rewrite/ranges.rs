@@ -1,11 +1,12 @@
 //! Bounds on one value become the tightest range.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 use super::walk::Truth;
 use super::{Context, Kinds, Rule, literal, walk};
 use crate::error::Result;
-use crate::plan::{Columns, CompareOp, Plan, Predicate, Scalar};
+use crate::plan::{ColumnId, Columns, CompareOp, Plan, Predicate, Scalar};
 
 pub(super) const RULE: Rule = Rule {
     name: "ranges",
@@ -36,6 +37,12 @@ fn apply(plan: &mut Plan, _: &Context<'_>) -> Result<bool> {
         changed
     }))
 }
+
+/// How many values that are no columns are told apart.
+const OTHERS: usize = 32;
+
+/// How many pairs of members are compared at most: longer lists stay apart.
+const PAIRS: usize = 100_000;
 
 /// What the parts of a conjunction say of one value.
 struct Bounds {
@@ -79,6 +86,10 @@ impl Bounds {
             (CompareOp::Eq, values) => {
                 let values = match self.members.take() {
                     None => values.to_vec(),
+                    Some(so_far) if so_far.len().saturating_mul(values.len()) > PAIRS => {
+                        self.unclear = true;
+                        so_far
+                    }
                     Some(so_far) => {
                         let mut common = Vec::new();
                         for v in so_far {
@@ -137,7 +148,8 @@ impl Bounds {
 
     /// The parts that say the same in fewer words; `None` if nothing is certain.
     fn parts(mut self, lhs: &Scalar) -> Option<Vec<Predicate>> {
-        if self.unclear {
+        let pairs = self.members.as_ref().map_or(0, Vec::len) * self.excluded.len();
+        if self.unclear || pairs > PAIRS {
             return None;
         }
         if let Some(members) = self.members.take() {
@@ -259,13 +271,21 @@ fn tighten(
 
 fn merge(list: &mut Vec<Predicate>, columns: &Columns) -> bool {
     let mut groups: Vec<(Scalar, Bounds)> = Vec::new();
+    let mut by_column: HashMap<ColumnId, usize> = HashMap::new();
     // Most conjunctions compare every value once.
     let mut several = false;
     for (i, p) in list.iter().enumerate() {
         let Some((lhs, op, values)) = part(p) else {
             continue;
         };
-        if let Some((_, bounds)) = groups.iter_mut().find(|(scalar, _)| scalar == lhs) {
+        let same = match lhs {
+            Scalar::Column(id) => by_column.get(id).copied(),
+            _ => groups
+                .iter()
+                .take(OTHERS)
+                .position(|(scalar, _)| scalar == lhs),
+        };
+        if let Some((_, bounds)) = same.and_then(|at| groups.get_mut(at)) {
             several = true;
             bounds.add(i, op, values);
         } else if literal::is_single(lhs, columns) {
@@ -278,6 +298,9 @@ fn merge(list: &mut Vec<Predicate>, columns: &Columns) -> bool {
                 unclear: false,
             };
             bounds.add(i, op, values);
+            if let Scalar::Column(id) = lhs {
+                by_column.insert(*id, groups.len());
+            }
             groups.push((lhs.clone(), bounds));
         }
     }
