@@ -10,6 +10,7 @@ use super::filter::conjunction;
 use super::path::JoinInfo;
 use super::query::{QueryId, Rows};
 use super::{Binder, Bound, Rhs};
+use crate::diagnostic::closest;
 use crate::error::{Code, Error, Result};
 use crate::plan::{
     ArrayFact, Column, CompareOp, JsonStep, Literal, Origin, Pattern, Predicate, Scalar, SubKind,
@@ -175,13 +176,26 @@ impl Binder<'_> {
             self.registry
                 .transform_names(&lhs.ty, self.schema.settings()),
         );
-        Err(Error::new(
+        // A name after a relation was more probably meant as a field than as a lookup.
+        let mut meant: Vec<&str> = choices.iter().map(String::as_str).collect();
+        if let Some(relation) = &lhs.relation
+            && let Some(to) = self.schema.field(relation.by.field)?.to
+            && !relation.by.reverse
+        {
+            meant.extend(self.schema.model(to)?.names.keys().map(String::as_str));
+        }
+        let hint = closest(name, meant).map(|choice| format!("did you mean '{choice}'?"));
+        let error = Error::new(
             Code::UnsupportedLookup,
             format!(
                 "Unsupported lookup '{unsupported}' for {kind} or join on the field not permitted"
             ),
         )
-        .with_choices(choices))
+        .with_choices(choices);
+        Err(match hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        })
     }
 
     /// A field of an embedded document.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::query::{AliasId, JoinField, QueryId};
 use super::{Binder, Bound, Relation};
+use crate::diagnostic::closest;
 use crate::error::{Code, Error, Result};
 use crate::plan::{
     ArrayFact, Column, ColumnId, CompareOp, Literal, Origin, Predicate, Scalar, SourceId,
@@ -220,11 +221,18 @@ impl Binder<'_> {
             .collect();
         choices.sort();
         choices.dedup();
-        Ok(Error::new(
+        let error = Error::new(
             Code::UnknownField,
             format!("Cannot resolve keyword '{name}' into field."),
+        );
+        let meant = closest(name, choices.iter().map(String::as_str));
+        Ok(
+            match meant.map(|choice| format!("did you mean '{choice}'?")) {
+                Some(hint) => error.with_hint(hint),
+                None => error,
+            }
+            .with_choices(choices),
         )
-        .with_choices(choices))
     }
 
     /// Joins from a model to the ancestor that has a field.

@@ -18,21 +18,27 @@ fn method_of(call: &str) -> &str {
 pub struct Places {
     /// What the text stands for: the paths of errors lead into it.
     statement: Option<Statement>,
-    /// Names of methods and keyword arguments, and strings: all that a statement takes its words from.
+    /// Names, keyword arguments and strings: all that a statement takes its words from.
     words: Vec<(String, Span)>,
+    /// The last expression: the query.
+    query: Option<Span>,
 }
 
 impl Places {
     pub(super) fn new(statements: &[Stmt], statement: Option<Statement>) -> Self {
         let mut places = Places {
             statement,
-            words: Vec::new(),
+            ..Places::default()
         };
         for stmt in statements {
             match &stmt.kind {
-                StmtKind::Expr(node)
-                | StmtKind::Assign { value: node, .. }
-                | StmtKind::Augmented { value: node, .. } => places.node(node),
+                StmtKind::Expr(node) => {
+                    places.node(node);
+                    places.query = Some(node.span);
+                }
+                StmtKind::Assign { value: node, .. } | StmtKind::Augmented { value: node, .. } => {
+                    places.node(node)
+                }
                 _ => {}
             }
         }
@@ -41,7 +47,7 @@ impl Places {
 
     fn node(&mut self, node: &Node) {
         match &node.kind {
-            Kind::Str(text) => self.words.push((text.clone(), node.span)),
+            Kind::Str(text) | Kind::Name(text) => self.words.push((text.clone(), node.span)),
             Kind::List(items) | Kind::Tuple(items) | Kind::Set(items) => self.args(items),
             Kind::Dict(entries) => {
                 for (key, value) in entries {
@@ -172,7 +178,7 @@ impl Places {
     }
 
     /// Gives an error of a later pass its place in the text: the word that its path leads to in the statement, or else
-    /// that its message quotes.
+    /// that its message quotes or begins with, or else the whole query.
     #[must_use]
     pub fn locate(&self, error: Error) -> Error {
         if error.span().is_some() {
@@ -200,7 +206,13 @@ impl Places {
                 })
             });
         let called = || error.path().split('/').rev().find_map(|step| self.of(step));
-        match quoted.or_else(called) {
+        let first = || {
+            let mut words = error
+                .message()
+                .split(|c: char| !c.is_alphanumeric() && c != '_');
+            self.of(words.next()?)
+        };
+        match quoted.or_else(called).or_else(first).or(self.query) {
             Some(span) => error.with_span(span),
             None => error,
         }
