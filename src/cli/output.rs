@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use bson::{Bson, Document};
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ContentArrangement, Table};
 use mqlc::Compiled;
 use mqlc::executors::{Outcome, Row, RowValue};
 
@@ -58,11 +58,14 @@ fn plain(value: &serde_json::Value) -> serde_json::Value {
     }
 }
 
+/// No borders, and a line under the names of the columns (positions as in `comfy_table::presets`).
+const HEADER_LINE: &str = "     ──            ";
+
 /// Rows as a table: a line per row, a column per name.
 fn table(rows: &[RowValue]) -> String {
     let mut table = Table::new();
     table
-        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .load_preset(HEADER_LINE)
         .set_content_arrangement(ContentArrangement::Dynamic);
     match rows.first() {
         Some(RowValue::Object(row) | RowValue::Named(row)) => {
