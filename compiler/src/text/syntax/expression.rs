@@ -382,10 +382,8 @@ impl<'t> Parser<'t> {
                         arg.value.span,
                     ));
                 }
-                ArgKind::Keyword(given, span) => {
-                    if name.is_some_and(|name| !names.insert(name)) {
-                        return Err(syntax(format!("keyword argument repeated: {given}"), *span));
-                    }
+                ArgKind::Keyword(given, span) if name.is_some_and(|name| !names.insert(name)) => {
+                    return Err(syntax(format!("keyword argument repeated: {given}"), *span));
                 }
                 ArgKind::DoubleStar => unpacking_before = true,
                 _ => {}
