@@ -14,6 +14,7 @@ use super::compress::{self, Compressor};
 use super::frame::{self, Closing, HEADER, Header, OP_COMPRESSED};
 use super::message::{self, Request};
 use super::server::Shared;
+use super::session::locked;
 
 /// Speaks with a client until it goes.
 pub(super) async fn serve(
@@ -32,8 +33,18 @@ pub(super) async fn serve(
         peer: Peer::new(number, local, remote),
         sent: 0,
     };
-    // Whatever it was that ended the connection, nobody is left to be told.
-    while connection.exchange().await.is_ok() {}
+    loop {
+        match connection.exchange().await {
+            Ok(()) => {}
+            Err(Closing::Malformed(why)) => {
+                let mut refused = locked(&shared.refused);
+                *refused = (refused.0 + 1, why);
+                return;
+            }
+            // Nobody is left to be told.
+            Err(Closing::Gone | Closing::Idle) => return,
+        }
+    }
 }
 
 struct Connection {
@@ -105,7 +116,8 @@ impl Connection {
         }
         let shared = Arc::clone(&self.shared);
         let mut reply =
-            tokio::task::block_in_place(|| command::answer(&shared, &mut self.peer, request));
+            tokio::task::block_in_place(|| command::answer(&shared, &mut self.peer, request))
+                .ok_or(Closing::Gone)?;
         if flags.more_to_come {
             return Ok(());
         }
@@ -133,7 +145,8 @@ impl Connection {
                 legacy: false,
             };
             reply =
-                tokio::task::block_in_place(|| command::answer(&shared, &mut self.peer, request));
+                tokio::task::block_in_place(|| command::answer(&shared, &mut self.peer, request))
+                    .ok_or(Closing::Gone)?;
         }
     }
 

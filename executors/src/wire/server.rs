@@ -2,8 +2,8 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bson::Document;
@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
+use super::command::Failing;
 use super::connection;
 use super::options::{WireLimits, WireOptions};
 use super::reply::ClusterTime;
@@ -29,12 +30,15 @@ pub(super) struct Shared {
     pub sessions: Sessions,
     pub cursors: Cursors,
     pub time: ClusterTime,
+    pub failing: Failing,
     /// This run of the server.
     pub process: ObjectId,
     pub started: Instant,
     pub connections: AtomicUsize,
     pub connections_ever: AtomicI32,
     pub commands: AtomicU64,
+    /// Connections that were closed for what they said, and why the last one was.
+    pub refused: Mutex<(i64, &'static str)>,
     /// Becomes true when the server ends.
     pub stop: watch::Sender<bool>,
     data: Option<PathBuf>,
@@ -149,11 +153,13 @@ impl WireServer {
             sessions: Sessions::default(),
             cursors: Cursors::default(),
             time: ClusterTime::default(),
+            failing: Failing::default(),
             process: ObjectId::new(),
             started: Instant::now(),
             connections: AtomicUsize::new(0),
             connections_ever: AtomicI32::new(0),
             commands: AtomicU64::new(0),
+            refused: Mutex::new((0, "")),
             stop: watch::Sender::new(false),
             data: options.data,
             writes: AtomicU64::new(0),

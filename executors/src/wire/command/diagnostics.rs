@@ -3,6 +3,7 @@ use std::sync::atomic::Ordering;
 
 use bson::{Bson, DateTime, Document, doc};
 
+use super::super::session::locked;
 use super::{CLOSED, Call, Done, OPEN};
 use crate::memory::error::{Code, EngineError};
 
@@ -65,6 +66,7 @@ pub(super) fn server(call: Call<'_>) -> Done {
     let current = shared.connections.load(Ordering::Relaxed);
     let available = shared.limits.connections.saturating_sub(current);
     let seconds = i32::try_from(up.as_secs()).unwrap_or(i32::MAX);
+    let (refused, why) = *locked(&shared.refused);
     Ok(doc! {
         "host": call.peer.local.to_string(), "version": VERSION, "process": "mqlc", "pid": i64::from(std::process::id()),
         "uptime": f64::from(seconds), "uptimeMillis": i64::try_from(up.as_millis()).unwrap_or(i64::MAX),
@@ -76,7 +78,9 @@ pub(super) fn server(call: Call<'_>) -> Done {
         "logicalSessionRecordCache": {"activeSessionsCount": int(shared.sessions.len())},
         "transactions": {"currentOpen": i64::from(int(shared.sessions.in_transaction()))},
         "metrics": {"cursor": {"open": {"total": i64::from(int(shared.cursors.len()))}}},
-        "network": {"numRequests": long(shared.commands.load(Ordering::Relaxed))},
+        "network": {
+            "numRequests": long(shared.commands.load(Ordering::Relaxed)), "malformedMessages": refused, "lastMalformed": why,
+        },
         "repl": {
             "setName": shared.replica_set.as_str(), "setVersion": 1, "isWritablePrimary": true, "secondary": false,
             "hosts": [call.peer.local.to_string()], "me": call.peer.local.to_string(),

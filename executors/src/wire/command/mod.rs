@@ -1,5 +1,6 @@
 //! From a request to its reply: what the protocol itself answers is here, all else goes to the engine.
 mod diagnostics;
+mod failing;
 mod handshake;
 mod sessions;
 
@@ -15,6 +16,8 @@ use super::server::Shared;
 use super::session;
 use crate::memory::error::{Code, EngineError};
 
+pub(super) use failing::Failing;
+use failing::Fate;
 pub(super) use handshake::waits;
 
 /// What is known of a client.
@@ -71,7 +74,8 @@ const OPEN: [(&str, Answer); 9] = [
 ];
 
 /// Commands that need a login, if there is one.
-const CLOSED: [(&str, Answer); 25] = [
+const CLOSED: [(&str, Answer); 26] = [
+    ("configureFailPoint", failing::configure),
     ("endSessions", sessions::end),
     ("killSessions", sessions::end),
     ("killAllSessions", sessions::end_all),
@@ -106,15 +110,35 @@ fn listed(table: &[(&str, Answer)], name: &str) -> Option<Answer> {
         .map(|(_, answer)| *answer)
 }
 
-/// Answers a request.
-pub(super) fn answer(shared: &Shared, peer: &mut Peer, request: Request) -> Document {
+/// Answers a request; nothing when the connection is to be closed instead.
+pub(super) fn answer(shared: &Shared, peer: &mut Peer, request: Request) -> Option<Document> {
     shared.commands.fetch_add(1, Ordering::Relaxed);
+    let fate = request.command.as_ref().ok().and_then(|command| {
+        let name = command.keys().next()?;
+        shared.failing.fate(name, command)
+    });
+    let unmet = match fate {
+        None => None,
+        Some(Fate::Close) => return None,
+        Some(Fate::Fail(mut reply)) => {
+            shared.time.stamp(&mut reply);
+            return Some(reply);
+        }
+        Some(Fate::Wait(time)) => {
+            std::thread::sleep(time);
+            None
+        }
+        Some(Fate::Unmet(unmet)) => Some(unmet),
+    };
     let mut reply = match run(shared, peer, request) {
         Ok(reply) => reply,
         Err(e) => reply::of_error(&e),
     };
+    if let Some(unmet) = unmet {
+        reply.insert("writeConcernError", unmet);
+    }
     shared.time.stamp(&mut reply);
-    reply
+    Some(reply)
 }
 
 fn run(shared: &Shared, peer: &mut Peer, request: Request) -> Done {
