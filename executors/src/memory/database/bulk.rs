@@ -4,7 +4,8 @@ use bson::{Bson, Document as Bdoc, doc};
 use super::Engine;
 use super::args::Args;
 use super::session::InTransaction;
-use super::write::{UpdateStatement, insert_one};
+use super::statement::UpdateStatement;
+use super::write::insert_one;
 use super::writing::Writing;
 use crate::memory::error::{Code, EngineError};
 

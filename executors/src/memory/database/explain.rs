@@ -8,7 +8,7 @@ use super::Engine;
 use super::args::Args;
 use super::read::{Find, start};
 use super::session::InTransaction;
-use super::write::Lets;
+use super::statement::Lets;
 use crate::memory::error::{Code, EngineError};
 use crate::memory::expr::Env;
 use crate::memory::filter::Filter;

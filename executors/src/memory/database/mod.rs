@@ -15,6 +15,7 @@ mod output;
 mod persist;
 mod read;
 mod session;
+mod statement;
 mod update;
 mod write;
 mod writing;

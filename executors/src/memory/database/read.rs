@@ -9,7 +9,7 @@ use super::args::Args;
 use super::cursor::Rows;
 use super::find_projection::FindProjection;
 use super::session::InTransaction;
-use super::write::Lets;
+use super::statement::Lets;
 use crate::memory::error::{Code, EngineError};
 use crate::memory::expr::Env;
 use crate::memory::filter::{Filter, visit};
