@@ -10,8 +10,8 @@ use super::query::{AliasId, Combined, GroupBy, Query, QueryId, Rows};
 use super::{Binder, Definition};
 use crate::error::{Code, Error, Result};
 use crate::plan::{
-    AggregateCall, Cardinality, Column, ColumnId, Join, Node, Origin, Predicate, Rel, Scalar,
-    SortKey, SourceId, WindowCall, visit,
+    AggregateCall, Cardinality, Column, ColumnId, Join, Node, Origin, OutputNode, Predicate, Rel,
+    Scalar, SortKey, SourceId, WindowCall, visit,
 };
 use crate::queryset::OrderTerm;
 use crate::schema::FieldKind;
@@ -795,6 +795,9 @@ impl Binder<'_> {
                     scalar => flat.push((name, scalar)),
                 }
             }
+            for scalar in self.related_scalars(*inner)? {
+                flat.push((RELATED.to_owned(), scalar));
+            }
             inputs.push((*inner, flat));
         }
         let width = inputs.first().map_or(0, |(_, c)| c.len());
@@ -881,6 +884,42 @@ impl Binder<'_> {
             .map(|(name, id)| (name, Scalar::Column(id)))
             .collect();
         Ok((rel, named))
+    }
+
+    /// Columns of the related objects that a query of a combination selects.
+    fn related_scalars(&mut self, q: QueryId) -> Result<Vec<Scalar>> {
+        let query = self.q(q)?;
+        if query.rows != Rows::Model || query.combined.is_some() {
+            return Ok(Vec::new());
+        }
+        let nodes = self.related_nodes(q, &mut super::related::RelatedPlaces::new())?;
+        let mut scalars = Vec::new();
+        super::terminal::select_of(&nodes, &mut scalars);
+        Ok(scalars)
+    }
+
+    /// The related objects of a combination: those of its first query, in terms of the combination's columns.
+    pub(super) fn combined_related(
+        &mut self,
+        combined: &Combined,
+        columns: &[(String, Scalar)],
+    ) -> Result<Vec<OutputNode>> {
+        let Some(first) = combined.queries.first().copied() else {
+            return Ok(Vec::new());
+        };
+        if self.q(first)?.rows != Rows::Model || self.q(first)?.combined.is_some() {
+            return Ok(Vec::new());
+        }
+        let mut nodes = self.related_nodes(first, &mut super::related::RelatedPlaces::new())?;
+        let mut places = columns
+            .iter()
+            .filter(|(name, _)| name == RELATED)
+            .filter_map(|(_, scalar)| match scalar {
+                Scalar::Column(id) => Some(*id),
+                _ => None,
+            });
+        relabel_nodes(&mut nodes, &mut places);
+        Ok(nodes)
     }
 
     /// A combination inside another: its rows are kept until the outer one asks for them.
@@ -980,6 +1019,33 @@ impl Binder<'_> {
             out.push((position, desc, nulls));
         }
         Ok(out)
+    }
+}
+
+/// Name of the columns of related objects in a combination.
+pub(super) const RELATED: &str = "__related";
+
+/// Puts other columns in the places of those that nodes show, in the order of `select_of`.
+fn relabel_nodes(nodes: &mut [OutputNode], columns: &mut dyn Iterator<Item = ColumnId>) {
+    for node in nodes {
+        match node {
+            OutputNode::Column { column, .. } => {
+                if let Some(id) = columns.next() {
+                    *column = id;
+                }
+            }
+            OutputNode::Tuple { columns: parts, .. } => {
+                for (part, id) in parts.iter_mut().zip(&mut *columns) {
+                    *part = id;
+                }
+            }
+            OutputNode::Related { key, nodes, .. } => {
+                if let Some(id) = columns.next() {
+                    *key = id;
+                }
+                relabel_nodes(nodes, columns);
+            }
+        }
     }
 }
 

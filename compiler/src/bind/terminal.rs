@@ -62,7 +62,13 @@ impl Binder<'_> {
         };
         if let Some(combined) = &query.combined {
             let (rel, columns) = self.finish_combined(q, combined)?;
-            let nodes = self.nodes(q, &columns)?;
+            let related = self.combined_related(combined, &columns)?;
+            let own: Vec<(String, Scalar)> = columns
+                .into_iter()
+                .filter(|(name, _)| name != super::finish::RELATED)
+                .collect();
+            let mut nodes = self.nodes(q, &own)?;
+            nodes.extend(related);
             return Ok((
                 rel,
                 Output {
