@@ -9,7 +9,7 @@
 //! use mqlc_compiler::mql::Expr;
 //! use mqlc_compiler::schema::FieldKind;
 //!
-//! // SoundexLength(text): how long the text is in bytes.
+//! // ByteLength(text): how long the text is in bytes.
 //! let mut registry = Registry::django();
 //! registry.register(
 //!     Function::scalar("ByteLength", 1, Output::Kind(FieldKind::IntegerField), NullRule::Strict, |call, _target| {
@@ -33,7 +33,7 @@
 //! | `convert` | `Cast`, and conversions between any two types |
 //! | `text`, `hash`, `math`, `compare`, `date`, `json`, `array`, `ids` | the families of scalar functions |
 //! | `aggregate`, `collect` | aggregates: numbers; lists and texts |
-//! | `window` | window functions, and aggregates over frames |
+//! | `window`, `frame` | window functions; aggregates over frames |
 
 mod aggregate;
 mod arithmetic;
@@ -44,6 +44,7 @@ mod collect;
 mod compare;
 mod convert;
 mod date;
+mod frame;
 mod function;
 mod hash;
 mod ids;

@@ -450,7 +450,7 @@ impl Registry {
             Kind::Window(lower) => lower(call, names, target),
             Kind::Aggregate(lower, _) => {
                 let grouped = lower(&call.call, names, target)?;
-                super::window::over_frame(call, grouped, names)
+                super::frame::over_frame(call, grouped, names)
             }
             Kind::Scalar(_) => Err(Error::internal(format!("{} over a window", function.name))),
         }

@@ -7,15 +7,14 @@
 use bson::Bson;
 
 use super::aggregate::accumulate;
-use super::build::{Class, class, int, only_if, two, whole};
+use super::build::{int, only_if, two, whole};
+use super::frame::over_frame;
 use super::{
     Arg, Arity, Call, Context, Function, Grouped, LoweredKey, LoweredWindow, Names, NullRule,
     Output, Over, WindowPass, Windowed,
 };
 use crate::error::{Code, Error, Result};
 use crate::mql::{Args, Expr, WindowOutput, WindowRange};
-use crate::plan::WindowFrame;
-use crate::queryset::FrameUnit;
 use crate::schema::FieldKind;
 use crate::target::Target;
 
@@ -134,14 +133,14 @@ fn field(name: &str) -> Expr {
     Expr::Field(vec![name.to_owned()])
 }
 
-fn single(over: Over, outputs: Vec<(String, WindowOutput)>, value: Expr) -> Windowed {
+pub(super) fn single(over: Over, outputs: Vec<(String, WindowOutput)>, value: Expr) -> Windowed {
     Windowed {
         passes: vec![pass(over, outputs)],
         value,
     }
 }
 
-fn pass(over: Over, outputs: Vec<(String, WindowOutput)>) -> WindowPass {
+pub(super) fn pass(over: Over, outputs: Vec<(String, WindowOutput)>) -> WindowPass {
     WindowPass {
         set: Vec::new(),
         over,
@@ -150,7 +149,7 @@ fn pass(over: Over, outputs: Vec<(String, WindowOutput)>) -> WindowPass {
 }
 
 /// The rows in the window's order; without one in that of their keys, since the server wants some order.
-fn rows(order: &[LoweredKey]) -> Over {
+pub(super) fn rows(order: &[LoweredKey]) -> Over {
     if order.is_empty() {
         Over::Sorted {
             field: "_id".to_owned(),
@@ -161,7 +160,7 @@ fn rows(order: &[LoweredKey]) -> Over {
 }
 
 /// The number of a row in its partition. `$documentNumber` takes exactly one sort key; a running count takes any.
-fn number(order: &[LoweredKey]) -> WindowOutput {
+pub(super) fn number(order: &[LoweredKey]) -> WindowOutput {
     match order {
         [key] if key.nulls.is_none() || !key.nullable => WindowOutput {
             op: "$documentNumber",
@@ -173,7 +172,7 @@ fn number(order: &[LoweredKey]) -> WindowOutput {
 }
 
 /// An accumulator over a window; without one over the whole partition.
-fn output(op: &'static str, arg: Expr, window: Option<WindowRange>) -> WindowOutput {
+pub(super) fn output(op: &'static str, arg: Expr, window: Option<WindowRange>) -> WindowOutput {
     let accumulator = accumulate(op, arg);
     WindowOutput {
         op: accumulator.op,
@@ -182,7 +181,7 @@ fn output(op: &'static str, arg: Expr, window: Option<WindowRange>) -> WindowOut
     }
 }
 
-fn documents(start: Option<i64>, end: Option<i64>) -> Option<WindowRange> {
+pub(super) fn documents(start: Option<i64>, end: Option<i64>) -> Option<WindowRange> {
     Some(WindowRange {
         range: false,
         start: start.map(whole),
@@ -192,7 +191,7 @@ fn documents(start: Option<i64>, end: Option<i64>) -> Option<WindowRange> {
 }
 
 /// A single key by which MongoDB itself tells peers: never NULL, or NULLs cannot be told from missing fields.
-fn one_certain_key(order: &[LoweredKey]) -> Option<&LoweredKey> {
+pub(super) fn one_certain_key(order: &[LoweredKey]) -> Option<&LoweredKey> {
     match order {
         [key] if !key.nullable => Some(key),
         _ => None,
@@ -464,158 +463,5 @@ fn nth_value(
             two("$gte", field(&last), Expr::lit(whole(nth))),
             Expr::Field(vec![value, "v".to_owned()]),
         ),
-    })
-}
-
-/// Outputs of `$group` as outputs over a window.
-fn running(grouped: &Grouped, window: Option<&WindowRange>) -> Vec<(String, WindowOutput)> {
-    grouped
-        .fields
-        .iter()
-        .map(|(name, accumulator)| {
-            let output = WindowOutput {
-                op: accumulator.op,
-                args: accumulator.args.clone(),
-                window: window.cloned(),
-            };
-            (name.clone(), output)
-        })
-        .collect()
-}
-
-/// An aggregate over the frame of each row.
-pub(super) fn over_frame(
-    window: &LoweredWindow<'_>,
-    grouped: Grouped,
-    names: &mut Names<'_>,
-) -> Result<Windowed> {
-    if !window.call.order.is_empty() {
-        return Err(Error::unsupported(
-            format!("order_by of {} over a window", window.call.function),
-            "the window has its own order",
-        ));
-    }
-    let order = window.order;
-    let frame = window.frame.unwrap_or(WindowFrame {
-        unit: FrameUnit::Range,
-        start: None,
-        end: Some(0),
-    });
-    let whole_partition = (frame.start.is_none() && frame.end.is_none())
-        || (frame.unit == FrameUnit::Range && order.is_empty());
-    if whole_partition {
-        let over = if order.is_empty() {
-            Over::Partition
-        } else {
-            Over::Rows
-        };
-        let outputs = running(&grouped, None);
-        return Ok(single(over, outputs, grouped.value));
-    }
-    if frame.unit == FrameUnit::Rows {
-        let outputs = running(&grouped, documents(frame.start, frame.end).as_ref());
-        return Ok(single(rows(order), outputs, grouped.value));
-    }
-    if let Some(range) = native_range(order, &frame) {
-        let outputs = running(&grouped, Some(&range));
-        return Ok(single(Over::Rows, outputs, grouped.value));
-    }
-    match (frame.start, frame.end) {
-        (None, Some(0)) => Ok(up_to_peers(Over::Rows, order, grouped, names)),
-        (Some(0), None) => Ok(up_to_peers(Over::Reversed, order, grouped, names)),
-        (Some(0), Some(0)) => {
-            let n = names();
-            let outputs = running(&grouped, None);
-            Ok(Windowed {
-                passes: vec![
-                    pass(rows(window.order), vec![(n.clone(), number(window.order))]),
-                    pass(Over::Peers { number: n }, outputs),
-                ],
-                value: grouped.value,
-            })
-        }
-        (start, end) => distance(order, start, end, grouped, names),
-    }
-}
-
-/// Runs along the rows, then gives all peers what the last of them has.
-fn up_to_peers(
-    over: Over,
-    order: &[LoweredKey],
-    grouped: Grouped,
-    names: &mut Names<'_>,
-) -> Windowed {
-    let n = names();
-    let mut first = running(&grouped, documents(None, Some(0)).as_ref());
-    first.push((n.clone(), number(order)));
-    let last = grouped
-        .fields
-        .iter()
-        .map(|(name, _)| (name.clone(), output("$last", field(name), None)))
-        .collect();
-    Windowed {
-        passes: vec![pass(over, first), pass(Over::Peers { number: n }, last)],
-        value: grouped.value,
-    }
-}
-
-/// A frame that MongoDB has itself: by the value of one ascending key that is always there.
-fn native_range(order: &[LoweredKey], frame: &WindowFrame) -> Option<WindowRange> {
-    let key = one_certain_key(order).filter(|key| !key.desc)?;
-    let unit = match class(&key.ty) {
-        Class::Integer | Class::Double | Class::Decimal | Class::Duration => None,
-        Class::Moment if matches!((frame.start, frame.end), (None | Some(0), None | Some(0))) => {
-            Some("millisecond")
-        }
-        _ => return None,
-    };
-    Some(WindowRange {
-        range: true,
-        start: frame.start.map(whole),
-        end: frame.end.map(whole),
-        unit,
-    })
-}
-
-/// A frame of values at some distance from the row's.
-fn distance(
-    order: &[LoweredKey],
-    start: Option<i64>,
-    end: Option<i64>,
-    grouped: Grouped,
-    names: &mut Names<'_>,
-) -> Result<Windowed> {
-    let numeric = |key: &&LoweredKey| {
-        matches!(
-            class(&key.ty),
-            Class::Integer | Class::Double | Class::Decimal | Class::Duration
-        )
-    };
-    let Some(key) = one_certain_key(order).filter(numeric) else {
-        return Err(Error::unsupported(
-            "a frame of values at a distance",
-            "MongoDB has it for a single number that is never null",
-        ));
-    };
-    // MongoDB's ranges are ascending: the negated key turns a descending order round
-    let sign = if key.desc { -1 } else { 1 };
-    let sorted = names();
-    let range = WindowRange {
-        range: true,
-        start: start.map(whole),
-        end: end.map(whole),
-        unit: None,
-    };
-    let outputs = running(&grouped, Some(&range));
-    Ok(Windowed {
-        passes: vec![WindowPass {
-            set: vec![(
-                sorted.clone(),
-                two("$multiply", key.expr.clone(), int(sign)),
-            )],
-            over: Over::Sorted { field: sorted },
-            outputs,
-        }],
-        value: grouped.value,
     })
 }

@@ -226,3 +226,36 @@ fn what_a_version_lacks_is_refused_with_the_version_that_has_it() {
     ]));
     assert!(lower_for((8, 3), "SHA256", &[a], &[], K::CharField).is_ok());
 }
+
+/// Where the target allows server-side JavaScript every hash is computed there, unless the server has it itself.
+#[test]
+fn hashes_in_javascript() {
+    let mut target = Target::server(8, 0);
+    target.javascript = true;
+    let ty = FieldType::new(K::CharField);
+    let hash = |name: &str, target: &Target| {
+        let args = [field("a", K::CharField)];
+        let call = LoweredCall {
+            function: name,
+            args: &args,
+            options: &IndexMap::new(),
+            ty: &ty,
+        };
+        show(&Registry::django().lower_call(&call, target).unwrap())
+    };
+    for name in ["MD5", "SHA1", "SHA224", "SHA256", "SHA384", "SHA512"] {
+        let shown = hash(name, &target);
+        assert!(
+            shown.starts_with("{$function: {body: \"function(s)"),
+            "{shown}"
+        );
+        assert!(
+            !shown.contains("START") && !shown.contains("WORDS"),
+            "{shown}"
+        );
+        assert!(shown.ends_with("args: [$a], lang: \"js\"}}"), "{shown}");
+    }
+    target.version = crate::target::ServerVersion::new(8, 3);
+    assert!(hash("SHA256", &target).contains("$hexHash"));
+    assert!(hash("SHA384", &target).contains("$function"));
+}
