@@ -1,6 +1,6 @@
 //! Properties of the rewrite rules over random plans and random data, judged by an interpreter of plans.
+#![allow(clippy::expect_used, clippy::cast_possible_wrap)] // small numbers of tests
 
-#[allow(clippy::cast_possible_wrap)]
 mod plans;
 
 use mqlc_compiler::plan::{Plan, check};

@@ -1,10 +1,5 @@
 //! A library of books as schema, random data for it, plans written by hand, and an interpreter of plans that knows
 //! nothing of MongoDB's languages: the oracle of the rewrite rules.
-#![allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_precision_loss
-)] // small numbers of test data
 #![allow(dead_code, missing_docs, unused_imports)]
 #![allow(
     clippy::expect_used,
