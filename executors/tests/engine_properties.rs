@@ -2,7 +2,7 @@
 //! stops change nothing, saving loses nothing, transactions are serializable where their writes meet.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 use std::cmp::Ordering;
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 
 use bson::{Bson, Document, doc};
 use mqlc_executors::memory::Engine;
@@ -54,9 +54,7 @@ fn document() -> impl Strategy<Value = Document> {
 }
 
 fn hash(v: &Value, state: &RandomState) -> u64 {
-    let mut h = state.build_hasher();
-    Key(v.clone()).hash(&mut h);
-    h.finish()
+    state.hash_one(Key(v.clone()))
 }
 
 /// A filter on the fields of [`document`].
