@@ -1,5 +1,12 @@
 //! Goldens: for every query of `fixtures/queries`, the statement, the plan, the commands, the shape and the rows that the
 //! embedded engine gives, in one snapshot. What we emit stands beside what it means.
+// Tests may stop where they fail.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 mod support;
 

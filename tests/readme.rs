@@ -3,6 +3,13 @@
 //!
 //! In a block a line that starts with `$ ` is a command of the shell (lines that start with `> ` continue it), the lines
 //! after it are its output, standard error included. `export NAME=VALUE` and `$?` hold until the end of the page.
+// Tests may stop where they fail.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 #![cfg(unix)]
 
 use std::path::{Path, PathBuf};

@@ -41,7 +41,7 @@ impl Library {
                 extras: Arc::new(models.extras),
                 ..Params::default()
             },
-            executor: MemoryExecutor::load(&path("fixtures/data/library")).unwrap(),
+            executor: MemoryExecutor::load(path("fixtures/data/library")).unwrap(),
         }
     }
 
