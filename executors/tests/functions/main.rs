@@ -1,4 +1,11 @@
 //! The registry's expressions on the embedded engine: every function over ordinary, edge, null and missing values.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss
+)] // a test program
 
 mod groups;
 mod never_abort;

@@ -151,11 +151,9 @@ fn errors() {
 fn depth() {
     let server = WireServer::start().unwrap();
     let mut client = Client::connect(server.address());
+    // Ends only: the lengths are made below, from the inside out.
     let mut deep = vec![5_u8, 0, 0, 0, 0];
-    for _ in 0..50_000 {
-        // Ends only: the lengths are made below, from the inside out.
-        deep.push(0);
-    }
+    deep.resize(deep.len() + 50_000, 0);
     let mut nested = Vec::with_capacity(50_000 * 8);
     let total = 5 + 50_000 * 8;
     for level in 0..50_000_usize {
