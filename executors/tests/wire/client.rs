@@ -85,7 +85,7 @@ impl Client {
         let mut header = [0; 16];
         self.stream.read_exact(&mut header).ok()?;
         let n = |at: usize| i32::from_le_bytes(header[at..at + 4].try_into().unwrap());
-        let mut content = vec![0; n(0) as usize - 16];
+        let mut content = vec![0; usize::try_from(n(0)).unwrap() - 16];
         self.stream.read_exact(&mut content).ok()?;
         let whole = [header.as_slice(), &content].concat();
         Some(Message {
