@@ -16,6 +16,7 @@
 //! | `finish` | from the state to relational operators |
 //! | `terminal` | rows, count, exists, aggregate |
 //! | `prefetch` | follow-up queries |
+//! | `write` | updates |
 
 mod calls;
 mod combine;
@@ -30,6 +31,7 @@ mod prep;
 mod query;
 mod related;
 mod terminal;
+mod write;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -26,6 +26,7 @@ impl Binder<'_> {
             Do::Aggregate(exprs) => self
                 .aggregated(q, exprs)
                 .map_err(|e| e.inside("aggregate").inside("do"))?,
+            Do::Update(values) => self.updated(q, values)?,
             other => {
                 return Err(
                     Error::unsupported(name_of(other), "writes are not compiled yet").at("/do"),
@@ -384,7 +385,6 @@ pub(super) fn select_of(nodes: &[OutputNode], out: &mut Vec<Scalar>) {
 
 fn name_of(action: &Do) -> &'static str {
     match action {
-        Do::Update(_) => "update()",
         Do::Delete => "delete()",
         Do::Insert(_) => "create() and bulk_create()",
         Do::GetOrCreate { .. } => "get_or_create()",

@@ -20,6 +20,7 @@
 //! | `group`, `window`, `set_op`, `sort` | their stages |
 //! | `nothing` | aggregates over no rows |
 //! | `output` | terminals, projections, shapes |
+//! | `write` | updates |
 //! | `walk` | questions about the plan |
 
 mod calls;
@@ -40,6 +41,7 @@ mod text;
 mod truth;
 mod walk;
 mod window;
+mod write;
 
 use std::collections::{HashMap, HashSet};
 

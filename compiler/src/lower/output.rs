@@ -46,9 +46,16 @@ pub(super) fn plan(
             Ok(Shape::Exists)
         }
         Terminal::Aggregate { output } => lowerer.aggregate_row(&plan.rel, output, program),
-        Terminal::Insert { .. } | Terminal::Update { .. } | Terminal::Delete { .. } => Err(
-            Error::unsupported("writing", "only queries are compiled so far"),
-        ),
+        Terminal::Update { assignments } => {
+            if !empty {
+                lowerer.update(&plan.rel, assignments, program)?;
+            }
+            Ok(Shape::Written)
+        }
+        Terminal::Insert { .. } | Terminal::Delete { .. } => Err(Error::unsupported(
+            "inserting and deleting",
+            "only queries and updates are compiled so far",
+        )),
     }
 }
 
@@ -412,7 +419,7 @@ impl Lowerer<'_> {
     }
 
     /// Closes the pipeline and appends the step.
-    fn finish(
+    pub fn finish(
         &mut self,
         hint: Option<&Hint>,
         parameters: Vec<Parameter>,
