@@ -53,12 +53,23 @@ impl Lowerer<'_> {
                 self.aggregate_rel(input, always)?;
                 self.extend(columns)
             }
-            Rel::Aggregate { .. } => {
+            Rel::Aggregate { aggregates, .. } => {
                 self.rel(rel)?;
+                // Counts are 0 where nothing is counted; sums are NULL.
+                let mut zeros = Vec::new();
+                for (id, call) in aggregates {
+                    if self.registry.empty_value(&call.function) != Bson::Null
+                        && let Expr::Field(path) = self.column(*id)?.expr
+                    {
+                        zeros.extend(path);
+                    }
+                }
                 if always && let Some(Stage::Group { fields, .. }) = self.scope()?.stages.last() {
                     let nothing = fields
                         .iter()
-                        .map(|(name, accumulator)| (name.clone(), identity(accumulator)))
+                        .map(|(name, accumulator)| {
+                            (name.clone(), nothing(accumulator, zeros.contains(name)))
+                        })
                         .collect();
                     self.push(Stage::UnionWith {
                         collection: None,
@@ -141,9 +152,9 @@ fn input_is_empty(rel: &Rel) -> bool {
 }
 
 /// What an accumulator is for no input.
-fn identity(accumulator: &Accumulator) -> Expr {
+fn nothing(accumulator: &Accumulator, zero: bool) -> Expr {
     match accumulator.op {
-        "$sum" | "$count" => Expr::lit(0),
+        _ if zero => Expr::lit(0),
         "$push" | "$addToSet" | "$concatArrays" | "$setUnion" => Expr::Array(Vec::new()),
         _ => Expr::null(),
     }
