@@ -7,6 +7,13 @@
     clippy::cast_precision_loss
 )] // a test program
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)] // helpers of tests
+
 mod groups;
 mod never_abort;
 mod own_functions;

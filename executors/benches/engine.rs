@@ -1,4 +1,6 @@
-//! How fast the embedded engine is. Ignored by default: run with `--release -- --ignored --nocapture`.
+//! How fast the embedded engine is: the best of five runs of each command over 100,000 documents.
+//!
+//! `cargo bench -p mqlc-executors --bench engine`. Compare figures of one run with each other only.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 use std::time::{Duration, Instant};
 
@@ -32,7 +34,7 @@ fn filled() -> Engine {
     engine
 }
 
-fn time(name: &str, engine: &Engine, command: Document) -> Duration {
+fn time(name: &str, engine: &Engine, command: Document) {
     let mut best = Duration::MAX;
     let mut n = 0;
     for _ in 0..5 {
@@ -47,12 +49,9 @@ fn time(name: &str, engine: &Engine, command: Document) -> Duration {
         best = best.min(start.elapsed());
     }
     println!("{name}: {best:?} ({n} rows)");
-    best
 }
 
-#[test]
-#[ignore = "measures time; needs a release build"]
-fn speed() {
+fn main() {
     let start = Instant::now();
     let engine = filled();
     println!("fill: {:?}", start.elapsed());
@@ -77,12 +76,12 @@ fn speed() {
         &engine,
         doc! {"find": "people", "filter": {"$expr": {"$gt": ["$age", "$address.zip"]}}},
     );
-    let group = time(
+    time(
         "match+group",
         &engine,
         doc! {"aggregate": "people", "pipeline": [{"$match": {"age": {"$gte": 30}}}, {"$group": {"_id": "$city", "n": {"$sum": 1}, "total": {"$sum": "$amount"}, "oldest": {"$max": "$age"}}}]},
     );
-    let lookup = time(
+    time(
         "lookup by _id",
         &engine,
         doc! {"aggregate": "orders", "pipeline": [{"$lookup": {"from": "people", "localField": "person", "foreignField": "_id", "as": "p"}}]},
@@ -154,9 +153,4 @@ fn speed() {
         engine.run_command("test", doc! {"update": "people", "updates": [{"q": {"_id": (i * 31) % n}, "u": {"$inc": {"age": 1}}}]}).unwrap();
     }
     println!("update by _id: {:?}", start.elapsed() / 10_000);
-    if cfg!(not(debug_assertions)) {
-        assert!(group < Duration::from_millis(100), "{group:?}");
-        assert!(lookup < Duration::from_millis(150), "{lookup:?}");
-        assert!(find < Duration::from_micros(5), "{find:?}");
-    }
 }
