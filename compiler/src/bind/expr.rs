@@ -82,6 +82,12 @@ impl Binder<'_> {
             }
             Expr::Not(inner) => {
                 let bound = self.resolve(q, inner, cx).map_err(|e| e.inside("not"))?;
+                if bound.ty.kind != FieldKind::BooleanField {
+                    return Err(Error::new(
+                        Code::TypeError,
+                        "Cannot negate non-conditional expressions.",
+                    ));
+                }
                 Ok(boolean(truth_of(bound.scalar).negate()))
             }
             Expr::Slice { expr, start, stop } => {

@@ -6,7 +6,6 @@
     clippy::indexing_slicing,
     clippy::cast_precision_loss
 )] // a test program
-
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
