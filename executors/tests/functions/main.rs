@@ -6,12 +6,6 @@
     clippy::indexing_slicing,
     clippy::cast_precision_loss
 )] // a test program
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)] // helpers of tests
 
 mod groups;
 mod never_abort;
