@@ -28,15 +28,15 @@ const SILENT: [(Code, &str); 5] = [
     ),
     (
         Code::ProtectedError,
-        "only deletes raise it, and writes are not compiled yet",
+        "only deletes raise it, and inserts and deletes are not compiled yet",
     ),
     (
         Code::RestrictedError,
-        "only deletes raise it, and writes are not compiled yet",
+        "only deletes raise it, and inserts and deletes are not compiled yet",
     ),
     (
         Code::IntegrityError,
-        "only writes raise it, and writes are not compiled yet",
+        "only writes raise it, and inserts and deletes are not compiled yet",
     ),
     (Code::Internal, "a bug of mqlc, by definition"),
 ];

@@ -28,9 +28,11 @@ impl Binder<'_> {
                 .map_err(|e| e.inside("aggregate").inside("do"))?,
             Do::Update(values) => self.updated(q, values)?,
             other => {
-                return Err(
-                    Error::unsupported(name_of(other), "writes are not compiled yet").at("/do"),
-                );
+                return Err(Error::unsupported(
+                    name_of(other),
+                    "inserts and deletes are not compiled yet",
+                )
+                .at("/do"));
             }
         };
         Ok(Plan {
