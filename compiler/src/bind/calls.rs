@@ -400,7 +400,7 @@ impl Binder<'_> {
         let mut fields = Vec::new();
         let mut mask = IndexSet::new();
         for name in names {
-            super::expr::check_alias(name)?;
+            super::annotation::check_alias(name)?;
             let query = self.q(q)?;
             if query.selects(name) || query.mask.as_ref().is_some_and(|m| m.contains(name)) {
                 mask.insert(name.clone());

@@ -391,7 +391,7 @@ impl Binder<'_> {
         Ok(Predicate::Compare { op, lhs, rhs }.into())
     }
 
-    fn check_one(&self, id: QueryId, name: &str, explicit: bool) -> Result<()> {
+    pub(super) fn check_one(&self, id: QueryId, name: &str, explicit: bool) -> Result<()> {
         if explicit || name != "exact" {
             return Ok(());
         }
@@ -517,7 +517,7 @@ impl Binder<'_> {
         .into())
     }
 
-    fn in_query(&mut self, lhs: &Bound, id: QueryId, explicit: bool) -> Result<Condition> {
+    pub(super) fn in_query(&mut self, lhs: &Bound, id: QueryId, explicit: bool) -> Result<Condition> {
         let lhs_parts = match &lhs.scalar {
             Scalar::List(parts) => parts.clone(),
             scalar => vec![scalar.clone()],
@@ -725,91 +725,6 @@ impl Binder<'_> {
         .into())
     }
 
-    /// `has_key`, `has_keys`, `has_any_keys`: the key is there. The last key is never an index.
-    fn has_keys(&mut self, name: &str, lhs: &Bound, rhs: Rhs) -> Result<Condition> {
-        let items = match rhs {
-            Rhs::Value(Value::List(values)) => values.into_iter().map(Rhs::Value).collect(),
-            Rhs::List(items) => items,
-            one => vec![one],
-        };
-        let mut tests = Vec::with_capacity(items.len());
-        for item in items {
-            let (base, mut steps) = match lhs.scalar.clone() {
-                Scalar::Json { base, steps, .. } => (base, steps),
-                other => (Box::new(other), Vec::new()),
-            };
-            match item {
-                Rhs::Value(value) => {
-                    steps.push(JsonStep::Key(super::prep::python_str(&value)));
-                }
-                // A path of keys on the right continues that on the left.
-                Rhs::Scalar(Bound {
-                    scalar: Scalar::Json { steps: more, .. },
-                    ..
-                }) => steps.extend(more),
-                _ => {
-                    return Err(Error::unsupported(
-                        format!("{name} with an expression"),
-                        "keys must be known when compiling",
-                    ));
-                }
-            }
-            let there = Scalar::Json {
-                base,
-                steps,
-                text: false,
-            };
-            tests.push(Predicate::IsNull(there).negate());
-        }
-        Ok(if name == "has_any_keys" {
-            if tests.is_empty() {
-                Predicate::FALSE
-            } else {
-                Predicate::Or(tests)
-            }
-        } else {
-            conjunction(tests)
-        }
-        .into())
-    }
-
-    /// A lookup of JSON values or arrays that is no comparison.
-    fn special(&mut self, name: &str, lhs: &Bound, rhs: Rhs) -> Result<Condition> {
-        let rhs = match rhs {
-            Rhs::Value(value) => self.rhs_literal(lhs, &value)?,
-            Rhs::Scalar(bound) => bound.scalar,
-            Rhs::List(items) => self.list_value(lhs, items)?.scalar,
-            Rhs::Query { id, .. } => {
-                Scalar::Subquery(Box::new(self.finish_subquery(id, SubKind::Scalar, None)?))
-            }
-        };
-        Ok(Predicate::Lookup {
-            name: name.to_owned(),
-            lhs: lhs.scalar.clone(),
-            rhs,
-            options: IndexMap::new(),
-        }
-        .into())
-    }
-
-    /// A list on the right: a literal array if all its members are plain, else an array of expressions.
-    fn list_value(&mut self, lhs: &Bound, items: Vec<Rhs>) -> Result<Bound> {
-        let base = lhs.ty.base.clone().unwrap_or_else(|| lhs.ty.clone());
-        let element = Bound::of(lhs.scalar.clone(), base);
-        let mut list = Vec::with_capacity(items.len());
-        for item in items {
-            list.push(match item {
-                Rhs::Value(value) => self.rhs_literal(&element, &value)?,
-                Rhs::Scalar(bound) => bound.scalar,
-                Rhs::Query { id, .. } => {
-                    Scalar::Subquery(Box::new(self.finish_subquery(id, SubKind::Scalar, None)?))
-                }
-                Rhs::List(items) => self.list_value(&element, items)?.scalar,
-            });
-        }
-        Ok(Bound::of(Scalar::List(list), lhs.ty.clone()))
-    }
-
     /// A plain value as a literal of the left-hand side's type.
     pub(super) fn rhs_literal(&self, lhs: &Bound, value: &Value) -> Result<Scalar> {
         if *value == Value::Null {
@@ -933,164 +848,6 @@ impl Binder<'_> {
                 name(&self.schema.model(info.model)?.label)
             ),
         ))
-    }
-
-    fn tuple_values(&self, parts: &[Scalar], lhs: &Bound, values: Vec<Rhs>) -> Result<Vec<Scalar>> {
-        if parts.len() != values.len() {
-            return Err(Error::new(
-                Code::ValueError,
-                format!("the lookup must have {} elements", parts.len()),
-            ));
-        }
-        let targets: Vec<FieldRef> = lhs
-            .relation
-            .as_ref()
-            .map(|r| r.targets.clone())
-            .unwrap_or_default();
-        let mut out = Vec::with_capacity(values.len());
-        for (i, (part, value)) in parts.iter().zip(values).enumerate() {
-            let ty = match targets.get(i) {
-                Some(target) => self.schema.key_target(*target)?.ty.clone(),
-                None => part.ty(&self.columns)?,
-            };
-            let element = Bound::of(part.clone(), ty);
-            out.push(match value {
-                Rhs::Value(value) => self.rhs_literal(&element, &value)?,
-                Rhs::Scalar(bound) => bound.scalar,
-                _ => {
-                    return Err(Error::new(
-                        Code::ValueError,
-                        "Composite field lookups only work with composite expressions.",
-                    ));
-                }
-            });
-        }
-        Ok(out)
-    }
-
-    fn tuple_of(&self, name: &str, rhs: Rhs, arity: usize) -> Result<Vec<Rhs>> {
-        match rhs {
-            Rhs::Value(Value::List(values)) => Ok(values.into_iter().map(Rhs::Value).collect()),
-            Rhs::List(items) => Ok(items),
-            Rhs::Scalar(Bound {
-                scalar: Scalar::List(parts),
-                ..
-            }) => parts
-                .into_iter()
-                .map(|s| self.typed(s).map(Rhs::Scalar))
-                .collect(),
-            _ => Err(Error::new(
-                Code::ValueError,
-                format!("'{name}' lookup of a key of {arity} columns must be a tuple or a list"),
-            )),
-        }
-    }
-
-    fn tuple_compare(
-        &mut self,
-        _q: QueryId,
-        op: CompareOp,
-        name: &str,
-        parts: Vec<Scalar>,
-        lhs: &Bound,
-        rhs: Rhs,
-    ) -> Result<Condition> {
-        if let Rhs::Query { id, explicit } = rhs {
-            if name != "exact" {
-                return Err(Error::new(
-                    Code::ValueError,
-                    format!("'{name}' doesn't support multi-column subqueries."),
-                ));
-            }
-            self.check_one(id, name, explicit)?;
-            if !explicit && self.q(id)?.selected.is_none() {
-                let pk = self.schema.model(self.q(id)?.model)?.pk;
-                let received = self.unnest(pk)?.len();
-                if received != parts.len() {
-                    return Err(Error::new(
-                        Code::ValueError,
-                        format!(
-                            "The QuerySet value for the exact lookup must have {} selected fields (received {received})",
-                            parts.len()
-                        ),
-                    ));
-                }
-            }
-            return self.in_query(lhs, id, explicit).map_err(|e| {
-                if e.code() == Code::ValueError {
-                    Error::new(Code::ValueError, e.message().replace("'in'", "exact"))
-                } else {
-                    e
-                }
-            });
-        }
-        let values = self.tuple_of(name, rhs, parts.len())?;
-        let values = self.tuple_values(&parts, lhs, values)?;
-        let pairs: Vec<(Scalar, Scalar)> = parts.into_iter().zip(values).collect();
-        let compare = |op: CompareOp, (lhs, rhs): &(Scalar, Scalar)| Predicate::Compare {
-            op,
-            lhs: lhs.clone(),
-            rhs: rhs.clone(),
-        };
-        if op == CompareOp::Eq {
-            return Ok(
-                conjunction(pairs.iter().map(|p| compare(CompareOp::Eq, p)).collect()).into(),
-            );
-        }
-        // (a, b) < (x, y) is a < x or a = x and b < y.
-        let strict = match op {
-            CompareOp::Lt | CompareOp::Lte => CompareOp::Lt,
-            _ => CompareOp::Gt,
-        };
-        let mut branches = Vec::with_capacity(pairs.len());
-        for i in 0..pairs.len() {
-            let mut all: Vec<Predicate> = pairs
-                .iter()
-                .take(i)
-                .map(|p| compare(CompareOp::Eq, p))
-                .collect();
-            if let Some(last) = pairs.get(i) {
-                let here = if i + 1 == pairs.len() { op } else { strict };
-                all.push(compare(here, last));
-            }
-            branches.push(conjunction(all));
-        }
-        Ok(Predicate::Or(branches).into())
-    }
-
-    fn tuple_in(
-        &mut self,
-        _q: QueryId,
-        parts: Vec<Scalar>,
-        lhs: &Bound,
-        items: Vec<Rhs>,
-    ) -> Result<Condition> {
-        let mut branches = Vec::with_capacity(items.len());
-        for item in items {
-            let values = self.tuple_of("in", item, parts.len())?;
-            if values.iter().any(|v| matches!(v, Rhs::Value(Value::Null))) {
-                continue;
-            }
-            let values = self.tuple_values(&parts, lhs, values)?;
-            branches.push(conjunction(
-                parts
-                    .iter()
-                    .cloned()
-                    .zip(values)
-                    .map(|(lhs, rhs)| Predicate::Compare {
-                        op: CompareOp::Eq,
-                        lhs,
-                        rhs,
-                    })
-                    .collect(),
-            ));
-        }
-        Ok(match branches.len() {
-            0 => Predicate::FALSE,
-            1 => conjunction(branches),
-            _ => Predicate::Or(branches),
-        }
-        .into())
     }
 }
 

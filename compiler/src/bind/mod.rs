@@ -18,11 +18,17 @@
 //! | `prefetch` | follow-up queries |
 //! | `write` | updates |
 
+mod aggregate;
+mod annotation;
 mod calls;
+mod column;
 mod combine;
+mod combined;
 mod expr;
 mod filter;
 mod finish;
+mod having;
+mod key;
 mod lookup;
 mod ordering;
 mod path;
@@ -30,7 +36,9 @@ mod prefetch;
 mod prep;
 mod query;
 mod related;
+mod subquery;
 mod terminal;
+mod tuple;
 mod write;
 
 use std::collections::HashMap;

@@ -68,7 +68,7 @@ impl Binder<'_> {
             let related = self.combined_related(combined, &columns)?;
             let own: Vec<(String, Scalar)> = columns
                 .into_iter()
-                .filter(|(name, _)| name != super::finish::RELATED)
+                .filter(|(name, _)| name != super::combined::RELATED)
                 .collect();
             let mut nodes = self.nodes(q, &own)?;
             nodes.extend(related);
@@ -222,7 +222,7 @@ impl Binder<'_> {
         let mask = query.mask.clone();
         let mut results: Vec<(String, Scalar)> = Vec::with_capacity(exprs.len());
         for (name, expr) in exprs {
-            super::expr::check_alias(name)?;
+            super::annotation::check_alias(name)?;
             let mut cx = Resolve {
                 allow_joins: true,
                 reuse: None,

@@ -1,0 +1,297 @@
+//! Aggregates and windows.
+
+use super::filter::{FilterContext, conjunction, truth_of};
+use super::path::{FinalField, PathError, split};
+use super::query::{GroupBy, QueryId};
+use super::{Binder, Bound, Definition, Resolve, Rhs};
+use crate::error::{Code, Error, Result};
+use crate::functions::{AggregateRequest, Call as FunctionCall};
+use crate::plan::{
+    ArrayFact, Column, ColumnId, Literal, Origin, Predicate, Scalar, SortKey, SubKind, SubPlan,
+    WindowCall, WindowFrame,
+};
+use crate::queryset::{
+    Aggregate, Case, Expr, Frame, Func, Order, OuterRef, Q, SubqueryExpr, Value, Window,
+};
+use crate::schema::{FieldKind, FieldType, StorageFamily};
+use bson::Bson;
+use std::sync::Arc;
+
+impl Binder<'_> {
+    pub(super) fn aggregate(
+        &mut self,
+        q: QueryId,
+        aggregate: &Aggregate,
+        cx: &mut Resolve,
+    ) -> Result<Bound> {
+        let request = self.aggregate_request(q, aggregate, cx)?;
+        let name = aggregate.name.clone();
+        for arg in &request.args {
+            let nested = if cx.summarize {
+                let columns = self.columns_in(&arg.scalar);
+                columns.iter().any(|id| self.summaries.contains(id))
+            } else {
+                self.contains_aggregate(q, &arg.scalar)
+            };
+            if nested {
+                return Err(self.nested_aggregate(&name, aggregate));
+            }
+        }
+        let resolved = self.registry.aggregate(request, &self.context())?;
+        let column = self.define(
+            q,
+            aggregate.name.to_lowercase(),
+            &resolved.call.ty.clone(),
+            Definition::Aggregate(resolved.call.clone()),
+        );
+        self.typed(resolved.value(column))
+    }
+
+    pub(super) fn nested_aggregate(&self, name: &str, aggregate: &Aggregate) -> Error {
+        let inner = match aggregate.args.first() {
+            Some(Expr::F(path)) => path.clone(),
+            Some(Expr::Aggregate(inner)) => inner.name.clone(),
+            _ => "expression".to_owned(),
+        };
+        Error::new(
+            Code::FieldError,
+            format!("Cannot compute {name}('{inner}'): '{inner}' is an aggregate"),
+        )
+    }
+
+    pub(super) fn aggregate_request(
+        &mut self,
+        q: QueryId,
+        aggregate: &Aggregate,
+        cx: &mut Resolve,
+    ) -> Result<AggregateRequest> {
+        let mut args = Vec::with_capacity(aggregate.args.len());
+        for (i, arg) in aggregate.args.iter().enumerate() {
+            if *arg == Expr::Star {
+                if aggregate.filter.is_some() {
+                    return Err(Error::new(
+                        Code::ValueError,
+                        "Star cannot be used with filter. Please specify a field.",
+                    ));
+                }
+                continue;
+            }
+            let bound = self
+                .resolve(q, arg, cx)
+                .map_err(|e| e.inside(i).inside("args"))?;
+            match bound.scalar {
+                // Counting a composite key counts its first column.
+                Scalar::List(parts) if aggregate.name == "Count" && !aggregate.distinct => {
+                    if let Some(first) = parts.into_iter().next() {
+                        let bound = self.typed(first)?;
+                        args.push(Self::arg(&bound));
+                    }
+                }
+                Scalar::List(_) if aggregate.name == "Count" => {
+                    return Err(Error::new(
+                        Code::ValueError,
+                        "COUNT(DISTINCT) doesn't support composite primary keys",
+                    ));
+                }
+                Scalar::List(_) => {
+                    return Err(Error::new(
+                        Code::ValueError,
+                        format!(
+                            "{} expression does not support composite primary keys.",
+                            aggregate.name
+                        ),
+                    ));
+                }
+                _ => args.push(Self::arg(&bound)),
+            }
+        }
+        let filter = match &aggregate.filter {
+            Some(condition) => {
+                let predicate = self
+                    .condition(q, condition, cx)
+                    .map_err(|e| e.inside("filter"))?;
+                Some(predicate)
+            }
+            None => None,
+        };
+        let default = match &aggregate.default {
+            Some(default) => {
+                let bound = self
+                    .resolve(q, default, cx)
+                    .map_err(|e| e.inside("default"))?;
+                Some(Self::arg(&bound))
+            }
+            None => None,
+        };
+        let order = self.order_keys_of(q, &aggregate.order_by, cx)?;
+        let output = match &aggregate.output {
+            Some(output) => Some(Arc::new(self.key_type(output)?)),
+            None => None,
+        };
+        Ok(AggregateRequest {
+            name: aggregate.name.clone(),
+            args,
+            distinct: aggregate.distinct,
+            filter,
+            default,
+            order,
+            options: aggregate.options.clone(),
+            output,
+        })
+    }
+
+    /// `ORDER BY` inside an aggregate or window.
+    pub(super) fn order_keys_of(
+        &mut self,
+        q: QueryId,
+        orders: &[Order],
+        cx: &mut Resolve,
+    ) -> Result<Vec<SortKey>> {
+        let mut keys = Vec::with_capacity(orders.len());
+        for (i, order) in orders.iter().enumerate() {
+            let bound = self
+                .resolve(q, &order.expr, cx)
+                .map_err(|e| e.inside("expr").inside(i).inside("order_by"))?;
+            keys.push(SortKey {
+                scalar: bound.scalar,
+                desc: order.desc,
+                nulls: order.nulls,
+            });
+        }
+        Ok(keys)
+    }
+
+    pub(super) fn window(
+        &mut self,
+        q: QueryId,
+        window: &Window,
+        cx: &mut Resolve,
+    ) -> Result<Bound> {
+        let request = match &window.expr {
+            Expr::Aggregate(aggregate) => self.aggregate_request(q, aggregate, cx)?,
+            Expr::Func(func) => {
+                self.registry.check_window(&func.name)?;
+                let mut args = Vec::with_capacity(func.args.len());
+                for (i, arg) in func.args.iter().enumerate() {
+                    let bound = self
+                        .resolve(q, arg, cx)
+                        .map_err(|e| e.inside(i).inside("args"))?;
+                    args.push(Self::arg(&bound));
+                }
+                AggregateRequest {
+                    name: func.name.clone(),
+                    args,
+                    distinct: false,
+                    filter: None,
+                    default: None,
+                    order: Vec::new(),
+                    options: func.options.clone(),
+                    output: match &func.output {
+                        Some(output) => Some(Arc::new(self.key_type(output)?)),
+                        None => None,
+                    },
+                }
+            }
+            _ => {
+                return Err(Error::new(
+                    Code::ValueError,
+                    "Expression isn't compatible with OVER clauses.",
+                ));
+            }
+        };
+        self.registry.check_window(&request.name)?;
+        let resolved = self.registry.aggregate(request, &self.context())?;
+        let mut partition = Vec::with_capacity(window.partition_by.len());
+        for (i, part) in window.partition_by.iter().enumerate() {
+            let bound = self
+                .resolve(q, part, cx)
+                .map_err(|e| e.inside(i).inside("partition_by"))?;
+            match bound.scalar {
+                Scalar::List(parts) => partition.extend(parts),
+                scalar => partition.push(scalar),
+            }
+        }
+        let mut order = Vec::new();
+        for key in self.order_keys_of(q, &window.order_by, cx)? {
+            match key.scalar {
+                Scalar::List(parts) => order.extend(parts.into_iter().map(|scalar| SortKey {
+                    scalar,
+                    desc: key.desc,
+                    nulls: key.nulls,
+                })),
+                _ => order.push(key),
+            }
+        }
+        let frame = window.frame.map(frame_of).transpose()?;
+        let ty = resolved.call.ty.clone();
+        let column = self.define(
+            q,
+            resolved.call.function.to_lowercase(),
+            &ty,
+            Definition::Window {
+                call: WindowCall {
+                    call: resolved.call.clone(),
+                    frame,
+                },
+                partition,
+                order,
+            },
+        );
+        let value = resolved.value(column);
+        match &window.output {
+            Some(output) => {
+                let ty = Arc::new(self.key_type(output)?);
+                self.retyped(q, value, ty)
+            }
+            None => self.typed(value),
+        }
+    }
+}
+
+pub(super) fn frame_of(frame: Frame) -> Result<WindowFrame> {
+    use crate::queryset::{FrameExclusion, FrameUnit};
+    if frame.exclude.is_some_and(|e| e != FrameExclusion::NoOthers) {
+        return Err(Error::unsupported(
+            "a window frame exclusion",
+            "$setWindowFields has no form for it",
+        ));
+    }
+    if frame.unit == FrameUnit::Rows
+        && let (Some(start), Some(end)) = (frame.start, frame.end)
+        && start > end
+    {
+        return Err(Error::new(
+            Code::ValueError,
+            "start cannot be greater than end.",
+        ));
+    }
+    if frame.unit == FrameUnit::Range {
+        if let Some(start) = frame.start.filter(|s| *s > 0) {
+            return Err(Error::new(
+                Code::ValueError,
+                format!(
+                    "start argument must be a negative integer, zero, or None, but got '{start}'."
+                ),
+            ));
+        }
+        if let Some(end) = frame.end.filter(|e| *e < 0) {
+            return Err(Error::new(
+                Code::ValueError,
+                format!("end argument must be a positive integer, zero, or None, but got '{end}'."),
+            ));
+        }
+    }
+    if frame.unit == FrameUnit::Range
+        && (frame.start.is_some_and(|s| s != 0) || frame.end.is_some_and(|e| e != 0))
+    {
+        return Err(Error::new(
+            Code::NotSupported,
+            "PostgreSQL only supports UNBOUNDED together with PRECEDING and FOLLOWING.",
+        ));
+    }
+    Ok(WindowFrame {
+        unit: frame.unit,
+        start: frame.start,
+        end: frame.end,
+    })
+}

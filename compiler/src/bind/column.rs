@@ -1,0 +1,99 @@
+//! Columns that the binder defines, and what they depend on.
+
+use super::filter::{FilterContext, conjunction, truth_of};
+use super::path::{FinalField, PathError, split};
+use super::query::{GroupBy, QueryId};
+use super::{Binder, Bound, Definition, Resolve, Rhs};
+use crate::error::{Code, Error, Result};
+use crate::functions::{AggregateRequest, Call as FunctionCall};
+use crate::plan::{
+    ArrayFact, Column, ColumnId, Literal, Origin, Predicate, Scalar, SortKey, SubKind, SubPlan,
+    WindowCall, WindowFrame,
+};
+use crate::queryset::{
+    Aggregate, Case, Expr, Frame, Func, Order, OuterRef, Q, SubqueryExpr, Value, Window,
+};
+use crate::schema::{FieldKind, FieldType, StorageFamily};
+use bson::Bson;
+use std::sync::Arc;
+
+impl Binder<'_> {
+    /// Makes a column for a definition.
+    pub(super) fn define(
+        &mut self,
+        q: QueryId,
+        name: String,
+        ty: &Arc<FieldType>,
+        definition: Definition,
+    ) -> ColumnId {
+        let array = match ty.kind.family() {
+            StorageFamily::Json | StorageFamily::Geo => ArrayFact::Maybe,
+            StorageFamily::Array | StorageFamily::EmbeddedArray => ArrayFact::Yes,
+            _ => ArrayFact::No,
+        };
+        let nullable = match &definition {
+            Definition::Aggregate(call) => call.function != "Count",
+            Definition::Computed(_) | Definition::Window { .. } => true,
+        };
+        let id = self.columns.add(Column {
+            name,
+            ty: ty.clone(),
+            nullable,
+            array,
+            origin: Origin::Computed,
+        });
+        self.definitions.insert(id, (q, definition));
+        id
+    }
+
+    /// An expression as a column: itself if it is one, else a computed column.
+    pub(super) fn as_column(&mut self, q: QueryId, name: &str, scalar: Scalar) -> Result<ColumnId> {
+        if let Scalar::Column(id) = scalar {
+            return Ok(id);
+        }
+        let ty = scalar.ty(&self.columns)?;
+        Ok(self.define(q, name.to_owned(), &ty, Definition::Computed(scalar)))
+    }
+
+    /// Columns that an expression reads, those of subqueries' outer references included.
+    pub(super) fn columns_in(&self, scalar: &Scalar) -> Vec<ColumnId> {
+        let mut found = Vec::new();
+        super::finish::columns_of(crate::plan::Node::Scalar(scalar), &mut found);
+        found
+    }
+
+    /// Reads an aggregate of the query.
+    pub(super) fn contains_aggregate(&self, q: QueryId, scalar: &Scalar) -> bool {
+        self.any_definition(q, &self.columns_in(scalar), &|d| {
+            matches!(d, Definition::Aggregate(_))
+        })
+    }
+
+    /// Reads a window function of the query.
+    pub(super) fn contains_window(&self, q: QueryId, scalar: &Scalar) -> bool {
+        self.any_definition(q, &self.columns_in(scalar), &|d| {
+            matches!(d, Definition::Window { .. })
+        })
+    }
+
+    /// Whether one of the columns, or what they are computed from, is defined so.
+    pub(super) fn any_definition(
+        &self,
+        q: QueryId,
+        columns: &[ColumnId],
+        test: &dyn Fn(&Definition) -> bool,
+    ) -> bool {
+        columns.iter().any(|id| match self.definitions.get(id) {
+            Some((owner, definition)) if *owner == q => {
+                test(definition)
+                    || match definition {
+                        Definition::Computed(scalar) => {
+                            self.any_definition(q, &self.columns_in(scalar), test)
+                        }
+                        _ => false,
+                    }
+            }
+            _ => false,
+        })
+    }
+}
