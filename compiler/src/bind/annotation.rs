@@ -1,21 +1,12 @@
 //! `annotate()`, `alias()` and filtered relations.
 
-use super::filter::{FilterContext, conjunction, truth_of};
-use super::path::{FinalField, PathError, split};
+use super::filter::{FilterContext, conjunction};
+use super::path::{PathError, split};
 use super::query::{GroupBy, QueryId};
-use super::{Binder, Bound, Definition, Resolve, Rhs};
+use super::{Binder, Resolve};
 use crate::error::{Code, Error, Result};
-use crate::functions::{AggregateRequest, Call as FunctionCall};
-use crate::plan::{
-    ArrayFact, Column, ColumnId, Literal, Origin, Predicate, Scalar, SortKey, SubKind, SubPlan,
-    WindowCall, WindowFrame,
-};
-use crate::queryset::{
-    Aggregate, Case, Expr, Frame, Func, Order, OuterRef, Q, SubqueryExpr, Value, Window,
-};
-use crate::schema::{FieldKind, FieldType, StorageFamily};
-use bson::Bson;
-use std::sync::Arc;
+use crate::plan::{Predicate, Scalar};
+use crate::queryset::{Expr, Q};
 
 impl Binder<'_> {
     /// An annotation's value: trivial ones stand for themselves, others become a column, so that they are

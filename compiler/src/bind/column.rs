@@ -1,20 +1,10 @@
 //! Columns that the binder defines, and what they depend on.
 
-use super::filter::{FilterContext, conjunction, truth_of};
-use super::path::{FinalField, PathError, split};
-use super::query::{GroupBy, QueryId};
-use super::{Binder, Bound, Definition, Resolve, Rhs};
-use crate::error::{Code, Error, Result};
-use crate::functions::{AggregateRequest, Call as FunctionCall};
-use crate::plan::{
-    ArrayFact, Column, ColumnId, Literal, Origin, Predicate, Scalar, SortKey, SubKind, SubPlan,
-    WindowCall, WindowFrame,
-};
-use crate::queryset::{
-    Aggregate, Case, Expr, Frame, Func, Order, OuterRef, Q, SubqueryExpr, Value, Window,
-};
-use crate::schema::{FieldKind, FieldType, StorageFamily};
-use bson::Bson;
+use super::query::QueryId;
+use super::{Binder, Definition};
+use crate::error::Result;
+use crate::plan::{ArrayFact, Column, ColumnId, Origin, Scalar};
+use crate::schema::{FieldType, StorageFamily};
 use std::sync::Arc;
 
 impl Binder<'_> {

@@ -1,16 +1,10 @@
 //! Combinations of querysets: `union()`, `intersection()`, `difference()`.
 
-use super::filter::conjunction;
-use super::query::{AliasId, Combined, GroupBy, Query, QueryId, Rows};
-use super::{Binder, Definition};
+use super::Binder;
+use super::query::{Combined, Query, QueryId, Rows};
 use crate::error::{Code, Error, Result};
-use crate::plan::{
-    AggregateCall, Cardinality, Column, ColumnId, Join, Node, Origin, OutputNode, Predicate, Rel,
-    Scalar, SortKey, SourceId, WindowCall, visit,
-};
+use crate::plan::{Column, ColumnId, Origin, OutputNode, Rel, Scalar, SortKey};
 use crate::queryset::OrderTerm;
-use crate::schema::FieldKind;
-use std::collections::HashSet;
 
 impl Binder<'_> {
     /// Several queries as one; the result's columns by name.

@@ -4,19 +4,14 @@ use std::sync::Arc;
 
 use bson::Bson;
 
-use super::filter::{FilterContext, conjunction, truth_of};
+use super::filter::{FilterContext, truth_of};
 use super::path::{FinalField, PathError, split};
-use super::query::{GroupBy, QueryId};
-use super::{Binder, Bound, Definition, Resolve, Rhs};
+use super::query::QueryId;
+use super::{Binder, Bound, Definition, Resolve};
 use crate::error::{Code, Error, Result};
-use crate::functions::{AggregateRequest, Call as FunctionCall};
-use crate::plan::{
-    ArrayFact, Column, ColumnId, Literal, Origin, Predicate, Scalar, SortKey, SubKind, SubPlan,
-    WindowCall, WindowFrame,
-};
-use crate::queryset::{
-    Aggregate, Case, Expr, Frame, Func, Order, OuterRef, Q, SubqueryExpr, Value, Window,
-};
+use crate::functions::Call as FunctionCall;
+use crate::plan::{Literal, Predicate, Scalar, SubKind};
+use crate::queryset::{Case, Expr, Func, OuterRef, Q, Value};
 use crate::schema::{FieldKind, FieldType, StorageFamily};
 
 impl Bound {

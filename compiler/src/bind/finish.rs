@@ -6,14 +6,13 @@
 use std::collections::HashSet;
 
 use super::filter::conjunction;
-use super::query::{AliasId, Combined, GroupBy, Query, QueryId, Rows};
+use super::query::{AliasId, GroupBy, Query, QueryId, Rows};
 use super::{Binder, Definition};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::plan::{
-    AggregateCall, Cardinality, Column, ColumnId, Join, Node, Origin, OutputNode, Predicate, Rel,
-    Scalar, SortKey, SourceId, WindowCall, visit,
+    AggregateCall, Cardinality, ColumnId, Join, Node, Origin, Predicate, Rel, Scalar, SortKey,
+    SourceId, WindowCall, visit,
 };
-use crate::queryset::OrderTerm;
 use crate::schema::FieldKind;
 
 /// A relation under construction, with the computed columns that it already has.

@@ -1,17 +1,10 @@
 //! Conditions split by when they can be tested: on rows, on groups, on windows.
 
 use super::finish::columns_of;
-use super::filter::conjunction;
-use super::query::{AliasId, Combined, GroupBy, Query, QueryId, Rows};
+use super::query::QueryId;
 use super::{Binder, Definition};
 use crate::error::{Code, Error, Result};
-use crate::plan::{
-    AggregateCall, Cardinality, Column, ColumnId, Join, Node, Origin, OutputNode, Predicate, Rel,
-    Scalar, SortKey, SourceId, WindowCall, visit,
-};
-use crate::queryset::OrderTerm;
-use crate::schema::FieldKind;
-use std::collections::HashSet;
+use crate::plan::{Node, Predicate};
 
 impl Binder<'_> {
     /// Splits conditions by whether they read aggregates or windows (Django's `split_having_qualify`).

@@ -1,21 +1,12 @@
 //! Lookups of JSON values and arrays.
 
-use super::lookup::Condition;
-use super::expr::plain;
 use super::filter::conjunction;
-use super::path::JoinInfo;
-use super::query::{QueryId, Rows};
+use super::lookup::Condition;
 use super::{Binder, Bound, Rhs};
-use crate::diagnostic::closest;
-use crate::error::{Code, Error, Result};
-use crate::plan::{
-    ArrayFact, Column, CompareOp, JsonStep, Literal, Origin, Pattern, Predicate, Scalar, SubKind,
-};
+use crate::error::{Error, Result};
+use crate::plan::{JsonStep, Predicate, Scalar, SubKind};
 use crate::queryset::Value;
-use crate::schema::{FieldKind, FieldRef, FieldType, ModelId, StorageFamily};
-use bson::Bson;
 use indexmap::IndexMap;
-use std::sync::Arc;
 
 impl Binder<'_> {
     /// `has_key`, `has_keys`, `has_any_keys`: the key is there. The last key is never an index.

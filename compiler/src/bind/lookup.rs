@@ -16,7 +16,7 @@ use crate::plan::{
     ArrayFact, Column, CompareOp, JsonStep, Literal, Origin, Pattern, Predicate, Scalar, SubKind,
 };
 use crate::queryset::Value;
-use crate::schema::{FieldKind, FieldRef, FieldType, ModelId, StorageFamily};
+use crate::schema::{FieldKind, FieldType, ModelId, StorageFamily};
 
 /// A lookup as predicate.
 pub(super) struct Condition {
@@ -517,7 +517,12 @@ impl Binder<'_> {
         .into())
     }
 
-    pub(super) fn in_query(&mut self, lhs: &Bound, id: QueryId, explicit: bool) -> Result<Condition> {
+    pub(super) fn in_query(
+        &mut self,
+        lhs: &Bound,
+        id: QueryId,
+        explicit: bool,
+    ) -> Result<Condition> {
         let lhs_parts = match &lhs.scalar {
             Scalar::List(parts) => parts.clone(),
             scalar => vec![scalar.clone()],

@@ -7,16 +7,16 @@
 //! |---|---|
 //! | `query` | the state of a queryset: aliases, join types |
 //! | `path` | from a path of names to joins |
+//! | `calls`, `combine` | queryset methods; `&`, `\|`, `^` |
 //! | `filter` | conditions and anti-joins |
-//! | `lookup`, `prep` | lookups and the values that they compare with |
-//! | `expr` | expressions |
-//! | `calls` | queryset methods |
+//! | `lookup`, `tuple`, `key`, `prep` | lookups, of composite keys, of JSON and arrays; the values that they compare with |
+//! | `expr`, `aggregate`, `subquery`, `annotation` | expressions; annotations and filtered relations |
+//! | `column` | columns that are defined here, and what they depend on |
 //! | `related` | `select_related`, `defer`, `only` |
 //! | `ordering` | order keys, default ordering through relations |
-//! | `finish` | from the state to relational operators |
-//! | `terminal` | rows, count, exists, aggregate |
+//! | `finish`, `having`, `combined` | from the state to relational operators; combinations |
+//! | `terminal`, `write` | rows, count, exists, aggregate; writes |
 //! | `prefetch` | follow-up queries |
-//! | `write` | updates |
 
 mod aggregate;
 mod annotation;

@@ -7,7 +7,7 @@ use super::Binder;
 use super::lookup::python_class;
 use crate::error::{Code, Error, Result};
 use crate::queryset::Value;
-use crate::schema::{FieldType, StorageFamily};
+use crate::schema::{FieldKind, FieldType, StorageFamily};
 
 impl Binder<'_> {
     /// The storage form of a prepared value.
@@ -25,6 +25,13 @@ impl Binder<'_> {
             StorageFamily::Double => float(value),
             StorageFamily::Decimal => decimal(value),
             StorageFamily::Bool => boolean(value),
+            // An address is stored or it is not; there is no empty one.
+            StorageFamily::Text
+                if ty.kind == FieldKind::GenericIPAddressField
+                    && *value == Value::Str(String::new()) =>
+            {
+                Ok(Value::Null)
+            }
             StorageFamily::Text => Ok(Value::Str(python_str(value))),
             StorageFamily::Date => self.date(value),
             StorageFamily::DateTime => self.datetime(value),

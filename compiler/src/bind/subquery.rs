@@ -1,21 +1,13 @@
 //! Subqueries, and the right-hand sides of lookups.
 
 use super::expr::plain;
-use super::filter::{FilterContext, conjunction, truth_of};
-use super::path::{FinalField, PathError, split};
-use super::query::{GroupBy, QueryId};
-use super::{Binder, Bound, Definition, Resolve, Rhs};
+use super::filter::FilterContext;
+use super::query::QueryId;
+use super::{Binder, Bound, Resolve, Rhs};
 use crate::error::{Code, Error, Result};
-use crate::functions::{AggregateRequest, Call as FunctionCall};
-use crate::plan::{
-    ArrayFact, Column, ColumnId, Literal, Origin, Predicate, Scalar, SortKey, SubKind, SubPlan,
-    WindowCall, WindowFrame,
-};
-use crate::queryset::{
-    Aggregate, Case, Expr, Frame, Func, Order, OuterRef, Q, SubqueryExpr, Value, Window,
-};
-use crate::schema::{FieldKind, FieldType, StorageFamily};
-use bson::Bson;
+use crate::plan::{Scalar, SubKind, SubPlan};
+use crate::queryset::{Expr, SubqueryExpr};
+use crate::schema::{FieldKind, FieldType};
 use std::sync::Arc;
 
 impl Binder<'_> {

@@ -1,21 +1,13 @@
 //! Lookups of composite keys.
 
-use super::lookup::Condition;
-use super::expr::plain;
 use super::filter::conjunction;
-use super::path::JoinInfo;
-use super::query::{QueryId, Rows};
+use super::lookup::Condition;
+use super::query::QueryId;
 use super::{Binder, Bound, Rhs};
-use crate::diagnostic::closest;
 use crate::error::{Code, Error, Result};
-use crate::plan::{
-    ArrayFact, Column, CompareOp, JsonStep, Literal, Origin, Pattern, Predicate, Scalar, SubKind,
-};
+use crate::plan::{CompareOp, Predicate, Scalar};
 use crate::queryset::Value;
-use crate::schema::{FieldKind, FieldRef, FieldType, ModelId, StorageFamily};
-use bson::Bson;
-use indexmap::IndexMap;
-use std::sync::Arc;
+use crate::schema::FieldRef;
 
 impl Binder<'_> {
     pub(super) fn tuple_values(
