@@ -1,6 +1,6 @@
 //! From names to columns: Django's rules for relations, grouping and types.
 //!
-//! The binder applies the calls of a statement to a [`Query`](query::Query), as Django's `sql.Query` does, and then
+//! The binder applies the calls of a statement to a `query::Query`, as Django's `sql.Query` does, and then
 //! builds the relational operators from it. Queries live in an arena, so that a subquery can reach the outer ones.
 //!
 //! | file | holds |

@@ -2,7 +2,7 @@
 //!
 //! `compile` reads a specification (`registry` holds the table of operators), resolves variables to slots and folds
 //! constants; the other modules hold the operators, one family each. Operators on values that need no variables are
-//! plain functions; those that bind variables or keep compiled parts (time zones, patterns) are [`Operator`]s.
+//! plain functions; those that bind variables or keep compiled parts (time zones, patterns) are `Operator`s.
 mod accumulate;
 pub mod arith;
 mod array;
