@@ -11,7 +11,7 @@ use crate::schema::Schema;
 use crate::shape::Shape;
 use crate::target::Target;
 use crate::trace::Trace;
-use crate::{bind, lower, rewrite};
+use crate::{bind, lower, mql, rewrite};
 
 /// Compiles statements against one schema. Cheap to clone, usable from several threads.
 #[derive(Debug, Clone)]
@@ -94,6 +94,9 @@ impl Compiler {
         let mut plan = self.bind(statement)?;
         rewrite::rewrite(&mut plan, &self.schema, &self.target, &mut trace)?;
         let (program, shape) = lower::lower(plan, &self.registry, &self.target)?;
+        for step in &program.steps {
+            mql::check(&step.command, &self.target)?;
+        }
         Ok(Compiled {
             schema: Arc::clone(&self.schema),
             program,

@@ -8,15 +8,18 @@
 //! | `expr` | the aggregation language, [`Expr`] |
 //! | `filter` | the match language, [`Filter`] |
 //! | `stage` | pipeline stages, [`Stage`] |
+//! | `check` | what must hold before a command is rendered, [`check`] |
 //! | `command` | server commands, [`Command`] |
 //! | `display` | all of it as text for people |
 
+mod check;
 mod command;
 pub mod display;
 mod expr;
 mod filter;
 mod stage;
 
+pub use check::check;
 pub use command::{Command, Find, UpdateModel, WriteModel};
 pub use expr::{Args, Expr};
 pub use filter::{FieldOp, Filter};
