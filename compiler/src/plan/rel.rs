@@ -165,8 +165,7 @@ pub struct SortKey {
     pub scalar: Scalar,
     /// Descending.
     pub desc: bool,
-    /// Where NULLs go: last when ascending, first when descending, as PostgreSQL has it, unless given.
-    /// (`None` means the database's own place; MongoDB's is first when ascending.)
+    /// Where NULLs go; `None` is MongoDB's own place: first when ascending, last when descending.
     pub nulls: Option<NullsOrder>,
 }
 
