@@ -69,10 +69,7 @@ impl fmt::Display for Explanation {
             section(f, "Rules", &rules)?;
             section(f, "Plan after the rules", &self.rewritten)?;
         }
-        let mut commands = String::new();
-        for step in &self.compiled.program.steps {
-            writeln!(commands, "{}", step.command)?;
-        }
+        let mut commands = self.compiled.program.to_string();
         if commands.is_empty() {
             commands.push_str("none: the result is known to be empty");
         }

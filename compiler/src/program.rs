@@ -1,8 +1,10 @@
 //! What is sent to the server: commands, and the values that pass between them.
 
+use std::fmt;
+
 use bson::{Bson, Document};
 
-use crate::mql::Command;
+use crate::mql::{self, Command};
 use crate::render;
 
 /// Steps in the order in which they run. The result is that of the first step, completed by the others as the shape says.
@@ -10,6 +12,28 @@ use crate::render;
 pub struct Program {
     /// The steps; none if the result is provably empty.
     pub steps: Vec<Step>,
+}
+
+/// What one would type into `mongosh`: a statement for each step. A step whose documents others need is kept in a
+/// variable, `step1`, `step2`, ..., from which they take their values.
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, step) in self.steps.iter().enumerate() {
+            let mut later = self.steps.iter().flat_map(|s| &s.parameters);
+            let text = step.shell_text();
+            if later.any(|p| p.step == i) {
+                writeln!(f, "const {} = {text}.toArray()", variable(i))?;
+            } else {
+                writeln!(f, "{text}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The variable of a step's documents in the shell.
+fn variable(step: usize) -> String {
+    format!("step{}", step + 1)
 }
 
 /// One command, with what it takes from earlier steps.
@@ -29,6 +53,17 @@ impl Step {
             command: render::command(&self.command, values),
         }
     }
+
+    /// The command for `mongosh`, with the values of earlier steps as expressions of the shell.
+    #[must_use]
+    pub fn shell_text(&self) -> String {
+        let values: Vec<(u32, Vec<Bson>)> = self
+            .parameters
+            .iter()
+            .map(|p| (p.number, vec![Bson::JavaScriptCode(p.shell_text())]))
+            .collect();
+        mql::shell_text(&render::command(&self.command, &values))
+    }
 }
 
 /// A list of distinct non-null values from the documents of an earlier step.
@@ -42,6 +77,19 @@ pub struct Parameter {
     pub path: Vec<String>,
     /// Only documents that have this value at this path.
     pub only: Option<(Vec<String>, Bson)>,
+}
+
+impl Parameter {
+    /// The values for `mongosh`: `step1.map(d => d.author_id)`.
+    #[must_use]
+    pub fn shell_text(&self) -> String {
+        let mut text = variable(self.step);
+        if let Some((path, value)) = &self.only {
+            let value = mql::value_text(value);
+            text = format!("{text}.filter(d => d.{} == {value})", path.join("."));
+        }
+        format!("{text}.map(d => d.{})", self.path.join("."))
+    }
 }
 
 /// A step ready to be sent.

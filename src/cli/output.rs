@@ -117,14 +117,7 @@ pub(super) fn mongosh(compiled: &Compiled) -> String {
     if compiled.program.steps.is_empty() {
         return "// no command: the result is known to be empty\n".to_owned();
     }
-    let mut out = String::new();
-    for step in &compiled.program.steps {
-        out.push_str(&step.command.to_string());
-        if !out.ends_with('\n') {
-            out.push('\n');
-        }
-    }
-    out
+    compiled.program.to_string()
 }
 
 /// The command documents of a program; what an earlier step finds stands as an empty list.

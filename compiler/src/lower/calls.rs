@@ -128,11 +128,11 @@ impl Lowerer<'_> {
         let mut value = grouped.value;
         for (key, accumulator) in grouped.fields {
             match fields.iter().find(|(_, known)| *known == accumulator) {
-                Some((known, _)) if value == Expr::Field(vec![key.clone()]) => {
-                    value = Expr::Field(vec![known.clone()]);
+                Some((known, _)) => {
+                    value.rename_root(&key, known);
                     after.release(&key);
                 }
-                _ => fields.push((key, accumulator)),
+                None => fields.push((key, accumulator)),
             }
         }
         Ok(value)

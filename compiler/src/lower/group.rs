@@ -34,10 +34,18 @@ impl Lowerer<'_> {
         let mut columns: Vec<(ColumnId, Val)> = Vec::new();
 
         let mut parts: Vec<(String, Expr)> = Vec::new();
+        let mut varying = Vec::new();
         for (id, scalar) in &keys {
-            let val = self.scalar(scalar)?;
-            let name = self.columns.get(*id)?.name.clone();
-            let single = keys.len() == 1;
+            let val = self.group_key(scalar, aggregates)?;
+            if val.literal().is_some() {
+                columns.push((*id, val));
+            } else {
+                varying.push((*id, val));
+            }
+        }
+        let single = varying.len() == 1;
+        for (id, val) in varying {
+            let name = self.columns.get(id)?.name.clone();
             let key = if single {
                 "_id".to_owned()
             } else {
@@ -49,7 +57,7 @@ impl Lowerer<'_> {
                 vec!["_id".to_owned(), key.clone()]
             };
             columns.push((
-                *id,
+                id,
                 Val {
                     expr: Expr::Field(path),
                     ty: val.ty.clone(),
@@ -58,13 +66,14 @@ impl Lowerer<'_> {
                 },
             ));
             // A missing key would be a group of its own beside null, except as the whole `_id`.
-            let expr = if val.nullable && !single && val.literal().is_none() {
+            let expr = if val.nullable && !single {
                 Expr::list("$ifNull", [val.expr, Expr::null()])
             } else {
                 val.expr
             };
             parts.push((key, expr));
         }
+        let keyed = !parts.is_empty();
         let id = match parts.len() {
             0 => Expr::null(),
             1 => parts.remove(0).1,
@@ -89,7 +98,10 @@ impl Lowerer<'_> {
         scope.close();
         scope.collection = collection;
         scope.take("_id");
-        scope.added.push("_id".to_owned());
+        if keyed {
+            // `_id: null` of a single group is in nobody's way.
+            scope.added.push("_id".to_owned());
+        }
         for name in &after.added {
             scope.take(name);
             scope.added.push(name.clone());
@@ -98,6 +110,29 @@ impl Lowerer<'_> {
         scope.columns.extend(values);
         scope.sources.extend(sources);
         Ok(())
+    }
+
+    /// A key is computed inside `$group`, however often it is used afterwards, unless an aggregate uses it too.
+    fn group_key(
+        &mut self,
+        scalar: &Scalar,
+        aggregates: &[(ColumnId, AggregateCall)],
+    ) -> Result<Val> {
+        if let Scalar::Column(id) = scalar
+            && let Some(val) = self.scope()?.columns.get(id).cloned()
+        {
+            let used = aggregates.iter().any(|(_, call)| {
+                let mut used = false;
+                super::walk::aggregate(call, &mut |seen| {
+                    used |= matches!(seen, super::walk::Seen::Scalar(Scalar::Column(c)) if c == id);
+                });
+                used
+            });
+            if !used {
+                return Ok(val);
+            }
+        }
+        self.scalar(scalar)
     }
 
     /// Keys without those that follow from a primary key among them.

@@ -271,13 +271,23 @@ impl Lowerer<'_> {
                 _ => computed.push((*id, name_of(*id, nodes), val)),
             }
         }
+        let whole = self.whole(&paths)?;
+        let mut named: Vec<String> = Vec::new();
         for (id, name, _) in &mut computed {
             if name.is_empty() {
                 *name = self.columns.get(*id)?.name.clone();
             }
-            *name = self.fresh(name)?;
+            // The last projection makes a new document: only what it keeps is in the way of a name.
+            let kept = |key: &str| {
+                key == "_id"
+                    || named.iter().any(|n| n == key)
+                    || paths.iter().any(|p| p.first().is_some_and(|k| k == key))
+            };
+            if whole || kept(name) || !super::scope::is_path_key(name) {
+                *name = self.fresh(name)?;
+            }
+            named.push(name.clone());
         }
-        let whole = self.whole(&paths)?;
         let sources: Vec<Vec<String>> = self.whole_sources(&paths)?;
         let scope = self.scope()?;
         if whole {

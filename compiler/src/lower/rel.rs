@@ -94,7 +94,12 @@ impl Lowerer<'_> {
 
     /// Columns that are computed: where they are used, or at a path of their own if that is cheaper.
     pub fn extend(&mut self, columns: &[(ColumnId, Scalar)]) -> Result<()> {
-        for (id, scalar) in columns {
+        for (i, (id, scalar)) in columns.iter().enumerate() {
+            if let Some(rest) = columns.get(i..)
+                && rest.len() > 1
+            {
+                self.aggregates_together(rest)?;
+            }
             self.purpose = Some(self.columns.get(*id)?.name.clone());
             let val = self.scalar(scalar)?;
             self.purpose = None;

@@ -8,12 +8,13 @@ use super::Lowerer;
 use super::filter::constant;
 use super::join::{not_null, stored_path};
 use super::rel::{is_empty, unordered};
-use super::scope::{Kind, Val, include};
+use super::scope::{Kind, Val, include, is_path_key};
 use super::walk;
 use crate::error::{Error, Result};
 use crate::mql::{Expr, FieldOp, Filter, Projection, Stage};
 use crate::plan::{
-    ArrayFact, ColumnId, CompareOp, Predicate, Rel, Scalar, SourceId, SubKind, SubPlan,
+    AggregateCall, ArrayFact, ColumnId, Columns, CompareOp, Counterparts, Definitions, Predicate,
+    Rel, Scalar, SourceId, SubKind, SubPlan, counterparts, substitute_predicate, substitute_scalar,
 };
 
 impl Lowerer<'_> {
@@ -126,9 +127,14 @@ impl Lowerer<'_> {
         Ok(Existence::Rows(name))
     }
 
+    /// The value of an equal subquery that is there already.
     fn known_subquery(&mut self, sub: &SubPlan) -> Result<Option<Val>> {
+        let columns = self.columns;
         let known = &self.scope()?.subqueries;
-        Ok(known.iter().find(|(s, _)| s == sub).map(|(_, v)| v.clone()))
+        Ok(known
+            .iter()
+            .find(|(other, _)| same(other, sub, columns))
+            .map(|(_, val)| val.clone()))
     }
 
     /// The value of a scalar subquery or an array of values.
@@ -213,33 +219,61 @@ impl Lowerer<'_> {
         let Rel::Aggregate { aggregates, .. } = aggregate else {
             return Err(Error::internal("an aggregate was expected"));
         };
-        let mut places: Vec<(ColumnId, Vec<String>, Val)> = Vec::new();
+        let there = &self.scope()?.columns;
+        if !aggregates.iter().all(|(id, _)| there.contains_key(id)) {
+            self.aggregate_rows(aggregate, aggregates)?;
+        }
+        for columns in extends {
+            for (id, scalar) in *columns {
+                let val = self.scalar(scalar)?;
+                self.scope()?.columns.insert(*id, val);
+            }
+        }
+        let val = self.scalar(column)?;
+        Ok(Val {
+            ty: sub.ty.clone(),
+            ..val
+        })
+    }
+
+    /// The `$lookup` of aggregates without groups; afterwards their values are there.
+    fn aggregate_rows(
+        &mut self,
+        aggregate: &Rel,
+        aggregates: &[(ColumnId, AggregateCall)],
+    ) -> Result<()> {
+        let mut places: Vec<(ColumnId, String, Val)> = Vec::new();
         let name = self.run(aggregate.clone(), "rows", |l| {
             let mut fields = Vec::new();
-            for (id, call) in aggregates {
+            let mut computed: Vec<(ColumnId, Val)> = Vec::new();
+            for (id, _) in aggregates {
                 let val = l.column(*id)?;
-                let key = match &val.expr {
+                match &val.expr {
                     Expr::Field(path) if path.len() == 1 => {
                         let key = path.concat();
                         fields.push((key.clone(), Projection::Include));
-                        key
+                        places.push((*id, key, val));
                     }
-                    _ => {
-                        let key = l.fresh(&l.columns.get(*id)?.name.clone())?;
-                        fields.push((key.clone(), Projection::Expr(val.expr.clone())));
-                        key
-                    }
-                };
-                let _ = call;
-                places.push((*id, vec![key], val));
+                    _ => computed.push((*id, val)),
+                }
+            }
+            if computed.is_empty() {
+                return Ok(());
+            }
+            for (id, val) in computed {
+                let mut key = l.columns.get(id)?.name.clone();
+                if key == "_id" || fields.iter().any(|(k, _)| *k == key) || !is_path_key(&key) {
+                    key = l.fresh(&key)?;
+                }
+                fields.push((key.clone(), Projection::Expr(val.expr.clone())));
+                places.push((id, key, val));
             }
             fields.push(("_id".to_owned(), Projection::Exclude));
             l.push(Stage::Project(fields))
         })?;
         for (id, key, val) in places {
             let call = aggregates.iter().find(|(a, _)| *a == id).map(|(_, c)| c);
-            let path = std::iter::once(name.clone()).chain(key).collect();
-            let first = Expr::one("$first", Expr::Field(path));
+            let first = Expr::one("$first", Expr::Field(vec![name.clone(), key]));
             let empty = call.map_or(Bson::Null, |c| self.registry.empty_value(&c.function));
             let expr = if empty == Bson::Null {
                 first
@@ -253,17 +287,57 @@ impl Lowerer<'_> {
             };
             self.scope()?.columns.insert(id, outside);
         }
-        for columns in extends {
-            for (id, scalar) in *columns {
-                let val = self.scalar(scalar)?;
-                self.scope()?.columns.insert(*id, val);
+        Ok(())
+    }
+
+    /// Looks the rows of the first definition up together with those of later ones, if all are aggregates of the same
+    /// rows: each brings the conditions that the others do not have as a condition of its own.
+    pub fn aggregates_together(&mut self, definitions: &[(ColumnId, Scalar)]) -> Result<()> {
+        let defined: Vec<ColumnId> = definitions.iter().map(|(id, _)| *id).collect();
+        let mut all = definitions.iter().map(|(_, s)| over_rows(s));
+        let Some(Some(first)) = all.next() else {
+            return Ok(());
+        };
+        let mut shared = first.parts.clone();
+        let mut members = vec![first];
+        for other in all.flatten() {
+            let Some(base) = members.first() else { break };
+            let Some(other) = other.named_like(base, self.columns) else {
+                continue;
+            };
+            let early = other.parts.iter().all(|p| {
+                p.used_columns().iter().all(|id| !defined.contains(&id)) && !walk::has_subquery(p)
+            });
+            if early {
+                shared.retain(|p| other.parts.contains(p));
+                members.push(other);
             }
         }
-        let val = self.scalar(column)?;
-        Ok(Val {
-            ty: sub.ty.clone(),
-            ..val
-        })
+        if members.len() < 2 || members.iter().any(|m| m.alone(&shared)) {
+            return Ok(());
+        }
+        let mut aggregates = Vec::new();
+        for member in &members {
+            aggregates.extend(member.aggregates(&shared));
+        }
+        let Some(first) = members.first() else {
+            return Ok(());
+        };
+        let input = match shared.len() {
+            0 => first.rows.clone(),
+            _ => Rel::Filter {
+                input: Box::new(first.rows.clone()),
+                predicate: Predicate::And(shared),
+            },
+        };
+        let together = Rel::Aggregate {
+            input: Box::new(input),
+            keys: Vec::new(),
+            carried: Vec::new(),
+            aggregates: aggregates.clone(),
+        };
+        self.purpose = None;
+        self.aggregate_rows(&together, &aggregates)
     }
 
     /// Appends the `$lookup` of a subquery whose pipeline `finish` completes, and returns the name of its array.
@@ -335,6 +409,117 @@ fn value(expr: Expr, sub: &SubPlan, many: bool) -> Val {
         } else {
             super::scalar::array_of(&sub.ty)
         },
+    }
+}
+
+/// Whether two subqueries have the same value.
+fn same(a: &SubPlan, b: &SubPlan, columns: &Columns) -> bool {
+    if a == b {
+        return true;
+    }
+    if a.kind != b.kind || a.columns.len() != b.columns.len() {
+        return false;
+    }
+    let Some(names) = counterparts(&a.rel, &b.rel, columns) else {
+        return false;
+    };
+    let names = definitions(&names);
+    a.columns.iter().zip(&b.columns).all(|(a, b)| {
+        let mut b = b.clone();
+        substitute_scalar(&mut b, &names);
+        *a == b
+    })
+}
+
+fn definitions(names: &Counterparts) -> Definitions {
+    names
+        .iter()
+        .map(|(from, to)| (*from, Scalar::Column(*to)))
+        .collect()
+}
+
+/// A subquery that is an aggregate without groups: the rows without their last filter, its parts, the aggregates.
+struct OverRows {
+    rows: Rel,
+    parts: Vec<Predicate>,
+    aggregates: Vec<(ColumnId, AggregateCall)>,
+}
+
+fn over_rows(scalar: &Scalar) -> Option<OverRows> {
+    let Scalar::Subquery(sub) = scalar else {
+        return None;
+    };
+    if sub.kind != SubKind::Scalar || is_empty(&sub.rel) {
+        return None;
+    }
+    let (
+        _,
+        Rel::Aggregate {
+            input, aggregates, ..
+        },
+    ) = over_aggregate(&sub.rel)?
+    else {
+        return None;
+    };
+    let (rows, parts) = match &**input {
+        Rel::Filter { input, predicate } => {
+            let mut parts = Vec::new();
+            super::filter::split(predicate, &mut parts);
+            (&**input, parts.into_iter().cloned().collect())
+        }
+        other => (other, Vec::new()),
+    };
+    Some(OverRows {
+        rows: rows.clone(),
+        parts,
+        aggregates: aggregates.clone(),
+    })
+}
+
+impl OverRows {
+    /// The same with the other's names of columns, if the rows are the same.
+    fn named_like(mut self, other: &OverRows, columns: &Columns) -> Option<OverRows> {
+        let names = definitions(&counterparts(&other.rows, &self.rows, columns)?);
+        self.parts
+            .iter_mut()
+            .for_each(|p| substitute_predicate(p, &names));
+        for (_, call) in &mut self.aggregates {
+            call.args
+                .iter_mut()
+                .for_each(|s| substitute_scalar(s, &names));
+            call.filter
+                .iter_mut()
+                .for_each(|p| substitute_predicate(p, &names));
+            call.order
+                .iter_mut()
+                .for_each(|k| substitute_scalar(&mut k.scalar, &names));
+        }
+        Some(self)
+    }
+
+    /// What is left of the conditions holds a subquery, which an aggregate's condition cannot.
+    fn alone(&self, shared: &[Predicate]) -> bool {
+        self.parts
+            .iter()
+            .any(|p| !shared.contains(p) && walk::has_subquery(p))
+    }
+
+    /// The aggregates with the conditions that are not shared.
+    fn aggregates(&self, shared: &[Predicate]) -> Vec<(ColumnId, AggregateCall)> {
+        let own: Vec<&Predicate> = self.parts.iter().filter(|p| !shared.contains(p)).collect();
+        self.aggregates
+            .iter()
+            .cloned()
+            .map(|(id, mut call)| {
+                for p in &own {
+                    call.filter = Some(match call.filter.take() {
+                        Some(filter) => filter.and((*p).clone()),
+                        None => (*p).clone(),
+                    });
+                }
+                (id, call)
+            })
+            .collect()
     }
 }
 

@@ -192,7 +192,7 @@ fn keys(keys: &[SortKey], visit: &mut Visit<'_>) {
     keys.iter().for_each(|k| scalar(&k.scalar, visit));
 }
 
-fn aggregate(call: &AggregateCall, visit: &mut Visit<'_>) {
+pub(super) fn aggregate(call: &AggregateCall, visit: &mut Visit<'_>) {
     call.args.iter().for_each(|s| scalar(s, visit));
     if let Some(p) = &call.filter {
         predicate(p, visit);

@@ -119,9 +119,20 @@ fn collection(name: &str) -> String {
     }
 }
 
+/// A list that stands for the values of an earlier step: an expression of the shell.
+fn expression(items: &[Bson]) -> Option<&str> {
+    match items {
+        [Bson::JavaScriptCode(code)] => Some(code),
+        _ => None,
+    }
+}
+
 /// On one line if it fits, else a member a line.
 fn pretty(value: &Bson, indent: usize) -> String {
     let flat = text(value);
+    if matches!(value, Bson::Array(items) if expression(items).is_some()) {
+        return flat;
+    }
     if flat.chars().count() + 2 * indent <= WIDTH {
         return flat;
     }
@@ -162,6 +173,9 @@ pub fn text(value: &Bson) -> String {
             format!("{{ {} }}", members.join(", "))
         }
         Bson::Array(items) => {
+            if let Some(code) = expression(items) {
+                return code.to_owned();
+            }
             let members: Vec<String> = items.iter().map(text).collect();
             format!("[{}]", members.join(", "))
         }

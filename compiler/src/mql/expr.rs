@@ -106,4 +106,68 @@ impl Expr {
     pub fn is_not_nullish(self) -> Expr {
         Expr::list("$gt", [self, Expr::null()])
     }
+
+    /// The expressions directly inside.
+    pub fn children_mut(&mut self, f: &mut dyn FnMut(&mut Expr)) {
+        match self {
+            Expr::Op(_, args) => match args {
+                Args::One(x) => f(x),
+                Args::List(list) => list.iter_mut().for_each(f),
+                Args::Named(list) => list.iter_mut().for_each(|(_, x)| f(x)),
+                Args::Document(list) => list.iter_mut().for_each(|(_, x)| f(x)),
+            },
+            Expr::Array(list) => list.iter_mut().for_each(f),
+            Expr::Document(list) => list.iter_mut().for_each(|(_, x)| f(x)),
+            Expr::Field(_)
+            | Expr::Var { .. }
+            | Expr::Literal(_)
+            | Expr::Parameter(_)
+            | Expr::Raw(_) => {}
+        }
+    }
+
+    /// The expressions directly inside.
+    pub fn children<'e>(&'e self, f: &mut dyn FnMut(&'e Expr)) {
+        match self {
+            Expr::Op(_, args) => match args {
+                Args::One(x) => f(x),
+                Args::List(list) => list.iter().for_each(f),
+                Args::Named(list) => list.iter().for_each(|(_, x)| f(x)),
+                Args::Document(list) => list.iter().for_each(|(_, x)| f(x)),
+            },
+            Expr::Array(list) => list.iter().for_each(f),
+            Expr::Document(list) => list.iter().for_each(|(_, x)| f(x)),
+            Expr::Field(_)
+            | Expr::Var { .. }
+            | Expr::Literal(_)
+            | Expr::Parameter(_)
+            | Expr::Raw(_) => {}
+        }
+    }
+
+    /// Reads another field at the root of the document wherever it reads `from`.
+    pub fn rename_root(&mut self, from: &str, to: &str) {
+        if let Expr::Field(path) = self
+            && let Some(first) = path.first_mut()
+            && first == from
+        {
+            to.clone_into(first);
+        }
+        self.children_mut(&mut |x| x.rename_root(from, to));
+    }
+
+    /// May read this key at the root of the document, or the document as a whole.
+    #[must_use]
+    pub fn reads_root(&self, key: &str) -> bool {
+        let mut stack = vec![self];
+        while let Some(expr) = stack.pop() {
+            match expr {
+                Expr::Field(path) if path.first().is_some_and(|k| k == key) => return true,
+                Expr::Var { name, .. } if name == "ROOT" || name == "CURRENT" => return true,
+                Expr::Raw(_) => return true,
+                other => other.children(&mut |x| stack.push(x)),
+            }
+        }
+        false
+    }
 }

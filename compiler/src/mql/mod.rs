@@ -21,6 +21,7 @@ mod stage;
 
 pub use check::check;
 pub use command::{Command, Find, UpdateModel, WriteModel};
+pub use display::{command as shell_text, text as value_text};
 pub use expr::{Args, Expr};
 pub use filter::{FieldOp, Filter};
 pub use stage::{Accumulator, Lookup, Projection, SortOrder, Stage, WindowOutput, WindowRange};

@@ -12,6 +12,7 @@
 //! | `predicate` | conditions, [`Predicate`] |
 //! | `output` | what rows are made of, [`Output`] |
 //! | `visit` | walks, [`visit()`] and [`VisitMut`] |
+//! | `rename` | queries that differ in names only |
 //! | `substitute` | columns replaced by their definitions |
 //! | `facts` | what can be derived: scopes, nullability, keys, demand |
 //! | `check` | the invariants, [`check()`] |
@@ -24,6 +25,7 @@ pub mod facts;
 mod output;
 mod predicate;
 mod rel;
+mod rename;
 mod scalar;
 mod substitute;
 mod visit;
@@ -37,6 +39,7 @@ pub use rel::{
     AggregateCall, Cardinality, Join, JoinKind, Rel, SetOp, SortKey, Terminal, WindowCall,
     WindowFrame,
 };
+pub use rename::{Counterparts, counterparts};
 pub use scalar::{JsonStep, Literal, Scalar, SubKind, SubPlan};
 pub use substitute::{
     Definitions, as_column, has_volatile, is_copyable, is_volatile, stored_path,

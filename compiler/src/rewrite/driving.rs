@@ -5,17 +5,20 @@ use super::walk::Purpose;
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
 use crate::plan::{
-    Cardinality, ColumnId, Columns, JoinKind, Node, Plan, Predicate, Rel, Scalar, SourceId,
-    is_copyable,
+    Cardinality, ColumnId, Columns, CompareOp, JoinKind, Node, Origin, Plan, Predicate, Rel,
+    Scalar, SourceId, is_copyable,
 };
+use crate::schema::{FieldKind, StorageFamily};
 
 pub(super) const RULE: Rule = Rule {
     name: "driving_collection",
     does: "Starts at the far side of INNER joins where a condition with an index selects few of its documents, and joins back \
-           along indexed keys.",
+           along indexed keys. Where no index selects anything, an equality or a pattern on the far side is better than a \
+           look-up for every document, and so is a far side that has at most as many documents.",
     sound: "INNER joins are commutative and associative; LEFT joins keep their place after all of them, and read only sources \
             that are there by then. A reversed join is to one row exactly if its columns are unique. The order of rows \
-            changes only where none is promised. Nothing changes when the model's own collection is selected by an index.",
+            changes only where none is promised. Nothing changes when the model's own collection is selected by an index, or \
+            when an index of it gives the first rows in order.",
     example: (
         "scan book\njoin book_tag many on book._id = book_tag.book_id where book_tag.tag_id = 7",
         "scan book_tag\nfilter book_tag.tag_id = 7\njoin book one on book_tag.book_id = book._id",
@@ -124,12 +127,14 @@ fn choose(
         return Ok(false);
     }
     let mut limit = Reach::Indexed;
+    let mut ordered = false;
     if let Some((source, key)) = sorted_slice.and_then(|id| root_key(columns, id))
         && source == block.base
         && is_indexed(schema, columns, source, key)?
     {
         // The index gives the first rows in order: only what is surely less may compete.
         limit = Reach::Related;
+        ordered = true;
     }
     let mut best: Option<(Reach, Vec<usize>)> = None;
     for (i, edge) in block.joins.iter().enumerate() {
@@ -142,11 +147,85 @@ fn choose(
             best = Some((reach, path));
         }
     }
+    if best.is_none()
+        && !ordered
+        && at_base == Reach::All
+        && !is_picky(block.base, block.conditions.iter(), &known, columns)
+    {
+        for (i, edge) in block.joins.iter().enumerate() {
+            let conditions = own(Some(edge));
+            if (is_picky(edge.source, conditions.iter(), &known, columns)
+                || is_smaller(block.base, edge, context, columns)?)
+                && let Some(path) = path_to_base(block, i, context, columns)?
+            {
+                best = Some((Reach::All, path));
+                break;
+            }
+        }
+    }
     let Some((_, path)) = best else {
         return Ok(false);
     };
     turn(block, &path, context, columns)?;
     Ok(true)
+}
+
+/// Whether a condition keeps few documents of a source, as far as can be told without an index: an equality with
+/// what is not just yes or no, a list, or a pattern.
+fn is_picky<'p>(
+    source: SourceId,
+    mut conditions: impl Iterator<Item = &'p Predicate>,
+    is_known: &dyn Fn(&Scalar) -> bool,
+    columns: &Columns,
+) -> bool {
+    let mine = |s: &Scalar| match s {
+        Scalar::Column(id) => {
+            columns.source_of(*id) == Some(source)
+                && columns
+                    .get(*id)
+                    .is_ok_and(|c| c.ty.kind.family() != StorageFamily::Bool)
+        }
+        _ => false,
+    };
+    conditions.any(|p| match p {
+        Predicate::Compare {
+            op: CompareOp::Eq,
+            lhs,
+            rhs,
+        } => (mine(lhs) && is_known(rhs)) || (mine(rhs) && is_known(lhs)),
+        Predicate::In { lhs, list } => mine(lhs) && list.iter().all(is_known),
+        Predicate::InParameter { lhs, .. } => mine(lhs),
+        Predicate::Like { lhs, rhs, .. } => mine(lhs) && is_known(rhs),
+        _ => false,
+    })
+}
+
+/// Whether each document of the joined source has one of the base's for itself: by a unique foreign key to it.
+fn is_smaller(
+    base: SourceId,
+    edge: &Edge,
+    context: &Context<'_>,
+    columns: &Columns,
+) -> Result<bool> {
+    let [(Scalar::Column(lhs), rhs)] = edge.on.as_slice() else {
+        return Ok(false);
+    };
+    let (Some((parent, key)), Some((_, foreign))) =
+        (root_key(columns, *lhs), root_key(columns, *rhs))
+    else {
+        return Ok(false);
+    };
+    let refers = match &columns.get(*rhs)?.origin {
+        Origin::Stored { field: Some(f), .. } => matches!(
+            context.schema.field(*f)?.ty.kind,
+            FieldKind::ForeignKey | FieldKind::OneToOneField
+        ),
+        _ => false,
+    };
+    Ok(refers
+        && parent == base
+        && is_unique_set(context.schema, columns, base, &[key])?
+        && is_unique_set(context.schema, columns, edge.source, &[foreign])?)
 }
 
 /// The joins from a source up to the base, if all can be turned around along indexed keys.
@@ -292,15 +371,53 @@ mod tests {
         b.rows(rel, [id]).stays("driving_collection");
     }
 
-    /// Without an index the far side is read as a whole, too.
+    /// Without an index the far side is read as a whole: still less than a look-up for every book.
     #[test]
-    fn conditions_without_an_index_stay() {
+    fn equalities_without_an_index_drive() {
         let mut b = Build::new();
         let (book, author) = (b.source("Book"), b.source("Author"));
         let (id, fk) = (b.column(book, "_id"), b.column(book, "author_id"));
         let (pk, name) = (b.column(author, "_id"), b.column(author, "name"));
         let rel = filter(inner_one(scan(book), author, fk, pk), eq(name, "a"));
+        b.rows(rel, [id]).fires(
+            "driving_collection",
+            "scan Author\n\
+             join Book many on Author._id#2 = Book.author_id#1\n\
+             filter Author.name#3 = \"a\"\n\
+             rows _id: Book._id#0\n",
+        );
+    }
+
+    /// A range without an index may keep everything; and an equality on the model's own side is as good.
+    #[test]
+    fn unknown_selections_stay() {
+        let mut b = Build::new();
+        let (book, author) = (b.source("Book"), b.source("Author"));
+        let (id, fk) = (b.column(book, "_id"), b.column(book, "author_id"));
+        let (pk, name) = (b.column(author, "_id"), b.column(author, "name"));
+        let rel = filter(inner_one(scan(book), author, fk, pk), gt(name, "a"));
         b.rows(rel, [id]).stays("driving_collection");
+        let mut b = Build::new();
+        let (book, author) = (b.source("Book"), b.source("Author"));
+        let (title, fk) = (b.column(book, "title"), b.column(book, "author_id"));
+        let (pk, name) = (b.column(author, "_id"), b.column(author, "name"));
+        let rel = filter(
+            inner_one(scan(book), author, fk, pk),
+            and([eq(name, "a"), eq(title, "t")]),
+        );
+        b.rows(rel, [title]).stays("driving_collection");
+    }
+
+    /// The first rows in the order of an index of the model are read without the others.
+    #[test]
+    fn first_rows_in_order_stay() {
+        let mut b = Build::new();
+        let (book, author) = (b.source("Book"), b.source("Author"));
+        let (id, fk) = (b.column(book, "_id"), b.column(book, "author_id"));
+        let (pk, name) = (b.column(author, "_id"), b.column(author, "name"));
+        let rel = filter(inner_one(scan(book), author, fk, pk), eq(name, "a"));
+        b.rows(slice(sort(rel, [asc(id)]), 0, 3), [id])
+            .stays("driving_collection");
     }
 
     /// The model's own collection is selected by an index already.

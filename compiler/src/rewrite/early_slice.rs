@@ -1,16 +1,19 @@
 //! Sorts and slices come before work that is done for each row.
 
+use super::block::{Reach, is_indexed, parts, reach, root_key};
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
 use crate::plan::facts::{ColumnSet, used_columns};
-use crate::plan::{Cardinality, Columns, JoinKind, Node, Plan, Rel};
+use crate::plan::{Cardinality, Columns, JoinKind, Node, Plan, Rel, Scalar, as_column};
 
 pub(super) const RULE: Rule = Rule {
     name: "early_slice",
-    does: "Moves a slice before LEFT joins to at most one row and before computed columns, and a sort before LEFT joins and \
-           computed columns that its keys do not use.",
-    sound: "such joins and columns keep every row exactly once and in its place. So the joins are looked up and the subqueries \
-            run only for the rows of the slice, and the sort can use an index of the collection.",
+    does: "Moves a slice before LEFT joins to at most one row and before computed columns, and a sort before joins and computed \
+           columns that its keys do not use: before INNER joins where they select nothing, or where an index gives the order \
+           of a slice.",
+    sound: "such joins and columns keep every row exactly once and in its place, and a sort may come before any join, which leaves \
+            rows in order. So the joins are looked up and the subqueries run only for the rows of the slice, and the \
+            sort can use an index of the collection.",
     example: (
         "scan book\nleft join author one on book.author_id = author._id\nsort book.title\nslice 0..20",
         "scan book\nsort book.title\nslice 0..20\nleft join author one on book.author_id = author._id",
@@ -19,12 +22,13 @@ pub(super) const RULE: Rule = Rule {
     apply,
 };
 
-fn apply(plan: &mut Plan, _: &Context<'_>) -> Result<bool> {
+fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
     walk::each_query(plan, &mut |query, columns| {
         let mut changed = false;
         let mut at = query.rel;
         loop {
-            changed |= sink(at, columns);
+            let served = is_served(at, context, columns)?;
+            changed |= sink(at, served, columns);
             match at.input_mut() {
                 Some(input) => at = input,
                 None => return Ok(changed),
@@ -34,11 +38,11 @@ fn apply(plan: &mut Plan, _: &Context<'_>) -> Result<bool> {
 }
 
 /// Moves the operator down as far as it goes; then the slice above it can follow.
-fn sink(rel: &mut Rel, columns: &Columns) -> bool {
+fn sink(rel: &mut Rel, served: bool, columns: &Columns) -> bool {
     match rel {
         Rel::Slice { input, .. } => {
             let mut changed = match **input {
-                Rel::Sort { .. } => sink(input, columns),
+                Rel::Sort { .. } => sink(input, served, columns),
                 _ => false,
             };
             let passes = match rel.input() {
@@ -51,7 +55,7 @@ fn sink(rel: &mut Rel, columns: &Columns) -> bool {
             if passes && swap(rel) {
                 changed = true;
                 if let Some(below) = rel.input_mut() {
-                    sink(below, columns);
+                    sink(below, served, columns);
                 }
             }
             changed
@@ -63,23 +67,69 @@ fn sink(rel: &mut Rel, columns: &Columns) -> bool {
             }
             let passes = match &mut **input {
                 Rel::Join(join) => {
-                    join.kind == JoinKind::Left
+                    let keeps = join.kind == JoinKind::Left
+                        || (join.cardinality == Cardinality::One && join.condition.is_none());
+                    (keeps || served)
                         && !used
                             .iter()
                             .any(|id| columns.source_of(id) == Some(join.source))
                 }
-                Rel::Extend { .. } => return past_extend(rel, used, columns),
+                Rel::Extend { .. } => return past_extend(rel, used, served, columns),
                 _ => false,
             };
             if passes && swap(rel) {
                 if let Some(below) = rel.input_mut() {
-                    sink(below, columns);
+                    sink(below, served, columns);
                 }
                 return true;
             }
             false
         }
         _ => false,
+    }
+}
+
+/// Whether a slice is of rows in the order of an index of the collection, all of which would be read otherwise.
+fn is_served(rel: &Rel, context: &Context<'_>, columns: &Columns) -> Result<bool> {
+    let Rel::Slice { input, .. } = rel else {
+        return Ok(false);
+    };
+    let Rel::Sort { input, keys } = &**input else {
+        return Ok(false);
+    };
+    let Some((source, key)) = keys
+        .first()
+        .and_then(|k| as_column(&k.scalar))
+        .and_then(|id| root_key(columns, id))
+    else {
+        return Ok(false);
+    };
+    if !is_indexed(context.schema, columns, source, key)? {
+        return Ok(false);
+    }
+    let mut conditions = Vec::new();
+    let mut at = &**input;
+    loop {
+        match at {
+            Rel::Scan(base) => {
+                let known = |s: &Scalar| matches!(s, Scalar::Literal(_));
+                return Ok(*base == source
+                    && reach(
+                        source,
+                        conditions.into_iter(),
+                        &known,
+                        context.schema,
+                        columns,
+                    )? >= Reach::Range);
+            }
+            Rel::Filter { input, predicate } => {
+                conditions.extend(parts(predicate));
+                at = input;
+            }
+            Rel::Join(join) => at = &join.input,
+            Rel::Extend { input, .. } => at = input,
+            _ => return Ok(false),
+        }
     }
 }
 
@@ -100,7 +150,7 @@ fn swap(rel: &mut Rel) -> bool {
 }
 
 /// Columns that the keys do not use are computed after the sort.
-fn past_extend(rel: &mut Rel, used: ColumnSet, columns: &Columns) -> bool {
+fn past_extend(rel: &mut Rel, used: ColumnSet, served: bool, columns: &Columns) -> bool {
     let Rel::Sort { input, .. } = rel else {
         return false;
     };
@@ -141,7 +191,7 @@ fn past_extend(rel: &mut Rel, used: ColumnSet, columns: &Columns) -> bool {
     };
     **input = inner;
     let mut sort = rel.take();
-    sink(&mut sort, columns);
+    sink(&mut sort, served, columns);
     *rel = Rel::Extend {
         input: Box::new(sort),
         columns: later,
@@ -194,15 +244,51 @@ mod tests {
         );
     }
 
-    /// An INNER join removes rows before the slice counts them.
+    /// An INNER join removes rows before the slice counts them; the order may come first, and the slice ends the joins.
     #[test]
-    fn inner_joins_stay() {
+    fn sorts_come_before_inner_joins() {
+        let mut b = Build::new();
+        let (book, author) = (b.source("Book"), b.source("Author"));
+        let (title, fk) = (b.column(book, "title"), b.column(book, "author_id"));
+        let pk = b.column(author, "_id");
+        let rel = inner_one(scan(book), author, fk, pk);
+        b.rows(slice(sort(rel, [asc(title)]), 0, 2), [title]).fires(
+            "early_slice",
+            "scan Book\n\
+             sort Book.title#0 asc\n\
+             join Author one on Book.author_id#1 = Author._id#2\n\
+             slice 0..2\n\
+             rows title: Book.title#0\n",
+        );
+    }
+
+    /// An index gives the order of the slice: few are read, even where a join selects.
+    #[test]
+    fn orders_of_an_index_come_before_inner_joins() {
         let mut b = Build::new();
         let (book, author) = (b.source("Book"), b.source("Author"));
         let (id, fk) = (b.column(book, "_id"), b.column(book, "author_id"));
-        let pk = b.column(author, "_id");
-        let rel = inner_one(scan(book), author, fk, pk);
-        b.rows(slice(sort(rel, [asc(id)]), 0, 2), [id])
+        let (pk, name) = (b.column(author, "_id"), b.column(author, "name"));
+        let rel = on_condition(inner_one(scan(book), author, fk, pk), gt(name, "a"));
+        b.rows(slice(sort(rel, [asc(id)]), 0, 2), [id]).fires(
+            "early_slice",
+            "scan Book\n\
+             sort Book._id#0 asc\n\
+             join Author one on Book.author_id#1 = Author._id#2 where Author.name#3 > \"a\"\n\
+             slice 0..2\n\
+             rows _id: Book._id#0\n",
+        );
+    }
+
+    /// A join that selects leaves less to sort.
+    #[test]
+    fn sorts_stay_behind_joins_that_select() {
+        let mut b = Build::new();
+        let (book, author) = (b.source("Book"), b.source("Author"));
+        let (title, fk) = (b.column(book, "title"), b.column(book, "author_id"));
+        let (pk, name) = (b.column(author, "_id"), b.column(author, "name"));
+        let rel = on_condition(inner_one(scan(book), author, fk, pk), gt(name, "a"));
+        b.rows(sort(rel, [asc(title)]), [title])
             .stays("early_slice");
     }
 

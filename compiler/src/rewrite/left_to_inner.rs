@@ -3,13 +3,14 @@
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
 use crate::plan::facts::{ColumnSet, rejected, strict_columns};
-use crate::plan::{Columns, JoinKind, Plan, Rel};
+use crate::plan::{AggregateCall, ColumnId, Columns, JoinKind, Plan, Rel};
 
 pub(super) const RULE: Rule = Rule {
     name: "left_to_inner",
-    does: "A LEFT join becomes INNER where a condition above rejects NULL in a column of the joined source.",
-    sound: "the rows that only a LEFT join has are NULL in all joined columns, and the condition removes them. Between the two \
-            there is nothing that looks at other rows (slices, windows, `DISTINCT ON`, set operations, aggregates but by their \
+    does: "A LEFT join becomes INNER where a condition above rejects NULL in a column of the joined source, or where a single \
+           group has only aggregates that ignore NULL of it.",
+    sound: "the rows that only a LEFT join has are NULL in all joined columns, and the condition removes them, or they count for no \
+            aggregate of a group that is there anyway. Between the two there is nothing that looks at other rows (slices, windows, `DISTINCT ON`, set operations, aggregates but by their \
             keys).",
     example: (
         "left join author one on book.author_id = author._id\nfilter author.name = \"x\"",
@@ -58,9 +59,16 @@ fn descend(rel: &mut Rel, columns: &Columns) -> bool {
                     }
                 }
             }
-            Rel::Aggregate { keys, carried, .. } => {
+            Rel::Aggregate {
+                keys,
+                carried,
+                aggregates,
+                ..
+            } => {
                 let mut below = ColumnSet::new();
-                if !keys.is_empty() {
+                if keys.is_empty() {
+                    below = counted(aggregates);
+                } else {
                     for (id, key) in keys.iter() {
                         if there.contains(*id) {
                             below.union(&strict_columns(key));
@@ -82,6 +90,27 @@ fn descend(rel: &mut Rel, columns: &Columns) -> bool {
             None => return changed,
         }
     }
+}
+
+/// Columns without which a row counts for none of the aggregates.
+fn counted(aggregates: &[(ColumnId, AggregateCall)]) -> ColumnSet {
+    let mut all: Option<ColumnSet> = None;
+    for (_, call) in aggregates {
+        let mut needed = ColumnSet::new();
+        if super::per_row::ignores_null(call) && call.order.is_empty() {
+            call.args
+                .iter()
+                .for_each(|arg| needed.union(&strict_columns(arg)));
+            if let Some(filter) = &call.filter {
+                needed.union(&rejected(filter));
+            }
+        }
+        match &mut all {
+            Some(set) => set.intersect(&needed),
+            None => all = Some(needed),
+        }
+    }
+    all.unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -156,5 +185,56 @@ mod tests {
             [(n, agg("Count", vec![value(name)]))],
         );
         b.rows(filter(rel, lt(n, 1)), [id]).stays("left_to_inner");
+    }
+
+    /// A count of joined values does not see rows without one; a count of rows does, and groups must not vanish.
+    #[test]
+    fn aggregates_that_ignore_null_need_no_left_join() {
+        let mut b = Build::new();
+        let (book, author) = (b.source("Book"), b.source("Author"));
+        let (fk, pk) = (b.column(book, "editor_id"), b.column(author, "_id"));
+        let n = b.counted("n");
+        let rel = left_one(scan(book), author, fk, pk);
+        let rel = aggregate(rel, [], [], [(n, agg("Count", vec![value(pk)]))]);
+        b.row(rel, [n]).fires(
+            "left_to_inner",
+            "scan Book\n\
+             join Author one on Book.editor_id#0 = Author._id#1\n\
+             aggregate n#2 = Count(Author._id#1)\n\
+             row n: n#2\n",
+        );
+    }
+
+    /// Rows that count without the joined value.
+    #[test]
+    fn other_aggregates_stay() {
+        let mut b = Build::new();
+        let (book, author) = (b.source("Book"), b.source("Author"));
+        let (fk, pk) = (b.column(book, "editor_id"), b.column(author, "_id"));
+        let (n, m) = (b.counted("n"), b.counted("m"));
+        let rel = left_one(scan(book), author, fk, pk);
+        let rel = aggregate(
+            rel,
+            [],
+            [],
+            [
+                (n, agg("Count", vec![value(pk)])),
+                (m, agg("Count", vec![])),
+            ],
+        );
+        b.row(rel, [n, m]).stays("left_to_inner");
+        let mut b = Build::new();
+        let (book, author) = (b.source("Book"), b.source("Author"));
+        let (fk, pk) = (b.column(book, "editor_id"), b.column(author, "_id"));
+        let title = b.column(book, "title");
+        let n = b.counted("n");
+        let rel = left_one(scan(book), author, fk, pk);
+        let rel = aggregate(
+            rel,
+            [(title, value(title))],
+            [],
+            [(n, agg("Count", vec![value(pk)]))],
+        );
+        b.rows(rel, [title, n]).stays("left_to_inner");
     }
 }

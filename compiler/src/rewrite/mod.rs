@@ -17,7 +17,9 @@ mod literal;
 mod walk;
 
 mod aggregates;
+mod anti_join;
 mod block;
+mod constant_keys;
 mod date_ranges;
 mod dead_columns;
 mod dead_join;
@@ -111,6 +113,7 @@ pub static PHASES: &[Phase] = &[
         about: "Operators change places and kinds: conditions early, joins late or not at all.",
         rules: &[
             left_to_inner::RULE,
+            anti_join::RULE,
             push_filter::RULE,
             semi_join::RULE,
             driving::RULE,
@@ -118,9 +121,11 @@ pub static PHASES: &[Phase] = &[
             distinct_exists::RULE,
             distinct::RULE,
             group_by_key::RULE,
+            constant_keys::RULE,
             aggregates::FILTER,
             aggregates::COUNT,
             per_row::RULE,
+            aggregates::DISTINCT,
             slices::RULE,
             useless_sort::RULE,
             early_slice::RULE,

@@ -39,7 +39,7 @@ fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
 }
 
 /// Aggregates that ignore NULL, and what they are of nothing is what they are of NULLs.
-fn ignores_null(call: &AggregateCall) -> bool {
+pub(super) fn ignores_null(call: &AggregateCall) -> bool {
     matches!(
         call.function.as_str(),
         "Count" | "Sum" | "Avg" | "Min" | "Max" | "StdDev" | "Variance"
@@ -205,13 +205,10 @@ fn rewrite(rel: &mut Rel, context: &Context<'_>, columns: &mut Columns) -> Resul
     let Some(about) = about else {
         return Ok(false);
     };
-    // One join is looked up once for one aggregate. Several joins multiply each other, which is worth looking one up for
-    // each aggregate, and right only where repetition does not count.
-    let worth = if parts.chains.len() == 1 {
-        aggregates.len() == 1
-    } else {
-        !aggregates.iter().any(|(_, call)| counts_repetition(call))
-    };
+    // Aggregates of the same join share its lookup. Several joins multiply each other: then only what does not count
+    // repetition is right.
+    let worth =
+        parts.chains.len() == 1 || !aggregates.iter().any(|(_, call)| counts_repetition(call));
     if carries_joined || !worth || !is_unique(&parts.before, &given, context.schema, columns)? {
         return Ok(false);
     }

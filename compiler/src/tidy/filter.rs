@@ -119,6 +119,41 @@ fn drop_null_tests(ops: &mut Vec<FieldOp>) {
     if ops.iter().any(rejects) {
         ops.retain(|op| *op != FieldOp::Ne(Bson::Null));
     }
+    let (lists, others): (Vec<&FieldOp>, Vec<&FieldOp>) =
+        ops.iter().partition(|op| matches!(op, FieldOp::Nin(_)));
+    if lists.is_empty() || !others.into_iter().any(rejects) {
+        return;
+    }
+    for op in ops {
+        if let FieldOp::Nin(list) = op {
+            list.retain(|v| *v != Bson::Null);
+            if let [one] = list.as_slice() {
+                *op = FieldOp::Ne(one.clone());
+            }
+        }
+    }
+}
+
+/// The condition that holds where this one does not, null and missing included: `{$not: {$gte: 3}}` beside `{$lt: 3}`.
+/// Only for values that are totally ordered: NaN is neither less nor greater.
+fn opposite(op: &FieldOp) -> Option<FieldOp> {
+    let total = |v: &Bson| {
+        matches!(
+            v,
+            Bson::Int32(_)
+                | Bson::Int64(_)
+                | Bson::String(_)
+                | Bson::DateTime(_)
+                | Bson::ObjectId(_)
+        )
+    };
+    match op {
+        FieldOp::Lt(v) if total(v) => Some(FieldOp::Gte(v.clone())),
+        FieldOp::Lte(v) if total(v) => Some(FieldOp::Gt(v.clone())),
+        FieldOp::Gt(v) if total(v) => Some(FieldOp::Lte(v.clone())),
+        FieldOp::Gte(v) if total(v) => Some(FieldOp::Lt(v.clone())),
+        _ => None,
+    }
 }
 
 fn is_scalar(value: &Bson) -> bool {
@@ -147,7 +182,7 @@ fn or_null(items: &mut Vec<Filter>) {
                 continue;
             }
             if let [op] = ops.as_mut_slice() {
-                match op {
+                match &mut *op {
                     FieldOp::Nin(list) if list.contains(&Bson::Null) => {
                         list.retain(|v| *v != Bson::Null);
                         if let [one] = list.as_slice() {
@@ -158,7 +193,13 @@ fn or_null(items: &mut Vec<Filter>) {
                     // These hold for null already.
                     FieldOp::Ne(v) if *v != Bson::Null => absorbed = true,
                     FieldOp::Nin(_) | FieldOp::Not(_) => absorbed = true,
-                    _ => {}
+                    // The scan of an index by one range, null included, instead of by two.
+                    other => {
+                        if let Some(opposite) = opposite(&*other) {
+                            *op = FieldOp::Not(vec![opposite]);
+                            absorbed = true;
+                        }
+                    }
                 }
             }
         }

@@ -1,7 +1,9 @@
 //! Adjacent stages.
 
+use bson::Bson;
+
 use super::filter::{conjunction, simplify};
-use crate::mql::{Filter, Stage};
+use crate::mql::{Accumulator, Args, Expr, Filter, Projection, Stage};
 
 /// A pipeline without stages that do nothing and with neighbours merged.
 #[must_use]
@@ -17,7 +19,35 @@ pub fn pipeline(stages: Vec<Stage>) -> Vec<Stage> {
             },
         }
     }
+    counted(&mut out);
     out
+}
+
+/// A single group whose only value is the number of rows is `$count`, if it is the last stage: nobody reads `_id: null`,
+/// and nobody needs it removed.
+fn counted(stages: &mut Vec<Stage>) {
+    if let [.., Stage::Group { id, fields }, Stage::Project(kept)] = stages.as_slice()
+        && *id == Expr::null()
+        && kept.len() == fields.len() + 1
+        && kept.iter().all(|(name, projection)| match projection {
+            Projection::Include => fields.iter().any(|(field, _)| field == name),
+            Projection::Exclude => name == "_id",
+            Projection::Expr(_) => false,
+        })
+    {
+        stages.pop();
+    }
+    let Some(last) = stages.last_mut() else {
+        return;
+    };
+    if let Stage::Group { id, fields } = last
+        && *id == Expr::null()
+        && let [(name, Accumulator { op: "$sum", args })] = fields.as_slice()
+        && let Args::One(one) = args
+        && matches!(**one, Expr::Literal(Bson::Int32(1) | Bson::Int64(1)))
+    {
+        *last = Stage::Count(name.clone());
+    }
 }
 
 /// A stage with its own pipelines tidied; nothing if it does nothing.
@@ -67,6 +97,11 @@ fn merge(a: Stage, b: Stage) -> Merged {
         (Stage::Limit(limit), Stage::Skip(skip)) if skip < limit => {
             Merged::Two(Stage::Skip(skip), Stage::Limit(limit - skip))
         }
+        // Fields of one stage do not see each other.
+        (Stage::Set(mut a), Stage::Set(b)) if apart(&a, &b) => {
+            a.extend(b);
+            Merged::One(Stage::Set(a))
+        }
         (Stage::Unset(mut a), Stage::Unset(b)) => {
             a.extend(b);
             Merged::One(Stage::Unset(a))
@@ -75,4 +110,14 @@ fn merge(a: Stage, b: Stage) -> Merged {
         (Stage::Sort(_), Stage::Sort(b)) => Merged::One(Stage::Sort(b)),
         (a, b) => Merged::Two(a, b),
     }
+}
+
+/// The second fields neither read nor overwrite the first.
+fn apart(first: &[(String, Expr)], second: &[(String, Expr)]) -> bool {
+    first.iter().all(|(path, _)| {
+        let key = path.split('.').next().unwrap_or(path);
+        second.iter().all(|(other, expr)| {
+            other.split('.').next().unwrap_or(other) != key && !expr.reads_root(key)
+        })
+    })
 }

@@ -247,7 +247,9 @@ pub fn is_unique(rel: &Rel, given: &ColumnSet, schema: &Schema, columns: &Column
                 at = &join.input;
             }
             Rel::Aggregate { keys, .. } => {
-                return Ok(keys.iter().all(|(id, _)| known.has(columns, *id)));
+                return Ok(keys.iter().all(|(id, key)| {
+                    matches!(key, Scalar::Literal(_)) || known.has(columns, *id)
+                }));
             }
             Rel::Distinct {
                 columns: distinct, ..

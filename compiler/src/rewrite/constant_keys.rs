@@ -1,0 +1,183 @@
+//! Groups by what is the same for every row.
+
+use super::block;
+use super::walk::{Purpose, Query};
+use super::{Context, Kinds, Rule, walk};
+use crate::error::Result;
+use crate::plan::facts::{ColumnSet, defined_inside, used_columns};
+use crate::plan::{
+    ArrayFact, Column, ColumnId, Columns, CompareOp, Literal, Node, Origin, Plan, Predicate, Rel,
+    Scalar,
+};
+use crate::schema::{FieldKind, FieldType};
+
+pub(super) const RULE: Rule = Rule {
+    name: "constant_keys",
+    does: "Groups by a constant where conditions fix every key to one value and nobody reads the keys afterwards.",
+    sound: "all rows are of one group, which is there if there is a row, as before. A key is fixed by an equality with a literal or \
+            a column of an outer query, among the parts of a filter below the group.",
+    example: (
+        "filter book.author_id = author._id\naggregate n = Count(*) by book.author_id\nslice 0..1",
+        "filter book.author_id = author._id\naggregate n = Count(*) by 1\nslice 0..1",
+    ),
+    needs: Kinds::AGGREGATE,
+    apply,
+};
+
+fn apply(plan: &mut Plan, _: &Context<'_>) -> Result<bool> {
+    walk::each_query(plan, &mut |query, columns| {
+        if query.purpose == Purpose::Write {
+            return Ok(false);
+        }
+        Ok(rewrite(query, columns))
+    })
+}
+
+fn rewrite(query: Query<'_>, columns: &mut Columns) -> bool {
+    let mut used = query.demand;
+    let mut at = query.rel;
+    loop {
+        if let Rel::Aggregate {
+            input,
+            keys,
+            carried,
+            ..
+        } = at
+        {
+            let fixed = fixed(input, columns);
+            let constant = |(id, key): &(ColumnId, Scalar)| {
+                matches!(key, Scalar::Column(of) if fixed.contains(*of))
+                    && !used.contains(*id)
+                    && !key.used_columns().iter().any(|of| used.contains(of))
+            };
+            if !keys.is_empty() && carried.is_empty() && keys.iter().all(constant) {
+                let ty = std::sync::Arc::new(FieldType::new(FieldKind::IntegerField));
+                let one = columns.add(Column {
+                    name: "one".to_owned(),
+                    ty: ty.clone(),
+                    nullable: false,
+                    array: ArrayFact::No,
+                    origin: Origin::Computed,
+                });
+                let value = bson::Bson::Int32(1);
+                *keys = vec![(one, Scalar::Literal(Literal { value, ty }))];
+                return true;
+            }
+        }
+        at.expressions(&mut |node: Node<'_>| used.union(&used_columns(node)));
+        if let Rel::Distinct { columns: by, .. } = at {
+            by.iter().for_each(|id| {
+                used.insert(*id);
+            });
+        }
+        match at.input_mut() {
+            Some(input) => at = input,
+            None => return false,
+        }
+    }
+}
+
+/// Columns that have one value in all rows.
+fn fixed(rel: &Rel, columns: &Columns) -> ColumnSet {
+    let inside = defined_inside(Node::Rel(rel));
+    let outer = |s: &Scalar| match s {
+        Scalar::Literal(_) => true,
+        Scalar::Column(id) => {
+            let one: ColumnSet = [*id].into_iter().collect();
+            !inside.has_any(columns, &one)
+        }
+        _ => false,
+    };
+    let mut set = ColumnSet::new();
+    let mut at = rel;
+    loop {
+        match at {
+            Rel::Filter { input, predicate } => {
+                for part in block::parts(predicate) {
+                    if let Predicate::Compare {
+                        op: CompareOp::Eq,
+                        lhs,
+                        rhs,
+                    } = part
+                    {
+                        for (a, b) in [(lhs, rhs), (rhs, lhs)] {
+                            if let Scalar::Column(id) = a
+                                && outer(b)
+                            {
+                                set.insert(*id);
+                            }
+                        }
+                    }
+                }
+                at = input;
+            }
+            Rel::Sort { input, .. } | Rel::Slice { input, .. } | Rel::Extend { input, .. } => {
+                at = input;
+            }
+            Rel::Join(join) => at = &join.input,
+            _ => return set,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::*;
+
+    /// The books of one author are one group.
+    #[test]
+    fn fixed_keys_are_one_group() {
+        let mut b = Build::new();
+        let book = b.source("Book");
+        let author = b.column(book, "author_id");
+        let n = b.counted("n");
+        let rel = aggregate(
+            filter(scan(book), eq(author, 3)),
+            [(author, value(author))],
+            [],
+            [(n, agg("Count", vec![]))],
+        );
+        b.rows(rel, [n]).fires(
+            "constant_keys",
+            "scan Book\n\
+             filter Book.author_id#0 = 3\n\
+             aggregate n#1 = Count(*) by one#2 = 1\n\
+             rows n: n#1\n",
+        );
+    }
+
+    /// A key that is read is needed.
+    #[test]
+    fn keys_that_are_read_stay() {
+        let mut b = Build::new();
+        let book = b.source("Book");
+        let author = b.column(book, "author_id");
+        let n = b.counted("n");
+        let rel = aggregate(
+            filter(scan(book), eq(author, 3)),
+            [(author, value(author))],
+            [],
+            [(n, agg("Count", vec![]))],
+        );
+        b.rows(rel, [author, n]).stays("constant_keys");
+    }
+
+    /// A range fixes nothing, nor does an alternative.
+    #[test]
+    fn other_keys_stay() {
+        let mut b = Build::new();
+        let book = b.source("Book");
+        let author = b.column(book, "author_id");
+        let n = b.counted("n");
+        let rel = aggregate(
+            filter(
+                scan(book),
+                and([gt(author, 3), or([eq(author, 4), eq(author, 5)])]),
+            ),
+            [(author, value(author))],
+            [],
+            [(n, agg("Count", vec![]))],
+        );
+        b.rows(rel, [n]).stays("constant_keys");
+    }
+}
