@@ -204,9 +204,9 @@ fn code_is_not_run() {
     let sources = [
         r#"for book in Book.objects.all():
     print(book)"#,
-        "Book.objects.filter(pages__in=[n for n in range(3)])",
-        r#"Book.objects.filter(title=f"{x}")"#,
-        "sorted(Book.objects.all(), key=lambda b: b.title)",
+        r#"Book.objects.filter(pages__in=[n for n in F("pages")])"#,
+        r#"Book.objects.filter(title=f"{1:{2}}")"#,
+        "sorted([2, 1], key=lambda b: -b)",
         r#"def f():
     return 1"#,
         "class Book: pass",
@@ -230,27 +230,27 @@ error[E0202]: 'for' statements are code, which is not run here
   | ^^^
   = help: write the query as an expression
 
-NameError
-error[E0202]: a comprehension is a loop, which is not run here
-  --> line 1, column 31
+TypeError
+error[E0403]: an expression has no elements
+  --> line 1, column 43
   |
-1 | Book.objects.filter(pages__in=[n for n in range(3)])
-  |                               ^^^^^^^^^^^^^^^^^^^^^
+1 | Book.objects.filter(pages__in=[n for n in F("pages")])
+  |                                           ^^^^^^^^^^
 
 NameError
-error[E0202]: formatted strings are code, which is not run here
+error[E0202]: this formatted string is more than is read here
   --> line 1, column 27
   |
-1 | Book.objects.filter(title=f"{x}")
-  |                           ^^^^^^
+1 | Book.objects.filter(title=f"{1:{2}}")
+  |                           ^^^^^^^^^^
   = help: write the string itself, or give its value as a parameter
 
 NameError
-error[E0202]: a lambda is code, which is not run here
-  --> line 1, column 32
+error[E0202]: sorted() orders by the values themselves here
+  --> line 1, column 1
   |
-1 | sorted(Book.objects.all(), key=lambda b: b.title)
-  |                                ^^^^^^
+1 | sorted([2, 1], key=lambda b: -b)
+  | ^^^^^^
 
 NameError
 error[E0202]: functions are code, which is not run here
@@ -460,7 +460,7 @@ fn arguments() {
         r#"Book.objects.annotate(Lower("title"))"#,
         r#"Book.objects.annotate(x="title")"#,
         "Book.objects.aggregate(3)",
-        r#"Book.objects.annotate(x=Func(F("a"), function="LOWER"))"#,
+        r#"Book.objects.annotate(x=Func(F("a"), function="SOUNDEX"))"#,
         r#"Book.objects.annotate(x=RawSQL("1", []))"#,
         r#"Book.objects.annotate(x=Window(Upper("a")))"#,
         "Book.objects.annotate(x=Case(Q(pages=1)))",
@@ -563,12 +563,13 @@ error[E0403]: QuerySet.aggregate() received non-expression(s): 3.
   = help: wrap literals in Value(...)
 
 NotSupportedError
-error[E0502]: Func() is not supported
+error[E0502]: Func(function="SOUNDEX") is not supported
   --> line 1, column 25
   |
-1 | Book.objects.annotate(x=Func(F("a"), function="LOWER"))
+1 | Book.objects.annotate(x=Func(F("a"), function="SOUNDEX"))
   |                         ^^^^
-  = because: its SQL template has no meaning for MongoDB
+  = because: no function of that SQL name is known
+  = help: write RawMQL(...), or register a function
 
 NotSupportedError
 error[E0502]: RawSQL() is not supported
@@ -891,7 +892,7 @@ error[E0202]: the default of 'id' is random
   = help: give the value: id=...
 
 NotSupportedError
-error[E0502]: creating a row through a many-to-many or generic relation is not supported
+error[E0502]: creating a row through a many-to-many relation is not supported
   --> line 1, column 11
   |
 1 | book.tags.create(name="x")
@@ -1053,7 +1054,7 @@ error[E0202]: the field class 'ColorField' is not known
   |
 2 |     title = fancy.ColorField()
   |             ^^^^^^^^^^^^^^^^^^
-  = help: declare it in this file on the base of a known field class
+  = help: did you mean 'CharField'? Own field classes are declared in this file, on the base of a known one
 
 error[E0102]: a field cannot be named 'a__b': '__' separates names in lookups
   --> line 2, column 12

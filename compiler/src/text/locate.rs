@@ -71,7 +71,11 @@ impl Places {
                 }
             }
             Kind::Unary { operand, .. } => self.node(operand),
-            Kind::Comprehension { source } => self.node(source),
+            Kind::Comprehension(comprehension) => {
+                for clause in &comprehension.clauses {
+                    self.node(&clause.source);
+                }
+            }
             Kind::Chain { first, rest } => {
                 self.node(first);
                 rest.iter().for_each(|c| self.node(&c.right));

@@ -116,7 +116,7 @@ impl Evaluator<'_> {
     }
 
     /// Conditions of `filter()`, `Q()` and `When()`: the positional ones, then the keywords sorted by name.
-    pub(super) fn conditions(&self, mut args: Args) -> Result<QNode> {
+    pub(super) fn conditions(&mut self, mut args: Args) -> Result<QNode> {
         let connector = match args.take_some("_connector") {
             None => Connector::And,
             Some(value) => match value.as_str() {
@@ -139,6 +139,7 @@ impl Evaluator<'_> {
         }
         args.keywords.sort_by(|a, b| a.name.cmp(&b.name));
         for keyword in args.keywords {
+            self.note_instances(&keyword.name, &keyword.value);
             children.push(QChild::Lookup {
                 rhs: self
                     .rhs(keyword.value)
@@ -154,16 +155,19 @@ impl Evaluator<'_> {
     }
 
     /// One condition: a Q object, a boolean expression, or a pair of lookup and value.
-    pub(super) fn condition(&self, value: Py) -> Result<QChild> {
+    pub(super) fn condition(&mut self, value: Py) -> Result<QChild> {
         match condition(value) {
             Ok(child) => Ok(child),
             Err(Py::Tuple(items)) if items.len() == 2 => {
                 let mut items = items.into_iter();
                 match (items.next(), items.next()) {
-                    (Some(Py::Value(Value::Str(path))), Some(value)) => Ok(QChild::Lookup {
-                        path,
-                        rhs: self.rhs(value)?,
-                    }),
+                    (Some(Py::Value(Value::Str(path))), Some(value)) => {
+                        self.note_instances(&path, &value);
+                        Ok(QChild::Lookup {
+                            path,
+                            rhs: self.rhs(value)?,
+                        })
+                    }
                     _ => Err(type_error(
                         "a pair of a lookup and its value starts with the name",
                     )),
@@ -182,7 +186,7 @@ impl Evaluator<'_> {
     }
 
     /// A condition as a Q.
-    pub(super) fn q(&self, value: Py) -> Result<Q> {
+    pub(super) fn q(&mut self, value: Py) -> Result<Q> {
         Ok(match self.condition(value)? {
             QChild::Node(node) => node.into_q(),
             QChild::Lookup { path, rhs } => Q::Lookup { path, rhs },
@@ -200,10 +204,14 @@ impl Evaluator<'_> {
                 desc: false,
                 nulls: None,
             })),
-            other => Err(type_error(format!(
-                "order by names and expressions, not by {}",
-                other.describe()
-            ))),
+            other => {
+                let shown = super::python::text_of(&other).unwrap_or_else(|_| other.describe());
+                Err(refuse(
+                    Code::FieldError,
+                    format!("Invalid order_by arguments: [{shown}]"),
+                )
+                .with_hint("order by names and expressions"))
+            }
         }
     }
 

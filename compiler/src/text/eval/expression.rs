@@ -197,6 +197,7 @@ impl Evaluator<'_> {
                 let mql = self.literal(&required(mql, name, "mql")?)?;
                 Ok(Py::expr(Expr::Raw(super::write::bson(&mql)?)))
             }
+            Special::Sql => self.sql(name, args),
             Special::Compound => self.compound(args),
             Special::GetUserModel => {
                 args.finish(name)?;

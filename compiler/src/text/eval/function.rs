@@ -192,7 +192,7 @@ impl Evaluator<'_> {
         let distinct = args
             .take("distinct")
             .is_some_and(|v| v.truth().unwrap_or(true));
-        let filter = args.take_some("filter");
+        let mut filter = args.take_some("filter");
         let default = args.take_some("default");
         let ordering = args.take_some("ordering");
         let order_by = args.take_some("order_by").or(ordering);
@@ -242,6 +242,9 @@ impl Evaluator<'_> {
                     ));
                 }
             }
+        }
+        if name == "Count" && filter.is_none() {
+            filter = positional.next().map(|(v, _)| v).filter(|v| !v.is_none());
         }
         if let Some((_, span)) = positional.next() {
             return Err(type_error(format!(

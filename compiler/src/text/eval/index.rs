@@ -161,7 +161,7 @@ pub(super) fn slice_rows(rows: Rows, start: Option<u64>, stop: Option<u64>) -> R
 
 pub(super) fn slice_expr(expr: Expr, start: u64, stop: Option<u64>) -> Result<Py> {
     match expr {
-        Expr::F(_) => Ok(Py::expr(Expr::Slice {
+        Expr::F(_) | Expr::Slice { .. } => Ok(Py::expr(Expr::Slice {
             expr: Box::new(expr),
             start,
             stop,

@@ -64,7 +64,16 @@ impl Evaluator<'_> {
         if let Some(result) = self.own_method(&rows, name, &mut args)? {
             return Ok(result);
         }
+        if let Some(result) = self.content_type_method(&rows, name, &mut args)? {
+            return Ok(result);
+        }
         // The asynchronous names do the same.
+        if name == "_next_is_sticky" {
+            args.finish(name)?;
+            let mut rows = rows.chain();
+            rows.sticky_next = true;
+            return Ok(Py::Rows(Box::new(rows)));
+        }
         let name = match name.strip_prefix('a') {
             Some(rest) if !METHODS.contains(&name) && METHODS.contains(&rest) => rest,
             _ => name,
@@ -181,6 +190,7 @@ impl Evaluator<'_> {
                     rows.chain()
                 } else {
                     let q = node.into_q();
+                    self.check_instances(&rows, &q)?;
                     rows.with_condition(if name == "filter" {
                         Call::Filter(q)
                     } else {
@@ -191,7 +201,11 @@ impl Evaluator<'_> {
             "complex_filter" => {
                 let [condition] = args.bind(name, ["filter_obj"])?;
                 match required(condition, name, "filter_obj")? {
-                    Py::Q(q) => rows.with_condition(Call::Filter(q.into_q())),
+                    Py::Q(q) => {
+                        let q = q.into_q();
+                        self.check_instances(&rows, &q)?;
+                        rows.with_condition(Call::Filter(q))
+                    }
                     Py::Dict(entries) => {
                         let mut args = Args::default();
                         for (key, value) in entries {
@@ -202,6 +216,7 @@ impl Evaluator<'_> {
                             });
                         }
                         let q = self.conditions(args)?.into_q();
+                        self.check_instances(&rows, &q)?;
                         rows.with_condition(Call::Filter(q))
                     }
                     other => {
@@ -290,22 +305,19 @@ impl Evaluator<'_> {
     fn values(&mut self, rows: Rows, args: Args) -> Result<Rows> {
         let mut fields = Vec::new();
         let mut exprs = IndexMap::new();
-        let mut counter = 1;
         for (value, span) in args.positional {
             match value {
                 Py::Value(Value::Str(name)) => fields.push(name),
-                value @ (Py::Expr(_) | Py::Q(_)) => {
-                    let expr = self.value_expr(value)?;
-                    let name = positional_name(&expr, &fields, &mut counter).at(span)?;
-                    fields.push(name.clone());
-                    exprs.insert(name, expr);
-                }
                 other => {
-                    return Err(type_error(format!(
-                        "values() takes names, not {}",
-                        other.describe()
-                    ))
-                    .with_span(span));
+                    let error =
+                        type_error(format!("values() takes names, not {}", other.describe()))
+                            .with_span(span);
+                    return Err(match other {
+                        Py::Expr(_) | Py::Q(_) => {
+                            error.with_hint("name the expression: values(name=...)")
+                        }
+                        _ => error,
+                    });
                 }
             }
         }

@@ -15,8 +15,12 @@
 //! | `convert` | values as expressions, conditions and literals of a statement |
 //! | `expression` | `F`, `Value`, `Case`, `Subquery`, `Window` and the like |
 //! | `function` | functions, aggregates, lookups, fields |
+//! | `sql` | functions by their SQL names |
 //! | `queryset`, `method` | querysets and the methods that give querysets |
 //! | `index` | indexes and slices |
+//! | `instance` | instances as values of relations |
+//! | `loops` | comprehensions, lambdas, f-strings |
+//! | `format` | texts with values in them |
 //! | `alias` | default names, classes, aggregates inside expressions |
 //! | `terminal` | the methods that end them |
 //! | `write` | rows of `create()` and its siblings |
@@ -29,8 +33,11 @@ mod alias;
 mod args;
 mod convert;
 mod expression;
+mod format;
 mod function;
 mod index;
+mod instance;
+mod loops;
 mod measure;
 mod method;
 mod moment;
@@ -42,6 +49,7 @@ mod python;
 mod queryset;
 mod related;
 mod scalar;
+mod sql;
 mod terminal;
 mod tree;
 mod value;
@@ -77,6 +85,10 @@ pub(super) struct Evaluator<'a> {
     variables: Vec<IndexMap<String, Variable>>,
     work: usize,
     operators: usize,
+    /// Depth of the calls of lambdas.
+    calls: usize,
+    /// Instances that conditions were given, whose class the statement does not hold.
+    given: Vec<instance::Given>,
 }
 
 struct Variable {
@@ -101,6 +113,8 @@ impl<'a> Evaluator<'a> {
             variables: vec![IndexMap::new()],
             work: 0,
             operators: 0,
+            calls: 0,
+            given: Vec::new(),
         }
     }
 
@@ -196,6 +210,24 @@ impl<'a> Evaluator<'a> {
         match &target.kind {
             Kind::Name(name) => self.bind(name, value).at(target.span),
             Kind::Tuple(targets) | Kind::List(targets) => {
+                if matches!(value, Py::Rows(_) | Py::Done(_)) {
+                    // The query runs, and Python takes its rows apart.
+                    let done = match value {
+                        Py::Rows(rows) => self.done(&rows, Do::Rows),
+                        other => other,
+                    };
+                    let Py::Done(done) = done else {
+                        return Ok(());
+                    };
+                    for target in targets {
+                        let item = Py::Done(Box::new(Done {
+                            statement: done.statement.clone(),
+                            instance: None,
+                        }));
+                        self.assign(&target.value, item)?;
+                    }
+                    return Ok(());
+                }
                 let Some(items) = value.items().filter(|i| i.len() == targets.len()) else {
                     return Err(python(
                         format!(
@@ -457,4 +489,9 @@ fn from_literal(value: Value) -> Py {
         ),
         scalar => Py::Value(scalar),
     }
+}
+
+/// Whether a name has a meaning in texts by itself.
+pub(super) fn is_known(name: &str) -> bool {
+    names::find(name).is_some() || names::is_module(name)
 }

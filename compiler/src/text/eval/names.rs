@@ -77,6 +77,8 @@ pub(super) enum Special {
     KeyTransform,
     KeyTextTransform,
     RawMql,
+    /// `Func(..., function="LOWER")`.
+    Sql,
     Compound,
     GetUserModel,
     GetModel,
@@ -181,6 +183,7 @@ static NAMES: &[Builtin] = table! {
     Role::Func(&[Expr("expression"), WithInt("nth", 1)]) => "NthValue";
     Role::Func(&[WithInt("num_buckets", 1)]) => "Ntile";
     Role::Func(&[Rest(2)]) => "Coalesce", "Concat", "Greatest", "Least";
+    Role::Func(&[Expr("left"), Expr("right")]) => "ConcatPair";
     Role::Func(&[Rest(0)]) => "JSONArray";
     Role::Func(&[Rest(1), Opt("config"), Opt("weight")]) => "SearchVector";
     Role::Func(&[Val("value"), Output, Opt("config"), Opt("search_type"), Opt("invert")]) => "SearchQuery";
@@ -233,6 +236,9 @@ static NAMES: &[Builtin] = table! {
     Role::Lookup("isnull") => "IsNull";
     Role::Lookup("regex") => "Regex";
     Role::Lookup("iregex") => "IRegex";
+    Role::Lookup("has_key") => "HasKey";
+    Role::Lookup("has_keys") => "HasKeys";
+    Role::Lookup("has_any_keys") => "HasAnyKeys";
     Role::Lookup("exact") => "TupleExact";
     Role::Lookup("gt") => "TupleGreaterThan";
     Role::Lookup("gte") => "TupleGreaterThanOrEqual";
@@ -269,7 +275,12 @@ static NAMES: &[Builtin] = table! {
     Role::Special(Special::GetObject) => "get_object_or_404", "aget_object_or_404";
     Role::Special(Special::GetList) => "get_list_or_404", "aget_list_or_404";
     Role::Special(Special::PrefetchRelatedObjects) => "prefetch_related_objects", "aprefetch_related_objects";
-    Role::Special(Special::Refused("its SQL template has no meaning for MongoDB")) => "Func", "Aggregate", "Transform";
+    Role::Special(Special::Sql) => "Func", "Aggregate";
+    Role::Special(Special::Refused("its SQL template has no meaning for MongoDB")) => "Transform", "Lookup", "CombinedExpression";
+    Role::Special(Special::Refused("MongoDB computes no geometries: it stores, indexes and selects by them")) =>
+        "AsGeoJSON", "AsGML", "AsKML", "AsSVG", "AsWKB", "AsWKT", "Azimuth", "BoundingCircle", "Centroid", "Envelope",
+        "Extent", "Extent3D", "ForcePolygonCW", "FromWKB", "FromWKT", "GeoHash", "Intersection", "MakeLine", "MakeValid",
+        "MemSize", "NumGeometries", "NumPoints", "Perimeter", "PointOnSurface", "SnapToGrid", "SymDifference", "Union";
     Role::Special(Special::Refused("raw SQL has no meaning for MongoDB")) => "RawSQL";
     Role::Special(Special::Refused("its querysets are of several models, which a statement cannot hold")) => "GenericPrefetch";
     Role::Special(Special::Refused("full text search configurations are a feature of PostgreSQL")) => "SearchConfig";

@@ -71,7 +71,13 @@ impl Evaluator<'_> {
             }
             Python::Decimal => decimal(name, args),
             Python::Uuid => {
-                let [hex] = args.bind(name, ["hex"])?;
+                let [hex, _bytes, _little, _fields, int] =
+                    args.bind(name, ["hex", "bytes", "bytes_le", "fields", "int"])?;
+                if let Some(Py::Value(Value::Int(int))) = int {
+                    let int = u128::try_from(int)
+                        .map_err(|_| value_error("int is out of range (need a 128-bit value)"))?;
+                    return Ok(Py::Value(Value::Uuid(int.to_be_bytes())));
+                }
                 let hex = string(&required(hex, name, "hex")?, "the UUID")?;
                 let clean: String = hex
                     .trim_start_matches("urn:uuid:")
@@ -132,15 +138,28 @@ impl Evaluator<'_> {
     fn reduce(&mut self, args: Args) -> Result<Py> {
         let [function, items, first] = args.bind("reduce", ["function", "iterable", "initial"])?;
         let function = required(function, "reduce", "function")?;
-        let Py::Builtin(Builtin {
-            role: Role::Python(Python::Operator(sign)),
-            ..
-        }) = function
-        else {
-            return Err(refuse(
+        let combine = |this: &mut Self, left: Py, right: Py| match &function {
+            Py::Builtin(Builtin {
+                role: Role::Python(Python::Operator(sign)),
+                ..
+            }) => this.binary(operator(sign), left, right),
+            Py::Lambda(lambda) => {
+                let nowhere = crate::error::Span { start: 0, end: 0 };
+                this.call_lambda(
+                    lambda,
+                    Args {
+                        positional: vec![(left, nowhere), (right, nowhere)],
+                        keywords: Vec::new(),
+                    },
+                )
+            }
+            other => Err(refuse(
                 Code::Python,
-                "reduce() takes a function of the module operator here",
-            ));
+                format!(
+                    "reduce() takes a lambda or a function of the module operator here, not {}",
+                    other.describe()
+                ),
+            )),
         };
         let items = required(items, "reduce", "iterable")?;
         let Some(items) = items.items() else {
@@ -156,7 +175,7 @@ impl Evaluator<'_> {
             }
         };
         for item in items {
-            result = self.binary(operator(sign), result, item)?;
+            result = combine(self, result, item)?;
         }
         Ok(result)
     }
@@ -185,6 +204,11 @@ impl Evaluator<'_> {
         }
         let mut args = args;
         let base = args.take("base");
+        let key = if python == Python::Sorted {
+            args.take_some("key")
+        } else {
+            None
+        };
         let reverse = args
             .take("reverse")
             .is_some_and(|v| v.truth() == Some(true));
@@ -207,6 +231,12 @@ impl Evaluator<'_> {
             )
         {
             return Ok(self.done(rows, Do::Rows));
+        }
+        if key.is_some() && !matches!(values.as_slice(), [Py::Done(_)]) {
+            return Err(refuse(
+                Code::Python,
+                "sorted() orders by the values themselves here",
+            ));
         }
         if let [Py::Done(done)] = values.as_slice()
             && done.statement.action == Do::Rows
@@ -511,10 +541,14 @@ fn float(value: &Py) -> Result<Py> {
     Ok(Py::Value(Value::Float(number)))
 }
 
-fn elements(value: Option<&Py>) -> Result<Vec<Py>> {
+/// What iterating over a value gives.
+pub(super) fn elements(value: Option<&Py>) -> Result<Vec<Py>> {
     match value {
         None => Ok(Vec::new()),
         Some(Py::Dict(entries)) => Ok(entries.iter().map(|(k, _)| k.clone()).collect()),
+        Some(Py::Value(Value::Str(text))) => {
+            Ok(text.chars().map(|c| Py::str(c.to_string())).collect())
+        }
         Some(value) => match value.items() {
             Some(items) => Ok(items.to_vec()),
             None => Err(type_error(format!("{} has no elements", value.describe()))),
@@ -551,12 +585,29 @@ pub(super) fn text_of(value: &Py) -> Result<String> {
 
 /// The methods of strings that literals are written with.
 pub(super) fn text_method(text: &str, name: &str, args: Args) -> Result<Py> {
+    if name == "format" {
+        return super::format::method(text, args);
+    }
     let given = args.only_positional(name)?;
     let argument = given.first().and_then(|(v, _)| v.as_str());
     Ok(match (name, argument) {
         ("upper", None) => Py::str(text.to_uppercase()),
         ("lower", None) => Py::str(text.to_lowercase()),
         ("strip", None) => Py::str(text.trim()),
+        ("lstrip", None) => Py::str(text.trim_start()),
+        ("rstrip", None) => Py::str(text.trim_end()),
+        ("replace", Some(from)) if given.len() == 2 => {
+            let to = given
+                .get(1)
+                .and_then(|(v, _)| v.as_str())
+                .unwrap_or_default();
+            if from.is_empty()
+                || text.len().saturating_mul(to.len().max(1)) > super::scalar::MAX_TEXT
+            {
+                return Err(refuse(Code::Limit, "the string is too long"));
+            }
+            Py::str(text.replace(from, to))
+        }
         ("title", None) => {
             let mut out = String::new();
             let mut inside = false;

@@ -18,6 +18,8 @@ pub(super) struct Rows {
     pub(super) class: Option<String>,
     /// The next filter shares the joins of the last.
     pub(super) sticky: bool,
+    /// `_next_is_sticky()` was called: the filter that follows is such a one.
+    pub(super) sticky_next: bool,
     pub(super) facts: Facts,
 }
 
@@ -83,6 +85,7 @@ impl Rows {
             related: None,
             class: None,
             sticky: false,
+            sticky_next: false,
             facts: Facts::default(),
         }
     }
@@ -102,6 +105,7 @@ impl Rows {
     pub(super) fn chain(mut self) -> Self {
         self.manager = false;
         self.sticky = false;
+        self.sticky_next = false;
         self.related = None;
         self
     }
@@ -122,6 +126,9 @@ impl Rows {
             let q = std::mem::replace(q, crate::queryset::Q::always());
             *last = Call::StickyFilter(q);
         }
-        self.with(call)
+        let sticky = self.sticky_next && matches!(call, Call::Filter(_));
+        let mut rows = self.with(call);
+        rows.sticky = sticky;
+        rows
     }
 }

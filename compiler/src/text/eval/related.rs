@@ -1,10 +1,10 @@
 //! What models and instances lead to: managers, relations, constants.
 
 use super::Evaluator;
-use super::args::{Args, Keyword};
+use super::args::{Args, Keyword, required};
 use super::queryset::{Related, RelatedKind, Rows};
 use super::tree::{no_attribute, runtime};
-use super::value::{Instance, Py, refuse, type_error, value_error};
+use super::value::{Instance, Py, refuse, string, type_error, value_error};
 use crate::diagnostic::closest;
 use crate::error::{Code, Error, Result, Span};
 use crate::queryset::{Call, Do, Expr, Insert, Q, Value};
@@ -271,28 +271,13 @@ impl Evaluator<'_> {
 
     /// Rows of a generic relation: their type and key are conditions.
     fn generic_rows(&mut self, instance: &Instance, field: &Field) -> Result<Rows> {
-        let schema = self.schema()?;
         let pk = Self::stored(instance)?;
         let (Some(generic), Some(to)) = (&field.generic, field.to) else {
             return Err(Error::internal("a generic relation without a target"));
         };
-        let model = schema.model(instance.model)?;
-        let label = if generic.for_concrete_model {
-            &schema.model(model.concrete)?.label
-        } else {
-            &model.label
-        };
-        let Some(content_type) = schema.settings().content_types.get(label) else {
-            return Err(Error::unsupported(
-                format!("the manager '{}'", field.name),
-                format!("the key of the content type of {label} is not known"),
-            ));
-        };
+        let content_type = self.content_type(instance.model, generic.for_concrete_model)?;
         let mut parts = [
-            (
-                format!("{}__pk", generic.content_type),
-                Value::from(*content_type),
-            ),
+            (format!("{}__pk", generic.content_type), content_type),
             (generic.object_id.clone(), pk),
         ];
         parts.sort_by(|a, b| a.0.cmp(&b.0));
@@ -481,11 +466,114 @@ impl Evaluator<'_> {
             )
             .with_hint("write filter(pk=...).update(...)")),
             _ => match self.instance_attribute(instance, name)? {
-                Py::Rows(_) => Err(type_error(format!("the manager '{name}' is not called"))
-                    .with_hint("call its methods: all(), filter(), ...")),
+                Py::Rows(rows) => self.other_manager(*rows, name, args),
                 other => self.call(other, args),
             },
         }
+    }
+
+    /// `instance.relation(manager="name")`: the same rows through another manager of their model.
+    fn other_manager(&mut self, rows: Rows, name: &str, mut args: Args) -> Result<Py> {
+        let Some(manager) = args.take("manager") else {
+            return Err(type_error(format!("the manager '{name}' is not called"))
+                .with_hint("call its methods: all(), filter(), ..."));
+        };
+        args.finish(name)?;
+        let manager = string(&manager, "the manager")?;
+        let mut found = match self.class_attribute(rows.model, &manager)? {
+            Py::Rows(found) if found.manager => *found,
+            other => {
+                return Err(type_error(format!(
+                    "'{manager}' is {}, no manager",
+                    other.describe()
+                )));
+            }
+        };
+        let class = found.class.clone();
+        if let Some(filter) = rows.calls.last() {
+            found = found.with(filter.clone());
+        }
+        found.manager = true;
+        found.class = class;
+        found.sticky = rows.sticky;
+        found.related = rows.related;
+        Ok(Py::Rows(Box::new(found)))
+    }
+
+    /// `ContentType.objects.get_for_model(Model)` and its siblings.
+    pub(super) fn content_type_method(
+        &mut self,
+        rows: &Rows,
+        name: &str,
+        args: &mut Args,
+    ) -> Result<Option<Py>> {
+        if rows.label != "contenttypes.ContentType" || !rows.manager {
+            return Ok(None);
+        }
+        let keyword = |name: &str, value: Py| Keyword {
+            name: name.to_owned(),
+            value,
+            span: Span { start: 0, end: 0 },
+        };
+        let mut instance = None;
+        let keywords = match name {
+            "get_for_model" => {
+                let [model, concrete] =
+                    std::mem::take(args).bind(name, ["model", "for_concrete_model"])?;
+                let model = match required(model, name, "model")? {
+                    Py::Class(model) => model,
+                    Py::Instance(instance) => instance.model,
+                    other => {
+                        return Err(type_error(format!(
+                            "get_for_model() takes a model, not {}",
+                            other.describe()
+                        )));
+                    }
+                };
+                let concrete = concrete.and_then(|c| c.truth()).unwrap_or(true);
+                let schema = self.schema()?;
+                let found = schema.model(model)?;
+                let label = if concrete {
+                    &schema.model(found.concrete)?.label
+                } else {
+                    &found.label
+                };
+                let (app, class) = label.split_once('.').unwrap_or(("", label));
+                instance = self.content_type(model, concrete).ok().map(|pk| Instance {
+                    model: rows.model,
+                    pk: Some(pk),
+                    fields: indexmap::IndexMap::new(),
+                });
+                vec![
+                    keyword("app_label", Py::str(app)),
+                    keyword("model", Py::str(class.to_lowercase())),
+                ]
+            }
+            "get_by_natural_key" => {
+                let [app, model] = std::mem::take(args).bind(name, ["app_label", "model"])?;
+                vec![
+                    keyword("app_label", required(app, name, "app_label")?),
+                    keyword("model", required(model, name, "model")?),
+                ]
+            }
+            "get_for_id" => {
+                let [id] = std::mem::take(args).bind(name, ["id"])?;
+                vec![keyword("pk", required(id, name, "id")?)]
+            }
+            _ => return Ok(None),
+        };
+        let get = Args {
+            positional: Vec::new(),
+            keywords,
+        };
+        let found = self.terminal(rows.clone(), "get", get)?;
+        Ok(Some(match (found, instance) {
+            (Py::Done(done), Some(instance)) => Py::Done(Box::new(super::value::Done {
+                statement: done.statement,
+                instance: Some(instance),
+            })),
+            (other, _) => other,
+        }))
     }
 
     /// The name of the current time zone.

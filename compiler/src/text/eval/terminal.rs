@@ -10,6 +10,7 @@ use super::queryset::{Related, RelatedKind, Rows};
 use super::value::{Done, Instance, Py, refuse, string, type_error, value_error};
 use crate::error::{Code, Error, Result, Span};
 use crate::queryset::{Call, Do, Expr, Insert, OrderTerm, Q, Value};
+use crate::schema::NameTarget;
 
 /// Rows that `get()` reads at most (Django: `MAX_GET_RESULTS`).
 const MOST_GOT: u64 = 21;
@@ -28,9 +29,17 @@ impl Evaluator<'_> {
             }
             "latest" | "earliest" => self.latest(rows, name, args),
             "count" => {
+                let mut args = args;
+                let limit = match args.take_some("limit") {
+                    None => None,
+                    Some(limit) => Some(
+                        u64::try_from(super::value::integer(&limit, "limit")?)
+                            .map_err(|_| value_error("limit must not be negative"))?,
+                    ),
+                };
                 args.finish(name)?;
                 let rows = self.through_rows(&rows)?.unwrap_or(rows);
-                Ok(self.done(&rows, Do::Count { limit: None }))
+                Ok(self.done(&rows, Do::Count { limit }))
             }
             "exists" => {
                 args.finish(name)?;
@@ -105,7 +114,9 @@ impl Evaluator<'_> {
         let mut rows = if node.children.is_empty() {
             rows.chain()
         } else {
-            rows.with_condition(Call::Filter(node.into_q()))
+            let q = node.into_q();
+            self.check_instances(&rows, &q)?;
+            rows.with_condition(Call::Filter(q))
         };
         if !rows.facts.sliced && !rows.facts.distinct_on {
             rows = rows.with(Call::OrderBy(Vec::new()));
@@ -206,6 +217,11 @@ impl Evaluator<'_> {
                 .ok_or_else(|| super::tree::runtime("contains"))?,
             _ => return Err(type_error("'obj' must be a model instance.")),
         };
+        let schema = self.schema()?;
+        if schema.model(instance.model)?.concrete != schema.model(rows.model)?.concrete {
+            // Django looks at the class and asks nothing.
+            return Ok(self.done(&rows.with(Call::None), Do::Exists));
+        }
         let Some(pk) = instance.pk else {
             return Err(value_error(
                 "QuerySet.contains() cannot be used on unsaved objects.",
@@ -226,7 +242,9 @@ impl Evaluator<'_> {
                 "in_bulk() cannot be used with values() or values_list().",
             ));
         }
-        let [ids, field] = args.bind("in_bulk", ["id_list", "field_name"])?;
+        let mut args = args;
+        let field = args.take("field_name");
+        let [ids] = args.bind("in_bulk", ["id_list"])?;
         let field = match field {
             None => "pk".to_owned(),
             Some(value) => string(&value, "field_name")?,
@@ -313,8 +331,40 @@ impl Evaluator<'_> {
                 });
                 Ok(())
             }
+            Some(Related {
+                instance,
+                kind: RelatedKind::Generic(field),
+            }) => {
+                let schema = self.schema()?;
+                let Some(generic) = &schema.field(*field)?.generic else {
+                    return Err(Error::internal("a generic relation without its fields"));
+                };
+                let model = schema.model(rows.model)?;
+                let attname = |name: &str| match model.names.get(name) {
+                    Some(NameTarget::Field(reference)) => schema
+                        .field(*reference)
+                        .map_or_else(|_| name.to_owned(), |f| f.attname.clone()),
+                    _ => name.to_owned(),
+                };
+                let values = [
+                    (
+                        attname(&generic.content_type),
+                        self.content_type(instance.model, generic.for_concrete_model)?,
+                    ),
+                    (attname(&generic.object_id), Self::stored(instance)?),
+                ];
+                for (name, value) in values {
+                    args.keywords.retain(|k| k.name != name);
+                    args.keywords.push(Keyword {
+                        name,
+                        value: super::from_literal(value),
+                        span: Span { start: 0, end: 0 },
+                    });
+                }
+                Ok(())
+            }
             Some(_) => Err(Error::unsupported(
-                "creating a row through a many-to-many or generic relation",
+                "creating a row through a many-to-many relation",
                 "it takes several statements",
             )
             .with_hint("create the row, then add it to the relation")),

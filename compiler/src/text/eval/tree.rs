@@ -28,20 +28,9 @@ impl Evaluator<'_> {
                 bytes: bytes.clone(),
                 subtype: 0,
             })),
-            Kind::Comprehension { source } => match self.eval(source)? {
-                // The rows are read; what Python makes of them changes nothing.
-                Py::Rows(rows) => Ok(self.done(&rows, Do::Rows)),
-                Py::Done(done) if done.statement.action == Do::Rows => {
-                    Ok(Py::Done(Box::new(Done {
-                        statement: done.statement,
-                        instance: None,
-                    })))
-                }
-                _ => Err(python(
-                    "a comprehension is a loop, which is not run here",
-                    node.span,
-                )),
-            },
+            Kind::Comprehension(comprehension) => self.comprehension(comprehension, node.span),
+            Kind::Lambda(lambda) => Ok(Py::Lambda(lambda.clone())),
+            Kind::Formatted(pieces) => self.formatted(pieces),
             Kind::Code => Err(python("this is code, which is not run here", node.span)),
             Kind::Ellipsis => Err(python("'...' stands for something left out", node.span)),
             Kind::List(items) => Ok(Py::List(self.elements(items)?)),
@@ -398,6 +387,7 @@ impl Evaluator<'_> {
             Py::Module(name) if name == "timezone" => self.builtin(&TIMEZONE, args),
             Py::Class(model) => self.instantiate(model, args),
             Py::OwnClass(class) => self.own_instance(class, args),
+            Py::Lambda(lambda) => self.call_lambda(&lambda, args),
             Py::Unknown(name) => Err(refuse(Code::Python, format!("'{name}' is not known here"))
                 .with_hint("functions of the project are code, which is not run here")),
             other => Err(type_error(format!("{} is not callable", other.describe()))),

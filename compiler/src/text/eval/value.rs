@@ -9,6 +9,7 @@ use super::queryset::Rows;
 use crate::error::{Code, Error, Result};
 use crate::queryset::{Expr, Frame, FrameExclusion, Order, Prefetch, Statement, Value, When};
 use crate::schema::{FieldType, ModelId};
+use crate::text::syntax::Lambda;
 
 /// A value of the evaluator.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +46,7 @@ pub(super) enum Py {
     Enum(IndexMap<String, Value>),
     /// A manager or queryset class of the project.
     OwnClass(String),
+    Lambda(Box<Lambda>),
     /// `super()` in a manager's method.
     Parent,
 }
@@ -175,6 +177,7 @@ impl Py {
             Py::Zone(_) => "a time zone",
             Py::Unknown(name) | Py::OwnClass(name) => return format!("'{name}'"),
             Py::Enum(_) => "an enumeration",
+            Py::Lambda(_) => "a lambda",
             Py::Parent => "a manager",
         };
         text.to_owned()

@@ -9,7 +9,7 @@ use super::related::wrong_instance;
 use super::value::{Instance, Py, refuse, type_error, value_error};
 use crate::error::{Code, Error, Result};
 use crate::queryset::Value;
-use crate::schema::{Field, FieldKind, ModelId};
+use crate::schema::{Field, FieldKind, ModelId, NameTarget};
 use crate::text::FieldDefault;
 
 impl Evaluator<'_> {
@@ -70,6 +70,11 @@ impl Evaluator<'_> {
                 ))
                 .with_span(keyword.span));
             }
+            if field.ty.kind == FieldKind::GenericForeignKey {
+                self.generic_values(field, &keyword.value, &mut fields)
+                    .map_err(|e| e.with_span(keyword.span))?;
+                continue;
+            }
             if field.is_foreign_key() && keyword.name == field.name {
                 check_instance(short, field, &keyword.value, |model| {
                     schema
@@ -107,6 +112,74 @@ impl Evaluator<'_> {
             pk: pk.filter(|v| *v != Value::Null),
             fields,
         })))
+    }
+
+    /// A generic foreign key sets the type and the key of what it points at.
+    fn generic_values(
+        &self,
+        field: &Field,
+        value: &Py,
+        fields: &mut IndexMap<String, Py>,
+    ) -> Result<()> {
+        let schema = self.schema()?;
+        let Some(generic) = &field.generic else {
+            return Err(Error::internal("a generic foreign key without its fields"));
+        };
+        let (kind, key) = match value {
+            other if other.is_none() => (Py::null(), Py::null()),
+            Py::Instance(instance) => (
+                super::from_literal(self.content_type(instance.model, generic.for_concrete_model)?),
+                super::from_literal(Self::stored(instance)?),
+            ),
+            Py::Done(done) if done.instance.is_some() => {
+                let Some(instance) = &done.instance else {
+                    return Ok(());
+                };
+                (
+                    super::from_literal(
+                        self.content_type(instance.model, generic.for_concrete_model)?,
+                    ),
+                    super::from_literal(Self::stored(instance)?),
+                )
+            }
+            Py::Done(_) => return Err(super::tree::runtime(&field.name)),
+            other => {
+                return Err(value_error(format!(
+                    "'{}' points at an instance, not at {}",
+                    field.name,
+                    other.describe()
+                )));
+            }
+        };
+        let model = schema.model(field.id.model)?;
+        let attname = |name: &str| match model.names.get(name) {
+            Some(NameTarget::Field(reference)) => schema
+                .field(*reference)
+                .map_or_else(|_| name.to_owned(), |f| f.attname.clone()),
+            _ => name.to_owned(),
+        };
+        fields.insert(attname(&generic.content_type), kind);
+        fields.insert(attname(&generic.object_id), key);
+        Ok(())
+    }
+
+    /// The key of a model's content type.
+    pub(super) fn content_type(&self, model: ModelId, concrete: bool) -> Result<Value> {
+        let schema = self.schema()?;
+        let model = schema.model(model)?;
+        let label = if concrete {
+            &schema.model(model.concrete)?.label
+        } else {
+            &model.label
+        };
+        match schema.settings().content_types.get(label) {
+            Some(key) => Ok(Value::from(*key)),
+            None => Err(Error::unsupported(
+                "a generic relation",
+                format!("the key of the content type of {label} is not known"),
+            )
+            .with_hint("give it in settings.content_types of the schema")),
+        }
     }
 
     /// All stored fields of a new row, in Django's order; keys that the database makes are left out.

@@ -5,6 +5,7 @@ use indexmap::IndexMap;
 use super::field::{DraftField, read_field};
 use super::meta::{self, Meta};
 use super::{OwnClass, Skipped, contrib};
+use crate::diagnostic::closest;
 use crate::error::{Code, Error, Result, Span};
 use crate::queryset::Value;
 use crate::schema::FieldKind;
@@ -448,13 +449,25 @@ impl Reader<'_> {
                 draft.managers.insert(name.to_owned(), class);
                 return Ok(());
             }
-            if last.ends_with("Field") || last.ends_with("Key") {
+            let meant = closest(last, FieldKind::ALL.iter().map(|kind| kind.name()));
+            let known = crate::text::eval::is_known(last);
+            if last.ends_with("Field")
+                || last.ends_with("Key")
+                || !known
+                    && last.starts_with(char::is_uppercase)
+                    && (callee.starts_with("models.") || meant.is_some())
+            {
                 return Err(Error::new(
                     Code::Python,
                     format!("the field class '{last}' is not known"),
                 )
                 .with_span(value.span)
-                .with_hint("declare it in this file on the base of a known field class"));
+                .with_hint(match meant {
+                    Some(meant) => format!(
+                        "did you mean '{meant}'? Own field classes are declared in this file, on the base of a known one"
+                    ),
+                    None => "declare it in this file on the base of a known field class".to_owned(),
+                }));
             }
         } else if let Some(class) = self.manager(value) {
             draft.managers.insert(name.to_owned(), class);

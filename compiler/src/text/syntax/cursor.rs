@@ -133,7 +133,7 @@ impl<'t> Parser<'t> {
             TokenKind::Op(op) => format!("there is '{op}'"),
             TokenKind::Name(name) => format!("there is '{name}'"),
             TokenKind::Int(_) | TokenKind::Float(_) => "there is a number".to_owned(),
-            TokenKind::Str(_) | TokenKind::Bytes(_) | TokenKind::Formatted => {
+            TokenKind::Str(_) | TokenKind::Bytes(_) | TokenKind::Formatted(_) => {
                 "there is a string".to_owned()
             }
         };

@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 
 use super::cursor::{KEYWORDS, Parser};
+use super::display::comprehension;
 use super::token::TokenKind;
 use super::tree::{
-    Arg, ArgKind, BinaryOp, Chained, CompareOp, Kind, Node, Subscript, Trailer, TrailerKind,
-    UnaryOp,
+    Arg, ArgKind, BinaryOp, Chained, CompareOp, Kind, Lambda, Makes, Node, Subscript, Trailer,
+    TrailerKind, UnaryOp,
 };
 use super::{python, syntax};
 use crate::error::{Error, Result};
@@ -118,8 +119,11 @@ impl<'t> Parser<'t> {
     fn conditional(&mut self) -> Result<Node> {
         let start = self.span().start;
         if self.is_word("lambda") {
-            let error = python("a lambda is code, which is not run here", self.span());
-            return self.code(start, error);
+            if self.lenient {
+                let error = python("a lambda is code, which is not run here", self.span());
+                return self.code(start, error);
+            }
+            return self.lambda();
         }
         if self.is_word("yield") {
             return Err(python("there is nothing to yield to", self.span()));
@@ -142,6 +146,27 @@ impl<'t> Parser<'t> {
                 then: Box::new(then),
                 otherwise: Box::new(otherwise),
             },
+            span: self.since(start),
+        })
+    }
+
+    /// `lambda a, b: value`: plain parameters only.
+    fn lambda(&mut self) -> Result<Node> {
+        let start = self.span().start;
+        self.advance();
+        let mut params = Vec::new();
+        while !self.eat(":") {
+            params.push(self.name("a parameter of the lambda")?);
+            if !self.eat(",") && !self.is_op(":") {
+                return Err(python(
+                    "only plain parameters of a lambda are read here",
+                    self.span(),
+                ));
+            }
+        }
+        let body = self.expression()?;
+        Ok(Node {
+            kind: Kind::Lambda(Box::new(Lambda { params, body })),
             span: self.since(start),
         })
     }
@@ -389,10 +414,10 @@ impl<'t> Parser<'t> {
                 _ => {}
             }
             args.push(arg);
-            if let Some(code) = self.comprehension()?
+            if let Some(clauses) = self.clauses()?
                 && let Some(last) = args.last_mut()
             {
-                last.value = code;
+                last.value = comprehension(last.value.clone(), Makes::Generator, clauses);
             }
             if !self.eat(",") && !self.is_op(")") {
                 return Err(self.unexpected("',' or ')' after the argument"));
@@ -494,7 +519,7 @@ impl<'t> Parser<'t> {
             },
             TokenKind::Int(value) => Kind::Int(*value),
             TokenKind::Float(value) => Kind::Float(*value),
-            TokenKind::Str(_) | TokenKind::Bytes(_) | TokenKind::Formatted => {
+            TokenKind::Str(_) | TokenKind::Bytes(_) | TokenKind::Formatted(_) => {
                 return self.strings();
             }
             TokenKind::Op("...") => Kind::Ellipsis,

@@ -9,7 +9,7 @@ use nom::sequence::{pair, preceded};
 use nom::{IResult, Parser};
 
 use super::token::TokenKind;
-use super::{python, syntax};
+use super::{formatted, python, syntax};
 use crate::error::{Result, Span};
 
 /// Digits with single underscores between them.
@@ -144,7 +144,8 @@ fn prefix(input: &str) -> IResult<&str, Prefix> {
 }
 
 /// A string at the start of `input`, which stands at byte `at`: its length and token; nothing if none starts there.
-pub(super) fn string(input: &str, at: usize) -> Result<Option<(usize, TokenKind)>> {
+/// `inside` an f-string no further one is read.
+pub(super) fn string(input: &str, at: usize, inside: bool) -> Result<Option<(usize, TokenKind)>> {
     let Ok((body, prefix)) = prefix(input) else {
         return Ok(None);
     };
@@ -168,7 +169,12 @@ pub(super) fn string(input: &str, at: usize) -> Result<Option<(usize, TokenKind)
     let content = body.get(..length).unwrap_or("");
     let total = offset + length + quote.len();
     if prefix.formatted {
-        return Ok(Some((total, TokenKind::Formatted)));
+        let parts = if inside {
+            None
+        } else {
+            formatted::parts(content, at + offset, prefix.raw)
+        };
+        return Ok(Some((total, TokenKind::Formatted(parts))));
     }
     let content = content.replace("\r\n", "\n");
     let kind = if prefix.bytes {
@@ -313,7 +319,8 @@ fn unescape(
     Ok(())
 }
 
-fn text(content: &str, at: usize) -> Result<String> {
+/// The text that a string literal's content stands for.
+pub(super) fn text(content: &str, at: usize) -> Result<String> {
     let mut out = String::with_capacity(content.len());
     unescape(content, at, false, true, |code, span| {
         let c = char::from_u32(code)

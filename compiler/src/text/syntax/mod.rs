@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `token` | text to tokens with indentation, [`Token`] |
 //! | `literal` | numbers and strings inside the tokenizer |
+//! | `formatted` | the pieces of f-strings |
 //! | `tree` | the syntax tree, [`Node`] and [`Stmt`] |
 //! | `cursor` | the token stream, [`cursor::Parser`] |
 //! | `expression`, `display` | the expression parser, Python's precedence, brackets |
@@ -15,6 +16,7 @@
 mod cursor;
 mod display;
 mod expression;
+mod formatted;
 mod literal;
 mod statement;
 mod token;
@@ -22,8 +24,8 @@ mod tree;
 
 pub(super) use statement::{Mode, parse};
 pub(super) use tree::{
-    Arg, ArgKind, BinaryOp, Chained, ClassDef, CompareOp, FunctionDef, Kind, Node, Stmt, StmtKind,
-    Subscript, Trailer, TrailerKind, UnaryOp,
+    Arg, ArgKind, BinaryOp, Chained, ClassDef, Clause, CompareOp, Comprehension, FunctionDef, Kind,
+    Lambda, Makes, Node, Piece, Stmt, StmtKind, Subscript, Trailer, TrailerKind, UnaryOp,
 };
 
 use crate::error::{Code, Error, Span};

@@ -1,5 +1,6 @@
 //! The tokenizer: names, literals, operators, and the lines and indentation that Python gives meaning to.
 
+use super::formatted::Part;
 use super::{MAX_TEXT, literal, python, syntax};
 use crate::error::{Code, Error, Result, Span};
 
@@ -17,8 +18,8 @@ pub(super) enum TokenKind {
     Float(f64),
     Str(String),
     Bytes(Vec<u8>),
-    /// An f-string or t-string: its content is code.
-    Formatted,
+    /// An f-string; `None` where its pieces are more than is read here.
+    Formatted(Option<Vec<Part>>),
     Op(&'static str),
     Newline,
     Indent,
@@ -51,9 +52,36 @@ pub(super) fn tokenize(source: &str) -> Result<Vec<Token>> {
         brackets: Vec::new(),
         indents: vec![0],
         prompts: false,
+        inside: false,
     };
     tokenizer.run()?;
     Ok(tokenizer.tokens)
+}
+
+/// The tokens of an expression inside an f-string that starts at byte `start` of `source`; `None` if it is none.
+pub(super) fn inner(source: &str, start: usize) -> Option<Vec<Token>> {
+    let mut tokenizer = Tokenizer {
+        source,
+        at: 0,
+        tokens: Vec::new(),
+        brackets: Vec::new(),
+        indents: vec![0],
+        prompts: false,
+        inside: true,
+    };
+    tokenizer.run().ok()?;
+    let mut tokens = tokenizer.tokens;
+    tokens.retain(|t| {
+        !matches!(
+            t.kind,
+            TokenKind::Newline | TokenKind::Indent | TokenKind::Dedent
+        )
+    });
+    for token in &mut tokens {
+        token.span.start += start;
+        token.span.end += start;
+    }
+    Some(tokens)
 }
 
 struct Tokenizer<'s> {
@@ -65,6 +93,8 @@ struct Tokenizer<'s> {
     indents: Vec<usize>,
     /// Lines are copied from an interactive session (`>>> `, `... `).
     prompts: bool,
+    /// Inside an f-string, where no further ones are read.
+    inside: bool,
 }
 
 impl Tokenizer<'_> {
@@ -239,7 +269,7 @@ impl Tokenizer<'_> {
 
     fn token(&mut self, c: char) -> Result<()> {
         let start = self.at;
-        if let Some((length, kind)) = literal::string(self.rest(), start)? {
+        if let Some((length, kind)) = literal::string(self.rest(), start, self.inside)? {
             self.at += length;
             self.push(kind, start);
             return Ok(());
@@ -331,6 +361,6 @@ impl Tokenizer<'_> {
 
 /// The refusal of an f-string.
 pub(super) fn formatted(span: Span) -> Error {
-    python("formatted strings are code, which is not run here", span)
+    python("this formatted string is more than is read here", span)
         .with_hint("write the string itself, or give its value as a parameter")
 }

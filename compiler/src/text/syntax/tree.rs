@@ -19,11 +19,12 @@ pub(crate) enum Kind {
     Str(String),
     Bytes(Vec<u8>),
     Ellipsis,
-    /// A comprehension: only what it runs over.
-    Comprehension {
-        source: Box<Node>,
-    },
-    /// Python that is passed over in models.py: a lambda, a comprehension, a formatted string.
+    Comprehension(Box<Comprehension>),
+    /// `lambda a, b: a | b`.
+    Lambda(Box<Lambda>),
+    /// An f-string.
+    Formatted(Vec<Piece>),
+    /// Python that is passed over in models.py.
     Code,
     /// Elements are positional or starred arguments.
     List(Vec<Arg>),
@@ -62,6 +63,50 @@ pub(crate) enum Kind {
         condition: Box<Node>,
         then: Box<Node>,
         otherwise: Box<Node>,
+    },
+}
+
+/// What a comprehension makes of its elements.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Makes {
+    List(Node),
+    Set(Node),
+    Generator(Node),
+    Dict(Node, Node),
+}
+
+/// `[x for x in source if condition]`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Comprehension {
+    pub(crate) makes: Makes,
+    pub(crate) clauses: Vec<Clause>,
+}
+
+/// One `for` of a comprehension with the conditions after it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Clause {
+    /// A name, or a tuple of names.
+    pub(crate) target: Node,
+    pub(crate) source: Node,
+    pub(crate) conditions: Vec<Node>,
+}
+
+/// A function of one expression.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Lambda {
+    pub(crate) params: Vec<String>,
+    pub(crate) body: Node,
+}
+
+/// A part of an f-string.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Piece {
+    Text(String),
+    /// `{value!r:>10}`.
+    Value {
+        node: Node,
+        conversion: Option<char>,
+        spec: String,
     },
 }
 
