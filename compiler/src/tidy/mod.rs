@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `filter` | simplification of filters |
 //! | `stages` | adjacent stages |
+//! | `computed` | computed fields that need not be written into documents |
 //! | `command` | pipelines that are cheaper commands |
 
 mod command;
+mod computed;
 mod filter;
 mod stages;
 

@@ -2,6 +2,7 @@
 
 use bson::Bson;
 
+use super::computed;
 use super::filter::{conjunction, simplify};
 use crate::mql::{Accumulator, Args, Expr, Filter, Projection, Stage};
 
@@ -20,7 +21,7 @@ pub fn pipeline(stages: Vec<Stage>) -> Vec<Stage> {
         }
     }
     counted(&mut out);
-    out
+    computed::before_sorts(out)
 }
 
 /// A single group whose only value is the number of rows is `$count`, if it is the last stage: nobody reads `_id: null`,

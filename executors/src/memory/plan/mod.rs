@@ -77,15 +77,62 @@ pub fn choose(
     if conditions.is_empty() && scan.sorted {
         return scan;
     }
-    let mut best: Option<(u32, Plan)> = None;
+    let mut candidates: Vec<Candidate> = Vec::new();
     for (at, index) in collection.indexes().iter().enumerate() {
-        if let Some((score, plan)) = with_index(at, index, &nodes, &conditions, sort, env)
-            && best.as_ref().is_none_or(|(s, _)| score > *s)
-        {
-            best = Some((score, plan));
+        candidates.extend(with_index(at, index, &nodes, &conditions, sort, env));
+    }
+    let Some(best) = best_shape(&candidates) else {
+        return scan;
+    };
+    let sorted = best.plan.sorted;
+    let best = if best.one {
+        None
+    } else {
+        // Bounds of one kind may hold for few documents or for most of them.
+        candidates.retain(|c| c.bounded && c.plan.sorted == sorted);
+        smallest(collection, &candidates)
+    };
+    let best = best.or_else(|| best_shape(&candidates));
+    best.map_or(scan, |c| c.plan.clone())
+}
+
+/// An index that serves.
+struct Candidate {
+    /// How good the kinds of its bounds are.
+    score: u32,
+    plan: Plan,
+    /// There are bounds.
+    bounded: bool,
+    /// At most one document is within them.
+    one: bool,
+}
+
+/// The first with the best kinds of bounds.
+fn best_shape(candidates: &[Candidate]) -> Option<&Candidate> {
+    candidates
+        .iter()
+        .reduce(|a, b| if b.score > a.score { b } else { a })
+}
+
+/// The candidate with the fewest entries within its bounds, which are counted as far as it takes to see which one that is.
+/// None where all have many.
+fn smallest<'c>(collection: &Collection, candidates: &'c [Candidate]) -> Option<&'c Candidate> {
+    if candidates.len() < 2 {
+        return None;
+    }
+    for limit in [32, 256, 2048, 16_384] {
+        let counts = candidates.iter().filter_map(|c| {
+            let Access::Index { index, ranges, .. } = &c.plan.access else {
+                return None;
+            };
+            let n = scan::entries(collection.indexes().get(*index)?, ranges, limit);
+            (n < limit).then_some((n, std::cmp::Reverse(c.score), c))
+        });
+        if let Some((.., best)) = counts.min_by_key(|(n, score, _)| (*n, *score)) {
+            return Some(best);
         }
     }
-    best.map_or(scan, |(_, plan)| plan)
+    None
 }
 
 fn with_index(
@@ -95,7 +142,7 @@ fn with_index(
     conditions: &[bounds::Condition],
     sort: Option<&SortSpec>,
     env: &Env<'_>,
-) -> Option<(u32, Plan)> {
+) -> Option<Candidate> {
     let spec = &index.spec;
     if spec.hidden || spec.fields.is_empty() {
         return None;
@@ -173,6 +220,7 @@ fn with_index(
         }
         break;
     }
+    let bounded = score > 0;
     let mut reverse = false;
     let mut sorted = sort.is_none_or(|s| s.parts.is_empty());
     if let Some(sort) = sort
@@ -191,12 +239,13 @@ fn with_index(
     if score == 0 {
         return None;
     }
-    if spec.unique && points == spec.fields.len() && single {
+    let one = spec.unique && points == spec.fields.len() && single;
+    if one {
         score += 20;
     }
-    Some((
+    Some(Candidate {
         score,
-        Plan {
+        plan: Plan {
             access: Access::Index {
                 index: at,
                 ranges,
@@ -204,7 +253,9 @@ fn with_index(
             },
             sorted,
         },
-    ))
+        bounded,
+        one,
+    })
 }
 
 /// Whether the index, after its first `points` fields that are fixed, is in the order of the sort; `Some(true)` when

@@ -120,6 +120,26 @@ fn locate(index: &Index, range: &Range, entry: &Entry) -> Ordering {
     }
 }
 
+/// The number of entries within ranges, counted up to a limit. A range counts as one if there is nothing in it.
+pub(super) fn entries(index: &Index, ranges: &[Range], limit: usize) -> usize {
+    let mut n = 0;
+    for range in ranges {
+        let before = n;
+        let mut cursor = index.seek(|e| locate(index, range, e) == Ordering::Less);
+        while n < limit
+            && let Some((entry, ())) = cursor.forward()
+            && locate(index, range, entry) == Ordering::Equal
+        {
+            n += 1;
+        }
+        n = n.max(before + 1);
+        if n >= limit {
+            break;
+        }
+    }
+    n
+}
+
 impl IndexScan {
     /// A scan of a snapshot.
     pub fn new(
