@@ -131,6 +131,119 @@ fn explain_shows_every_stage() {
     }
 }
 
+/// What a query costs: indexes that serve or would, also in a `$lookup`; conditions without one, with the reason;
+/// stages that wait; the calls that asked for them.
+#[test]
+fn explain_says_what_a_query_costs() {
+    let explain = |query: &str| {
+        let ran = run(mqlc().args(["explain", "-s", SCHEMA, query]));
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        ran.out
+    };
+    let has = |text: &str, parts: &[&str]| {
+        for part in parts {
+            assert!(text.contains(part), "no {part:?} in {text}");
+        }
+    };
+    has(
+        &explain("Book.objects.filter(author=3, rating__gt=4).order_by('-published')"),
+        &[
+            "library_book: index { author_id: 1 } for equality of author_id; an index { author_id: 1, published: -1, rating: 1 } would serve",
+            "{ $sort: { published: -1 } }: no declared index that serves the filter gives the order { published: -1 }",
+            "$sort published  <=  order_by(\"-published\")",
+        ],
+    );
+    has(
+        &explain("Book.objects.filter(isbn='1', title__icontains='x')"),
+        &[
+            "index { isbn: 1 } for at most one document\n",
+            "of library_book: a pattern without regard to case",
+        ],
+    );
+    has(
+        &explain(
+            "Book.objects.filter(published__month=5, subtitle__contains='x', pages__gt=F('rating'))",
+        ),
+        &[
+            "library_book: index { title: 1 } for order",
+            "a part of a date ($month of published)",
+            "a pattern that is not anchored",
+            "a comparison of",
+        ],
+    );
+    has(
+        &explain("Store.objects.filter(stock__shelf='A').order_by('stock__quantity')"),
+        &["every document is read; an index { shelf: 1, quantity: 1 } would serve"],
+    );
+    has(
+        &explain("Book.objects.select_related('author').order_by('author__name')"),
+        &[
+            "library_author (author): index { _id: 1 } for at most one document",
+            "author.name is of joined documents of library_author",
+            "$lookup library_author as author  <=  select_related(\"author\")",
+        ],
+    );
+    has(
+        &explain("Book.objects.values('in_print').annotate(n=Count('id')).order_by('n')"),
+        &[
+            "a group is known only when all documents have been seen",
+            "n is computed by an earlier stage",
+            "$group n  <=  annotate(n=Count(\"id\"))",
+        ],
+    );
+    has(
+        &explain("Book.objects.filter(tags__name='classic')"),
+        &[
+            "push_filter\n  - filter tag.name",
+            "driving_collection\n  - scan library_book as book",
+        ],
+    );
+}
+
+/// A rule that is switched off: the commands with and without it, line by line.
+#[test]
+fn explain_compares_compilations() {
+    let ran = run(mqlc().args([
+        "explain",
+        "-s",
+        SCHEMA,
+        "--disable",
+        "driving_collection",
+        "Book.objects.filter(tags=1)",
+    ]));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    for part in [
+        "== What driving_collection would do",
+        "- db.library_book.aggregate([",
+        "+ db.library_book_tags.aggregate([",
+    ] {
+        assert!(ran.out.contains(part), "no {part} in {}", ran.out);
+    }
+}
+
+/// The same for programs.
+#[test]
+fn explain_as_json() {
+    let query = "Book.objects.filter(author=3).prefetch_related('tags')";
+    let explain = |more: &[&str]| {
+        let arguments = ["explain", "-s", SCHEMA, "--format", "json", query];
+        let ran = run(mqlc().args(arguments.iter().chain(more)));
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        serde_json::from_str::<serde_json::Value>(&ran.out).unwrap()
+    };
+    let json = explain(&[]);
+    assert_eq!(
+        json["reads"][0]["served"]["index"]["keys"][0]["path"],
+        "author_id"
+    );
+    assert_eq!(json["commands"].as_array().map(Vec::len), Some(2));
+    let text = json["mongosh"].as_str().unwrap_or_default();
+    assert!(text.contains("$in: step1.map(d => d._id)"), "{text}");
+    let json = explain(&["--disable", "all"]);
+    assert_eq!(json["disabled"][0], "all");
+    assert!(json["with"]["rules"].is_array());
+}
+
 #[test]
 fn a_dash_reads_standard_input() {
     let ran = run(mqlc()

@@ -14,7 +14,7 @@ pub mod builder;
 mod compiler;
 mod diagnostic;
 mod error;
-mod explain;
+pub mod explain;
 pub mod functions;
 pub mod lower;
 pub mod mql;

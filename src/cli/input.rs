@@ -47,11 +47,6 @@ impl TargetArguments {
         target
     }
 
-    /// The same with every rule.
-    pub(super) fn undisturbed(&self) -> Target {
-        Target::server(self.target.0, self.target.1)
-    }
-
     pub(super) fn disables(&self) -> bool {
         !self.disable.is_empty()
     }

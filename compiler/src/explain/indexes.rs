@@ -1,0 +1,284 @@
+//! Declared indexes, and which of them serves a read.
+
+use std::fmt;
+
+use crate::schema::Schema;
+
+/// An index: paths in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Index {
+    /// Its name, if it was given one.
+    pub name: Option<String>,
+    /// Paths with their direction: true is descending.
+    pub keys: Vec<(String, bool)>,
+    /// No two documents have the same values.
+    pub unique: bool,
+}
+
+/// `{ author_id: 1, published: -1 }`.
+impl fmt::Display for Index {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&keys_text(&self.keys))
+    }
+}
+
+pub(super) fn keys_text(keys: &[(String, bool)]) -> String {
+    let parts: Vec<String> = keys
+        .iter()
+        .map(|(key, desc)| {
+            let key = if key.contains('.') {
+                format!("{key:?}")
+            } else {
+                key.clone()
+            };
+            format!("{key}: {}", if *desc { -1 } else { 1 })
+        })
+        .collect();
+    format!("{{ {} }}", parts.join(", "))
+}
+
+/// The indexes of a collection: that of `_id`, and those which its models declare.
+pub(super) fn declared(schema: &Schema, collection: &str) -> Vec<Index> {
+    let mut out = vec![Index {
+        name: Some("_id_".to_owned()),
+        keys: vec![("_id".to_owned(), false)],
+        unique: true,
+    }];
+    for model in schema.models() {
+        if model.collection != collection || model.concrete != model.id || model.embedded {
+            continue;
+        }
+        for spec in &model.indexes {
+            let keys: Vec<(String, bool)> = spec
+                .keys
+                .iter()
+                .map(|key| {
+                    let field = model
+                        .fields
+                        .iter()
+                        .find(|f| f.name == key.field || f.attname == key.field);
+                    (
+                        field.map_or_else(|| key.field.clone(), |f| f.column.clone()),
+                        key.desc,
+                    )
+                })
+                .collect();
+            let index = Index {
+                name: spec.name.clone(),
+                keys,
+                unique: spec.unique,
+            };
+            if !index.keys.is_empty() && !out.iter().any(|i| i.keys == index.keys) {
+                out.push(index);
+            }
+        }
+    }
+    out
+}
+
+/// What is asked of a collection: equalities, an order, ranges.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Paths that are compared for equality, with lists too.
+    pub equality: Vec<String>,
+    /// The order, with descending keys.
+    pub sort: Vec<(String, bool)>,
+    /// Paths of ranges and prefixes.
+    pub range: Vec<String>,
+}
+
+impl Asked {
+    /// Nothing: all documents are read in any order.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.equality.is_empty() && self.sort.is_empty() && self.range.is_empty()
+    }
+
+    /// The order without keys that have one value.
+    pub(super) fn open_sort(&self) -> Vec<(String, bool)> {
+        self.sort
+            .iter()
+            .filter(|(key, _)| !self.equality.contains(key))
+            .cloned()
+            .collect()
+    }
+
+    /// The index that would serve all of it: equality, sort, range.
+    #[must_use]
+    pub fn advice(&self) -> Vec<(String, bool)> {
+        let mut keys: Vec<(String, bool)> =
+            self.equality.iter().map(|k| (k.clone(), false)).collect();
+        for (key, desc) in self.open_sort() {
+            if !keys.iter().any(|(k, _)| *k == key) {
+                keys.push((key, desc));
+            }
+        }
+        for key in &self.range {
+            if !keys.iter().any(|(k, _)| k == key) {
+                keys.push((key.clone(), false));
+            }
+        }
+        keys
+    }
+}
+
+/// How much of a read an index serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// The index.
+    pub index: Index,
+    /// Equalities that it answers.
+    pub equality: Vec<String>,
+    /// It gives the order, so that nothing is sorted.
+    pub sort: bool,
+    /// The range that it answers.
+    pub range: Option<String>,
+    /// It finds at most one document.
+    pub one: bool,
+}
+
+impl Service {
+    /// Nothing is left for another index.
+    #[must_use]
+    pub fn is_complete(&self, asked: &Asked) -> bool {
+        self.one
+            || (self.equality.len() == asked.equality.len()
+                && (self.sort || asked.open_sort().is_empty())
+                && (self.range.is_some() || asked.range.is_empty()))
+    }
+
+    fn is_of_use(&self) -> bool {
+        !self.equality.is_empty() || self.sort || self.range.is_some()
+    }
+
+    fn rank(&self) -> (bool, usize, bool, bool) {
+        (
+            self.one,
+            self.equality.len(),
+            self.sort,
+            self.range.is_some(),
+        )
+    }
+}
+
+fn service(index: &Index, asked: &Asked) -> Service {
+    let mut rest = index.keys.as_slice();
+    let mut equality = Vec::new();
+    while let Some(((key, _), tail)) = rest.split_first() {
+        if !asked.equality.contains(key) {
+            break;
+        }
+        equality.push(key.clone());
+        rest = tail;
+    }
+    let one = index.unique && rest.is_empty();
+    let sort = asked.open_sort();
+    let mut ordered = false;
+    if !sort.is_empty() {
+        let pairs = || rest.iter().zip(&sort);
+        ordered = rest.len() >= sort.len()
+            && pairs().all(|((a, _), (b, _))| a == b)
+            && (pairs().all(|((_, a), (_, b))| a == b) || pairs().all(|((_, a), (_, b))| a != b));
+        // After a unique key there is nothing to order.
+        let first = index.keys.len() == 1
+            && index.unique
+            && pairs().next().is_some_and(|((a, _), (b, _))| a == b);
+        if first {
+            ordered = true;
+        }
+    }
+    let range = rest
+        .iter()
+        .map(|(key, _)| key)
+        .take(if ordered { rest.len() } else { 1 })
+        .find(|key| asked.range.contains(key))
+        .cloned();
+    Service {
+        index: index.clone(),
+        equality,
+        sort: ordered || one,
+        range,
+        one,
+    }
+}
+
+/// The index that serves a read best, if one is of use.
+pub(super) fn best(indexes: &[Index], asked: &Asked) -> Option<Service> {
+    indexes
+        .iter()
+        .map(|index| service(index, asked))
+        .filter(Service::is_of_use)
+        .max_by(|a, b| {
+            a.rank()
+                .cmp(&b.rank())
+                // Of two that serve the same, the shorter one, and the first.
+                .then(b.index.keys.len().cmp(&a.index.keys.len()))
+                .then(std::cmp::Ordering::Greater)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index(keys: &[(&str, bool)], unique: bool) -> Index {
+        Index {
+            name: None,
+            keys: keys.iter().map(|(k, d)| ((*k).to_owned(), *d)).collect(),
+            unique,
+        }
+    }
+
+    fn asked(equality: &[&str], sort: &[(&str, bool)], range: &[&str]) -> Asked {
+        let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
+        Asked {
+            equality: own(equality),
+            sort: sort.iter().map(|(k, d)| ((*k).to_owned(), *d)).collect(),
+            range: own(range),
+        }
+    }
+
+    /// Equalities in any order, then the order, then the range.
+    #[test]
+    fn equality_sort_range() {
+        let asked = asked(&["b", "a"], &[("c", true)], &["d"]);
+        assert_eq!(keys_text(&asked.advice()), "{ b: 1, a: 1, c: -1, d: 1 }");
+        let full = index(
+            &[("a", false), ("b", false), ("c", false), ("d", false)],
+            false,
+        );
+        let served = best(&[index(&[("a", false)], false), full.clone()], &asked).unwrap();
+        assert_eq!(served.index, full);
+        assert!(served.is_complete(&asked));
+    }
+
+    /// An index that is read backwards gives the opposite order, a mixed one does not.
+    #[test]
+    fn directions() {
+        let both = asked(&[], &[("a", true), ("b", true)], &[]);
+        assert!(
+            best(&[index(&[("a", false), ("b", false)], false)], &both)
+                .unwrap()
+                .sort
+        );
+        let mixed = asked(&[], &[("a", false), ("b", true)], &[]);
+        assert!(best(&[index(&[("a", false), ("b", false)], false)], &mixed).is_none());
+    }
+
+    /// A unique key that is given needs nothing else.
+    #[test]
+    fn unique_keys_are_complete() {
+        let asked = asked(&["_id", "x"], &[("y", false)], &[]);
+        let served = best(&[index(&[("_id", false)], true)], &asked).unwrap();
+        assert!(served.one && served.is_complete(&asked));
+    }
+
+    /// A key of the order that has one value is no matter.
+    #[test]
+    fn fixed_keys_are_in_order() {
+        let asked = asked(&["a"], &[("a", false), ("b", false)], &[]);
+        let served = best(&[index(&[("a", false), ("b", false)], false)], &asked).unwrap();
+        assert!(served.is_complete(&asked));
+        assert_eq!(keys_text(&asked.advice()), "{ a: 1, b: 1 }");
+    }
+}
