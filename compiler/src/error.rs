@@ -139,6 +139,13 @@ impl Error {
         Error::new(Code::Internal, message)
     }
 
+    /// The same refusal in other words: place, choices and hint stay.
+    pub(crate) fn reworded(mut self, code: Code, message: impl Into<String>) -> Self {
+        self.0.code = code;
+        self.0.message = message.into();
+        self
+    }
+
     /// Sets the JSON path if there is none yet.
     #[must_use]
     pub fn at(mut self, path: impl Into<String>) -> Self {

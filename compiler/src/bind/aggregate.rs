@@ -27,6 +27,12 @@ impl Binder<'_> {
             if nested {
                 return Err(self.nested_aggregate(&name, aggregate));
             }
+            if !cx.summarize && self.contains_window(q, &arg.scalar) {
+                return Err(Error::new(
+                    Code::DatabaseError,
+                    "aggregate function calls cannot contain window function calls",
+                ));
+            }
         }
         let resolved = self.registry.aggregate(request, &self.context())?;
         let column = self.define(

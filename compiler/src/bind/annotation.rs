@@ -6,7 +6,7 @@ use super::query::{GroupBy, QueryId};
 use super::{Binder, Resolve};
 use crate::error::{Code, Error, Result};
 use crate::plan::{Predicate, Scalar};
-use crate::queryset::{Expr, Q};
+use crate::queryset::{Expr, Q, Value};
 
 impl Binder<'_> {
     /// An annotation's value: trivial ones stand for themselves, others become a column, so that they are
@@ -46,6 +46,13 @@ impl Binder<'_> {
         } = expr
         {
             return self.add_filtered_relation(q, name, relation, condition);
+        }
+        if let Expr::Value(Value::List(_) | Value::Dict(_)) = expr {
+            return Err(Error::new(
+                Code::OutputFieldIsNone,
+                "Cannot resolve expression type, unknown output_field",
+            )
+            .with_hint("give it: Value(..., output_field=JSONField())"));
         }
         let mut cx = Resolve::annotation();
         let bound = self.resolve(q, expr, &mut cx)?;

@@ -507,6 +507,12 @@ impl Binder<'_> {
         output: FieldKind,
         tz: Option<&str>,
     ) -> Result<QueryId> {
+        if self.q(q)?.is_sliced() {
+            return Err(Error::new(
+                Code::TypeError,
+                "Cannot create distinct fields once a slice has been taken.",
+            ));
+        }
         let mut options = IndexMap::new();
         options.insert("kind".to_owned(), Value::from(kind));
         if let Some(tz) = tz {
@@ -721,7 +727,17 @@ impl Binder<'_> {
         let rhs = self
             .queryset(other, outer)
             .map_err(|e| e.inside("other").inside("combine"))?;
-        self.refuse_combined(q, "combine")?;
+        if self.q(q)?.combined.is_some() || self.q(rhs)?.combined.is_some() {
+            let sign = match op {
+                CombineOp::And => "&",
+                CombineOp::Or => "|",
+                CombineOp::Xor => "^",
+            };
+            return Err(Error::new(
+                Code::TypeError,
+                format!("Cannot use {sign} operator with combined queryset."),
+            ));
+        }
         self.combine_queries(q, op, rhs)
     }
 

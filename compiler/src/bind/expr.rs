@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bson::Bson;
 
 use super::filter::{FilterContext, truth_of};
-use super::path::{FinalField, PathError, split};
+use super::path::{FinalField, JoinInfo, PathError, split};
 use super::query::QueryId;
 use super::{Binder, Bound, Definition, Resolve};
 use crate::error::{Code, Error, Result};
@@ -319,9 +319,7 @@ impl Binder<'_> {
             ));
         }
         let mut bound = self.field_bound(q, alias, &targets, None)?;
-        for name in &info.transforms {
-            bound = self.try_transform(bound, name, &info.transforms)?;
-        }
+        bound = self.path_transforms(q, bound, &info, names)?;
         if let Some(reuse) = &mut cx.reuse {
             reuse.extend(joins);
         }
@@ -628,9 +626,43 @@ impl Binder<'_> {
         };
         let (targets, alias, _) = self.trim_joins(q, &info)?;
         let end: Option<FinalField> = None;
-        let mut bound = self.field_bound(q, alias, &targets, end)?;
-        for name in &info.transforms {
-            bound = self.try_transform(bound, name, &info.transforms)?;
+        let bound = self.field_bound(q, alias, &targets, end)?;
+        self.path_transforms(q, bound, &info, &names)
+    }
+
+    /// The transforms at the end of a path. A name that is none was meant as a field (Django: `Query.setup_joins`).
+    pub(super) fn path_transforms(
+        &mut self,
+        q: QueryId,
+        bound: Bound,
+        info: &JoinInfo,
+        names: &[String],
+    ) -> Result<Bound> {
+        let mut bound = bound;
+        for (i, name) in info.transforms.iter().enumerate() {
+            bound = match self.try_transform(bound, name, &info.transforms) {
+                Ok(bound) => bound,
+                Err(error) if i == 0 && error.code() == Code::UnsupportedLookup => {
+                    return Err(match info.end {
+                        FinalField::Relation(by) if !by.reverse => {
+                            self.unknown_name(q, info.model, name)?
+                        }
+                        FinalField::Relation(_) => error,
+                        FinalField::Plain(_) => {
+                            let before = names.len().checked_sub(info.transforms.len() + 1);
+                            let field = before.and_then(|at| names.get(at));
+                            error.reworded(
+                                Code::UnknownField,
+                                format!(
+                                    "Cannot resolve keyword '{name}' into field. Join on '{}' not permitted.",
+                                    field.map_or("", String::as_str)
+                                ),
+                            )
+                        }
+                    });
+                }
+                Err(error) => return Err(error),
+            };
         }
         Ok(bound)
     }

@@ -195,6 +195,21 @@ impl Binder<'_> {
         };
         let bound = self.resolve(q, expr, &mut resolve)?;
         *reuse = resolve.reuse;
+        let typed = matches!(
+            expr,
+            Expr::Func(_)
+                | Expr::Aggregate(_)
+                | Expr::Window(_)
+                | Expr::Case(_)
+                | Expr::Subquery(_)
+        );
+        if typed && bound.ty.kind != FieldKind::BooleanField {
+            return Err(Error::new(
+                Code::TypeError,
+                "Cannot filter against a non-conditional expression.",
+            )
+            .with_hint("compare it: annotate() it and filter by its name"));
+        }
         self.check_filterable(&bound.scalar)?;
         Ok(truth_of(bound.scalar))
     }

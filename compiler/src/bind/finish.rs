@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use super::filter::conjunction;
 use super::query::{AliasId, GroupBy, Query, QueryId, Rows};
 use super::{Binder, Definition};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::plan::{
     AggregateCall, Cardinality, ColumnId, Join, Node, Origin, Predicate, Rel, Scalar, SortKey,
     SourceId, WindowCall, visit,
@@ -624,6 +624,12 @@ impl Binder<'_> {
 
     /// Expressions of `distinct(*fields)`.
     fn distinct_on(&mut self, q: QueryId, query: &Query) -> Result<Vec<Scalar>> {
+        if !query.distinct_fields.is_empty() && query.group_by != GroupBy::None {
+            return Err(Error::new(
+                Code::NotImplemented,
+                "annotate() + distinct(fields) is not implemented.",
+            ));
+        }
         let mut on = Vec::new();
         for name in &query.distinct_fields {
             if let Some(annotation) = query.annotations.get(name) {

@@ -6,12 +6,13 @@ use bson::Bson;
 use indexmap::IndexMap;
 
 use super::expr::plain;
-use super::filter::conjunction;
+use super::filter::{conjunction, truth_of};
 use super::path::JoinInfo;
 use super::query::{QueryId, Rows};
 use super::{Binder, Bound, Rhs};
 use crate::diagnostic::closest;
 use crate::error::{Code, Error, Result};
+use crate::functions::Call as FunctionCall;
 use crate::plan::{
     ArrayFact, Column, CompareOp, JsonStep, Literal, Origin, Pattern, Predicate, Scalar, SubKind,
 };
@@ -74,7 +75,10 @@ impl Binder<'_> {
         if let Scalar::List(_) = lhs.scalar {
             return RELATED.contains(&name);
         }
-        if name == "iregex" || COMMON.contains(&name) {
+        if name == "iregex"
+            || COMMON.contains(&name)
+            || self.registry.lookup(&lhs.ty, name).is_some()
+        {
             return true;
         }
         match lhs.ty.kind.family() {
@@ -172,6 +176,9 @@ impl Binder<'_> {
         } else {
             COMMON.iter().map(|s| (*s).to_owned()).collect()
         };
+        if lhs.relation.is_none() {
+            choices.extend(self.registry.lookup_names(&lhs.ty));
+        }
         choices.extend(
             self.registry
                 .transform_names(&lhs.ty, self.schema.settings()),
@@ -252,6 +259,21 @@ impl Binder<'_> {
             lhs.ty.kind.family(),
             StorageFamily::Array | StorageFamily::EmbeddedArray
         );
+        if lhs.relation.is_none()
+            && !matches!(lhs.scalar, Scalar::List(_))
+            && let Some(function) = self.registry.lookup(&lhs.ty, name)
+        {
+            let function = function.name;
+            return self.registered_lookup(q, function, &lhs, rhs);
+        }
+        if let Rhs::Value(Value::Null) = rhs
+            && name == "in"
+        {
+            return Err(
+                Error::new(Code::TypeError, "'NoneType' object is not iterable")
+                    .with_hint("write isnull=True, or a list"),
+            );
+        }
         if let Rhs::Value(Value::Null) = rhs
             && !(json && name == "exact")
         {
@@ -283,6 +305,48 @@ impl Binder<'_> {
             }
             _ => self.pattern(name, lhs, rhs),
         }
+    }
+
+    /// A lookup that is a registered function of both sides.
+    fn registered_lookup(
+        &mut self,
+        q: QueryId,
+        function: &str,
+        lhs: &Bound,
+        rhs: Rhs,
+    ) -> Result<Condition> {
+        let rhs = match rhs {
+            Rhs::Value(value) => {
+                let value = match &value {
+                    Value::List(_) | Value::Dict(_) | Value::Null => value,
+                    scalar => self.prepare(&lhs.ty, scalar).unwrap_or(value),
+                };
+                self.literal(&value)?
+            }
+            Rhs::Scalar(bound) => bound,
+            Rhs::Query { id, .. } => {
+                let plan = self.finish_subquery(id, SubKind::Scalar, None)?;
+                let ty = plan.ty.clone();
+                Bound::of(Scalar::Subquery(Box::new(plan)), ty)
+            }
+            Rhs::List(_) => {
+                return Err(Error::unsupported(
+                    "a list of expressions on the right of a registered lookup",
+                    "its function takes one value",
+                ));
+            }
+        };
+        let _ = q;
+        let call = FunctionCall::new(function, [Self::arg(lhs), Self::arg(&rhs)]);
+        let scalar = self.registry.resolve(call, &self.context())?;
+        let bound = self.typed(scalar)?;
+        if bound.ty.kind != FieldKind::BooleanField {
+            return Err(Error::new(
+                Code::TypeError,
+                format!("the lookup's function {function} gives no boolean"),
+            ));
+        }
+        Ok(truth_of(bound.scalar).into())
     }
 
     /// `isnull`, of a key in JSON: whether it is there.
@@ -384,7 +448,7 @@ impl Binder<'_> {
             && let Bson::Boolean(wanted) = literal.value
             && !matches!(lhs.scalar, Scalar::Column(_))
         {
-            let truth = super::filter::truth_of(lhs.scalar);
+            let truth = truth_of(lhs.scalar);
             return Ok(if wanted { truth } else { truth.negate() }.into());
         }
         let (lhs, rhs) = self.comparable(lhs.scalar, rhs)?;

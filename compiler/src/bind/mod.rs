@@ -72,6 +72,7 @@ pub fn bind(schema: &Schema, registry: &Registry, statement: &Statement) -> Resu
         outer_reuse: Vec::new(),
         summaries: Vec::new(),
         depth: 0,
+        lenient: false,
         parameters: 0,
         nested: HashMap::new(),
     };
@@ -105,6 +106,8 @@ struct Binder<'s> {
     /// Results of the `aggregate()` being bound: other results may use them, but not aggregate them again.
     summaries: Vec<ColumnId>,
     depth: usize,
+    /// In the terms of an ordering and on the right of lookups Django asks no expression for its type.
+    lenient: bool,
     parameters: u32,
     /// Rows of combinations inside others, until the outer one takes them.
     nested: HashMap<QueryId, Rel>,
@@ -181,6 +184,7 @@ impl Binder<'_> {
         Context {
             columns: &self.columns,
             settings: self.schema.settings(),
+            lenient: self.lenient,
         }
     }
 

@@ -76,7 +76,10 @@ impl Binder<'_> {
         reversed: bool,
     ) -> Result<Vec<SortKey>> {
         let mut cx = Resolve::annotation();
-        let bound = self.resolve(q, &order.expr, &mut cx)?;
+        let before = std::mem::replace(&mut self.lenient, true);
+        let bound = self.resolve(q, &order.expr, &mut cx);
+        self.lenient = before;
+        let bound = bound?;
         let nulls = match (order.nulls, reversed) {
             (Some(NullsOrder::First), true) => Some(NullsOrder::Last),
             (Some(NullsOrder::Last), true) => Some(NullsOrder::First),
@@ -219,9 +222,7 @@ impl Binder<'_> {
         }
         let (targets, alias, _) = self.trim_joins(q, &info)?;
         let mut bound = self.field_bound(q, alias, &targets, None)?;
-        for name in &info.transforms {
-            bound = self.try_transform(bound, name, &info.transforms)?;
-        }
+        bound = self.path_transforms(q, bound, &info, &pieces)?;
         Ok(vec![SortKey {
             scalar: bound.scalar,
             desc,

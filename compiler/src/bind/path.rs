@@ -208,7 +208,7 @@ impl Binder<'_> {
         })
     }
 
-    fn unknown_name(&self, q: QueryId, model: ModelId, name: &str) -> Result<Error> {
+    pub(super) fn unknown_name(&self, q: QueryId, model: ModelId, name: &str) -> Result<Error> {
         let here = self.schema.model(model)?;
         let query = self.q(q)?;
         let mut choices: Vec<String> = here

@@ -64,6 +64,11 @@ impl Binder<'_> {
             }
             Value::Str(text) => match parse_date(text) {
                 Some(date) => Value::Date(date),
+                None if looks_like(text, "0-0-0") => {
+                    return Err(invalid(format!(
+                        "“{text}” value has the correct format (YYYY-MM-DD) but it is an invalid date."
+                    )));
+                }
                 None => {
                     return Err(invalid(format!(
                         "“{text}” value has an invalid date format. It must be in YYYY-MM-DD format."
@@ -85,6 +90,12 @@ impl Binder<'_> {
                 }
                 match parse_datetime(text) {
                     Some(dt) => dt,
+                    None if looks_like(text, "0-0-0 0:0") => {
+                        return Err(invalid(format!(
+                            "“{text}” value has the correct format (YYYY-MM-DD HH:MM[:ss[.uuuuuu]][TZ]) but it is \
+                             an invalid date/time."
+                        )));
+                    }
                     None => {
                         return Err(invalid(format!(
                             "“{text}” value has an invalid format. It must be in \
@@ -225,6 +236,23 @@ fn boolean_error(value: &Value) -> Error {
     ))
 }
 
+/// Whether a text starts with numbers and signs of this shape: `0` stands for digits, a blank for itself or a `T`.
+fn looks_like(text: &str, shape: &str) -> bool {
+    let mut rest = text.trim();
+    for c in shape.chars() {
+        let after = match c {
+            '0' => rest.trim_start_matches(|c: char| c.is_ascii_digit()),
+            ' ' => rest.strip_prefix([' ', 'T']).unwrap_or(rest),
+            c => rest.strip_prefix(c).unwrap_or(rest),
+        };
+        if after.len() == rest.len() {
+            return false;
+        }
+        rest = after;
+    }
+    shape != "0-0-0" || rest.is_empty()
+}
+
 fn time(value: &Value) -> Result<Value> {
     Ok(match value {
         Value::Time(_) => value.clone(),
@@ -232,6 +260,11 @@ fn time(value: &Value) -> Result<Value> {
         Value::DateTime(aware) => Value::Time(aware.offset.to_datetime(aware.instant).time()),
         Value::Str(text) => match parse_time(text) {
             Some(time) => Value::Time(time),
+            None if looks_like(text, "0:0") => {
+                return Err(invalid(format!(
+                    "“{text}” value has the correct format (HH:MM[:ss[.uuuuuu]]) but it is an invalid time."
+                )));
+            }
             None => {
                 return Err(invalid(format!(
                     "“{text}” value has an invalid format. It must be in HH:MM[:ss[.uuuuuu]] format."

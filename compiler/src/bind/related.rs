@@ -30,10 +30,42 @@ impl Mask {
 }
 
 impl Binder<'_> {
+    /// Refuses names of `only()` and `defer()` that lead nowhere, at any depth (Django: `Query.get_select_mask`).
+    fn check_mask(&self, model: ModelId, mask: &Mask) -> Result<()> {
+        let mut waiting = vec![(model, mask)];
+        while let Some((model, mask)) = waiting.pop() {
+            self.check_names(model, mask)?;
+            let here = self.schema.model(model)?;
+            for (name, inner) in mask.0.iter().filter(|(_, inner)| !inner.0.is_empty()) {
+                let to = match here.names.get(name) {
+                    Some(NameTarget::Field(field)) => self.schema.field(*field)?.to,
+                    Some(NameTarget::Reverse(field)) => Some(field.model),
+                    None => here
+                        .related_objects
+                        .iter()
+                        .find(|r| r.accessor.as_deref() == Some(name))
+                        .map(|r| r.model),
+                };
+                match to {
+                    Some(to) => waiting.push((to, inner)),
+                    None => {
+                        let next = inner.0.keys().next().map_or("", String::as_str);
+                        return Err(Error::new(
+                            Code::FieldError,
+                            format!("'{name}' is no relation: nothing named '{next}' follows"),
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Raw names of the fields that a query of model instances loads.
     pub(super) fn loaded_attnames(&self, q: QueryId) -> Result<Vec<String>> {
         let query = self.q(q)?;
         let mask = Mask::of(query.deferred.iter());
+        self.check_mask(query.model, &mask)?;
         let fields = self.loaded_fields(query.model, &mask, query.defer)?;
         fields
             .iter()
@@ -41,7 +73,7 @@ impl Binder<'_> {
             .collect()
     }
 
-    fn loaded_fields(&self, model: ModelId, mask: &Mask, defer: bool) -> Result<Vec<FieldRef>> {
+    fn check_names(&self, model: ModelId, mask: &Mask) -> Result<()> {
         let model = self.schema.model(model)?;
         for name in mask.0.keys() {
             if name != "pk"
@@ -59,6 +91,12 @@ impl Binder<'_> {
                 .with_choices(model.names.keys().cloned()));
             }
         }
+        Ok(())
+    }
+
+    fn loaded_fields(&self, model: ModelId, mask: &Mask, defer: bool) -> Result<Vec<FieldRef>> {
+        self.check_names(model, mask)?;
+        let model = self.schema.model(model)?;
         let pk = self.unnest(model.pk)?;
         let mut out = Vec::new();
         for reference in &model.all_fields {
@@ -265,11 +303,20 @@ impl Binder<'_> {
                         choices.push(field.name.clone());
                     }
                 }
-                return Err(Error::new(
-                    Code::FieldError,
-                    format!("Invalid field name(s) given in select_related: '{name}'."),
-                )
-                .with_choices(choices));
+                let known = here.names.contains_key(name.as_str());
+                let wrong = if known {
+                    "Non-relational field given in select_related"
+                } else {
+                    "Invalid field name(s) given in select_related"
+                };
+                let hint = crate::diagnostic::closest(name, choices.iter().map(String::as_str))
+                    .map(|choice| format!("did you mean '{choice}'?"));
+                let error = Error::new(Code::FieldError, format!("{wrong}: '{name}'."));
+                let error = match hint {
+                    Some(hint) => error.with_hint(hint),
+                    None => error,
+                };
+                return Err(error.with_choices(choices));
             }
         }
         Ok(nodes)

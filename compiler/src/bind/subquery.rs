@@ -43,9 +43,10 @@ impl Binder<'_> {
         let (rel, columns) = self.finish_values(inner)?;
         let columns = if columns.len() > 1 && kind != SubKind::Set {
             return Err(Error::new(
-                Code::FieldError,
+                Code::OutputFieldIsNone,
                 "Cannot resolve expression type, unknown output_field",
-            ));
+            )
+            .with_hint("select one value: .values(\"field\")"));
         } else {
             columns
         };
@@ -108,7 +109,10 @@ impl Binder<'_> {
                     reuse: reuse.clone(),
                     summarize: context.summarize,
                 };
-                let bound = self.resolve(q, other, &mut cx)?;
+                let before = std::mem::replace(&mut self.lenient, true);
+                let bound = self.resolve(q, other, &mut cx);
+                self.lenient = before;
+                let bound = bound?;
                 *reuse = cx.reuse;
                 Rhs::Scalar(bound)
             }

@@ -99,6 +99,8 @@ pub struct Context<'a> {
     pub columns: &'a Columns,
     /// Settings of the schema.
     pub settings: &'a Settings,
+    /// Nobody asks for the expression's own type: mixed ones are no error where they are stored alike.
+    pub lenient: bool,
 }
 
 /// A call as the user made it, with bound arguments.

@@ -78,6 +78,14 @@ pub(super) fn functions() -> Vec<Function> {
             NullRule::Never,
             |_, _| Ok(Expr::var("NOW")),
         ),
+        // the time of the command is all there is of a transaction's
+        Function::scalar(
+            "TransactionNow",
+            0,
+            Output::Kind(K::DateTimeField),
+            NullRule::Never,
+            |_, _| Ok(Expr::var("NOW")),
+        ),
     ];
     for (name, path, kinds) in EXTRACTS {
         rows.push(extract_row(name).transform(path, kinds));

@@ -51,6 +51,8 @@ pub struct Function {
     /// Names in a lookup path, each for some field classes (and their subclasses) or, if empty, for those for which
     /// the schema's settings register it.
     pub transforms: Vec<(&'static str, &'static [FieldKind])>,
+    /// Names of lookups that it is the meaning of, as [`Function::transforms`]: a boolean function of both sides.
+    pub lookups: Vec<(&'static str, &'static [FieldKind])>,
 }
 
 /// How a function is used and lowered.
@@ -177,6 +179,7 @@ impl Function {
             check: None,
             fold: None,
             transforms: Vec::new(),
+            lookups: Vec::new(),
         }
     }
 
@@ -278,6 +281,14 @@ impl Function {
     #[must_use]
     pub fn transform(mut self, name: &'static str, kinds: &'static [FieldKind]) -> Self {
         self.transforms.push((name, kinds));
+        self
+    }
+
+    /// A name of a lookup: `path__name=value` is the function of the path and the value, which must be boolean. For
+    /// these field classes and their subclasses, or for all without any.
+    #[must_use]
+    pub fn lookup(mut self, name: &'static str, kinds: &'static [FieldKind]) -> Self {
+        self.lookups.push((name, kinds));
         self
     }
 

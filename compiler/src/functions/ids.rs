@@ -1,26 +1,19 @@
 //! Identifiers: UUIDs as 32 hexadecimal digits, made by the server for each row.
 
 use super::build::{int, substr, two};
-use super::{Function, NullRule, Output};
+use super::{Function, LoweredCall, NullRule, Output};
+use crate::error::Result;
 use crate::mql::{Args, Expr};
 use crate::schema::FieldKind;
+use crate::target::Target;
 
 /// The family's rows.
 pub(super) fn functions() -> Vec<Function> {
     let uuid = Output::Kind(FieldKind::UUIDField);
     vec![
-        Function::scalar("UUID4", 0, uuid, NullRule::Never, |_, _| {
-            Ok(Expr::list(
-                "$concat",
-                [
-                    random_digits(12),
-                    Expr::lit("4"),
-                    random_digits(3),
-                    variant(),
-                    random_digits(15),
-                ],
-            ))
-        }),
+        Function::scalar("UUID4", 0, uuid, NullRule::Never, random_uuid),
+        // PostgreSQL's name of the same
+        Function::scalar("RandomUUID", 0, uuid, NullRule::Never, random_uuid),
         // 48 bits of the time in milliseconds, then chance
         Function::scalar("UUID7", 0, uuid, NullRule::Never, |_, _| {
             Ok(Expr::list(
@@ -35,6 +28,19 @@ pub(super) fn functions() -> Vec<Function> {
             ))
         }),
     ]
+}
+
+fn random_uuid(_: &LoweredCall<'_>, _: &Target) -> Result<Expr> {
+    Ok(Expr::list(
+        "$concat",
+        [
+            random_digits(12),
+            Expr::lit("4"),
+            random_digits(3),
+            variant(),
+            random_digits(15),
+        ],
+    ))
 }
 
 fn digit(of: &str, number: Expr) -> Expr {

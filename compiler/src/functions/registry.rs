@@ -15,8 +15,32 @@ use crate::error::{Code, Error, Result};
 use crate::mql::Expr;
 use crate::plan::{AggregateCall, Scalar, WindowFrame};
 use crate::queryset::{ArithmeticOp, Value};
-use crate::schema::{FieldKind, FieldType, Settings};
+use crate::schema::{FieldKind, FieldType, Settings, StorageFamily};
 use crate::target::Target;
+
+/// Functions of Django that have no counterpart, with the reason.
+const ABSENT: &[(&[&str], &str)] = &[
+    (
+        &[
+            "SearchVector",
+            "SearchQuery",
+            "SearchRank",
+            "SearchHeadline",
+        ],
+        "it is the text search of PostgreSQL; that of MongoDB is written with SearchText() and its siblings",
+    ),
+    (
+        &[
+            "TrigramSimilarity",
+            "TrigramDistance",
+            "TrigramWordSimilarity",
+            "TrigramWordDistance",
+            "TrigramStrictWordSimilarity",
+            "TrigramStrictWordDistance",
+        ],
+        "trigrams are an extension of PostgreSQL; MongoDB's fuzzy search is SearchText(..., fuzzy={})",
+    ),
+];
 
 /// Functions by name.
 #[derive(Debug, Clone, Default)]
@@ -83,8 +107,16 @@ impl Registry {
 
     fn get(&self, name: &str) -> Result<&Function> {
         self.function(name).ok_or_else(|| {
-            Error::new(Code::UnknownFunction, format!("Unknown function '{name}'"))
-                .with_choices(self.functions.keys().copied())
+            if let Some((_, because)) = ABSENT.iter().find(|(names, _)| names.contains(&name)) {
+                return Error::unsupported(format!("{name}()"), *because);
+            }
+            let error = Error::new(Code::UnknownFunction, format!("Unknown function '{name}'"));
+            let meant = crate::diagnostic::closest(name, self.functions.keys().copied());
+            match meant.map(|meant| format!("did you mean '{meant}'?")) {
+                Some(hint) => error.with_hint(hint),
+                None => error,
+            }
+            .with_choices(self.functions.keys().copied())
         })
     }
 
@@ -312,6 +344,29 @@ impl Registry {
         infer(types)
     }
 
+    /// The function that a lookup of this name means after a value of a type.
+    #[must_use]
+    pub fn lookup(&self, ty: &FieldType, name: &str) -> Option<&Function> {
+        self.functions.values().find(|function| {
+            function.lookups.iter().any(|(lookup, kinds)| {
+                *lookup == name
+                    && (kinds.is_empty() || kinds.iter().any(|kind| is_subclass(ty.kind, *kind)))
+            })
+        })
+    }
+
+    /// Names of the registered lookups after a value of a type.
+    #[must_use]
+    pub fn lookup_names(&self, ty: &FieldType) -> Vec<String> {
+        let names = self.functions.values().flat_map(|f| &f.lookups);
+        names
+            .filter(|(_, kinds)| {
+                kinds.is_empty() || kinds.iter().any(|kind| is_subclass(ty.kind, *kind))
+            })
+            .map(|(name, _)| (*name).to_owned())
+            .collect()
+    }
+
     /// What a name in a lookup path means after a value of a type. Keys of JSON values and names of embedded fields
     /// are not here.
     #[must_use]
@@ -514,7 +569,7 @@ fn output_type(
     }
     let types: Vec<_> = call.args.iter().map(|a| a.ty.clone()).collect();
     let first = || types.first().cloned().flatten();
-    match function.output {
+    let found = match function.output {
         Output::Same => infer(&types),
         Output::First => Ok(first()),
         Output::Kind(kind) => Ok(Some(plain(kind))),
@@ -530,7 +585,40 @@ fn output_type(
             Code::TypeError,
             format!("{} needs an output_field", function.name),
         )),
+    };
+    match found {
+        Err(error) if cx.lenient && error.code() == Code::FieldError => {
+            alike(&types).map(Some).ok_or(error)
+        }
+        found => found,
     }
+}
+
+/// The type that stands for values that are stored alike: the first, of numbers the widest.
+fn alike(types: &[Option<Arc<FieldType>>]) -> Option<Arc<FieldType>> {
+    let mut known = types.iter().flatten();
+    let mut best = known.next()?.clone();
+    for other in known {
+        let (a, b) = (best.kind.family(), other.kind.family());
+        match (rank(a), rank(b)) {
+            (Some(a), Some(b)) if b > a => best = other.clone(),
+            (Some(_), Some(_)) => {}
+            _ if a == b => {}
+            _ => return None,
+        }
+    }
+    Some(best)
+}
+
+/// Numbers by width.
+fn rank(family: StorageFamily) -> Option<u8> {
+    Some(match family {
+        StorageFamily::Int => 0,
+        StorageFamily::Long => 1,
+        StorageFamily::Double => 2,
+        StorageFamily::Decimal => 3,
+        _ => return None,
+    })
 }
 
 /// Django's refusal of an operator between types that do not combine.

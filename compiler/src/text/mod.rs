@@ -40,6 +40,7 @@ pub(crate) use models::FieldDefault;
 pub use models::{Extras, Models, ModelsOptions, Skipped, parse_models, parse_models_with};
 
 use crate::error::Result;
+use crate::functions::Registry;
 use crate::queryset::{Statement, Value};
 use crate::schema::Schema;
 
@@ -54,6 +55,8 @@ pub struct Params {
     pub app: Option<String>,
     /// What models.py says beyond the schema: defaults, managers, constants.
     pub extras: Arc<Extras>,
+    /// Functions and aggregates of an embedder, which texts may call by their names.
+    pub registry: Option<Arc<Registry>>,
 }
 
 /// The value of a name.

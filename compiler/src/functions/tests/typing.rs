@@ -98,6 +98,7 @@ fn types_that_do_not_combine_are_refused_in_djangos_words() {
     let cx = Context {
         columns: &columns,
         settings: &settings,
+        lenient: false,
     };
     let registry = Registry::django();
     let combine =
@@ -383,6 +384,7 @@ fn aggregate(name: &str, kind: K, change: impl FnOnce(&mut AggregateRequest)) ->
     let cx = Context {
         columns: &columns,
         settings: &settings,
+        lenient: false,
     };
     let mut request = AggregateRequest {
         name: name.to_owned(),
@@ -525,6 +527,7 @@ fn slices_are_functions() {
     let cx = Context {
         columns: &columns,
         settings: &settings,
+        lenient: false,
     };
     let registry = Registry::django();
     let slice = |kind, start, stop| registry.slice(column(&columns, kind), start, stop, &cx);

@@ -25,6 +25,7 @@
 //! | `terminal` | the methods that end them |
 //! | `write` | rows of `create()` and its siblings |
 //! | `related` | managers of relations |
+//! | `registered` | functions of an embedder |
 //! | `python`, `moment` | the functions and methods of Python, dates and times |
 //! | `own` | methods of the project's own managers |
 //! | `measure` | size and depth of values |
@@ -47,6 +48,7 @@ mod operator;
 mod own;
 mod python;
 mod queryset;
+mod registered;
 mod related;
 mod scalar;
 mod sql;
@@ -344,6 +346,11 @@ impl<'a> Evaluator<'a> {
         }
         if self.extras.classes.contains_key(name) {
             return Ok(Some(Py::OwnClass(name.to_owned())));
+        }
+        if names::find(name).is_none()
+            && let Some(function) = self.find_registered(name)
+        {
+            return Ok(Some(function));
         }
         if names::is_module(name) {
             return Ok(Some(Py::Module(name.to_owned())));

@@ -388,6 +388,7 @@ impl Evaluator<'_> {
             Py::Class(model) => self.instantiate(model, args),
             Py::OwnClass(class) => self.own_instance(class, args),
             Py::Lambda(lambda) => self.call_lambda(&lambda, args),
+            Py::Registered(name) => self.registered(name, args),
             Py::Unknown(name) => Err(refuse(Code::Python, format!("'{name}' is not known here"))
                 .with_hint("functions of the project are code, which is not run here")),
             other => Err(type_error(format!("{} is not callable", other.describe()))),

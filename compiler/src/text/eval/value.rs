@@ -46,6 +46,8 @@ pub(super) enum Py {
     Enum(IndexMap<String, Value>),
     /// A manager or queryset class of the project.
     OwnClass(String),
+    /// A function of the embedder's registry.
+    Registered(&'static str),
     Lambda(Box<Lambda>),
     /// `super()` in a manager's method.
     Parent,
@@ -178,6 +180,7 @@ impl Py {
             Py::Unknown(name) | Py::OwnClass(name) => return format!("'{name}'"),
             Py::Enum(_) => "an enumeration",
             Py::Lambda(_) => "a lambda",
+            Py::Registered(name) => return format!("'{name}'"),
             Py::Parent => "a manager",
         };
         text.to_owned()
