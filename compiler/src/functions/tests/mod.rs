@@ -68,6 +68,7 @@ fn resolve_call(
     let cx = Context {
         columns: &columns,
         settings: &settings,
+        lenient: false,
     };
     let args = kinds.iter().map(|k| column(&columns, *k));
     let scalar = Registry::django().resolve(change(Call::new(name, args)), &cx)?;
