@@ -116,6 +116,14 @@ impl Lowerer<'_> {
             let parts: Vec<Predicate> = items.iter().cloned().map(Predicate::IsNull).collect();
             return self.truth(&Predicate::And(parts), want);
         }
+        let key = if want {
+            self.json_is_missing(scalar)?
+        } else {
+            self.json_is_there(scalar)?
+        };
+        if let Some(filter) = key {
+            return Ok(filter);
+        }
         let val = self.scalar(scalar)?;
         if let Some(value) = val.literal() {
             return Ok(constant((*value == bson::Bson::Null) == want));

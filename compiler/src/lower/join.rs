@@ -1,12 +1,17 @@
 //! Joins as `$lookup` and `$unwind`.
 
-use super::Lowerer;
-use super::scope::{Kind, Val};
+use std::collections::HashMap;
+
+use super::scope::{Kind, Val, is_path_key};
+use super::{Lowerer, walk};
 use crate::error::Result;
 use crate::mql::{FieldOp, Filter, Stage};
 use crate::plan::{
     ArrayFact, Column, ColumnId, CompareOp, Join, JoinKind, Origin, Predicate, Scalar,
 };
+
+/// Keys that nobody reads from which on joined documents are projected.
+const WORTH: usize = 4;
 
 impl Lowerer<'_> {
     pub fn join(&mut self, join: &Join) -> Result<()> {
@@ -43,10 +48,16 @@ impl Lowerer<'_> {
         self.push_match(guard)?;
         self.begin(Kind::Lookup);
         let inner = self.joined(join, first, &rest);
-        let scope = self.end();
+        let narrow = self.narrow(join);
+        let mut scope = self.end()?;
         inner?;
+        if let Some(keys) = narrow?
+            && (!scope.stages.is_empty() || self.held.contains(&join.source))
+        {
+            scope.push(super::scope::include(&keys));
+        }
         let into = self.fresh(&source.name)?;
-        let lookup = scope?.into_lookup(fields, into.clone());
+        let lookup = scope.into_lookup(fields, into.clone());
         self.push(lookup)?;
         self.push(Stage::Unwind {
             path: into.clone(),
@@ -56,6 +67,44 @@ impl Lowerer<'_> {
         let scope = self.scope()?;
         scope.sources.insert(join.source, (vec![into], left));
         Ok(())
+    }
+
+    /// The keys of joined documents that are read later on, if they are few of what is stored.
+    fn narrow(&self, join: &Join) -> Result<Option<Vec<String>>> {
+        let mut own: HashMap<ColumnId, u32> = HashMap::new();
+        for (_, rhs) in &join.on {
+            *own.entry(*rhs).or_default() += 1;
+        }
+        if let Some(condition) = &join.condition {
+            walk::predicate(condition, &mut |seen| {
+                if let walk::Seen::Scalar(Scalar::Column(id)) = seen {
+                    *own.entry(*id).or_default() += 1;
+                }
+            });
+        }
+        let mut keys: Vec<String> = Vec::new();
+        for (id, column) in self.columns.iter() {
+            let Origin::Stored { source, path, .. } = &column.origin else {
+                continue;
+            };
+            let used = self.uses.get(&id).copied().unwrap_or(0);
+            if *source != join.source || used <= own.get(&id).copied().unwrap_or(0) {
+                continue;
+            }
+            match path.first() {
+                Some(key) if !is_path_key(key) => return Ok(None),
+                Some(key) if !keys.contains(key) => keys.push(key.clone()),
+                _ => {}
+            }
+        }
+        let stored = self.columns.source(join.source)?.stored.len();
+        if self.whole || stored < keys.len() + WORTH {
+            return Ok(None);
+        }
+        if keys.is_empty() {
+            keys.push("_id".to_owned());
+        }
+        Ok(Some(keys))
     }
 
     /// The pipeline inside the `$lookup`: what joined documents must satisfy beyond the first pair.

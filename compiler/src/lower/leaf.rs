@@ -7,7 +7,8 @@ use super::filter::{all, any, constant, expression};
 use super::scope::Val;
 use crate::error::Result;
 use crate::mql::{Expr, FieldOp, Filter};
-use crate::plan::{ArrayFact, CompareOp, Predicate, Scalar};
+use crate::plan::facts::Nulls;
+use crate::plan::{ArrayFact, CompareOp, Node, Predicate, Scalar};
 use crate::schema::StorageFamily;
 
 impl Lowerer<'_> {
@@ -38,16 +39,56 @@ impl Lowerer<'_> {
             _ => (op, lhs, rhs),
         };
         let op = if want { op } else { negate(op) };
-        let (l, r) = (self.operand(lhs)?, self.operand(rhs)?);
+        if let (CompareOp::Eq, Scalar::Json { .. }, Scalar::Literal(literal)) = (op, lhs, rhs)
+            && let Some(filter) = self.json_is_one_of(lhs, std::slice::from_ref(&literal.value))?
+        {
+            return Ok(filter);
+        }
+        let (mut l, mut r) = (self.operand(lhs)?, self.operand(rhs)?);
         if is_null_literal(&l) || is_null_literal(&r) {
             return Ok(Filter::False);
+        }
+        if let Some(filter) = self.length(op, lhs, &r)? {
+            return Ok(filter);
         }
         if let (Some(path), Some(value)) = (l.path(), r.literal())
             && let Some(filter) = native(op, path, &l, value)
         {
             return Ok(filter);
         }
-        Ok(expression(self.compare_expr(op, l, r)))
+        // A guard on what is computed is better one on the columns that it is computed from.
+        let (l_guard, r_guard) = guards(op, &l, &r);
+        let mut tests = Vec::new();
+        for (guard, scalar, val) in [(l_guard, lhs, &mut l), (r_guard, rhs, &mut r)] {
+            if guard && let Some(filters) = self.presence(scalar, val)? {
+                tests.extend(filters);
+                val.nullable = false;
+            }
+        }
+        tests.push(expression(self.compare_expr(op, l, r)));
+        Ok(all(tests))
+    }
+
+    /// The tests that a computed value is not NULL, as tests of the columns that it is computed from: only where it is NULL
+    /// exactly if one of them is.
+    fn presence(&mut self, scalar: &Scalar, val: &Val) -> Result<Option<Vec<Filter>>> {
+        if super::scope::is_cheap(&val.expr) || !crate::plan::is_copyable(Node::Scalar(scalar)) {
+            return Ok(None);
+        }
+        let used = scalar.used_columns();
+        let mut nulls = Nulls::new(self.columns);
+        let mut filters = Vec::new();
+        for id in used.iter() {
+            nulls.assume(&Predicate::IsNull(Scalar::Column(id)).negate());
+            let column = self.operand(&Scalar::Column(id))?;
+            if column.nullable {
+                match column.scalar_path() {
+                    Some(path) => filters.push(Filter::field(path, FieldOp::Ne(Bson::Null))),
+                    None => return Ok(None),
+                }
+            }
+        }
+        Ok((!nulls.nullable_scalar(scalar)).then_some(filters))
     }
 
     pub fn is_in(&mut self, lhs: &Scalar, list: &[Scalar], want: bool) -> Result<Filter> {
@@ -61,11 +102,17 @@ impl Lowerer<'_> {
         }
         let literals: Option<Vec<Bson>> = list.iter().map(|s| plain_literal(s)).collect();
         if let (Some(values), false) = (literals, matches!(lhs, Scalar::List(_))) {
+            let values = dedup(values);
+            if want
+                && let Scalar::Json { .. } = lhs
+                && let Some(filter) = self.json_is_one_of(lhs, &values)?
+            {
+                return Ok(filter);
+            }
             let val = self.operand(lhs)?;
             if is_null_literal(&val) {
                 return Ok(Filter::False);
             }
-            let values = dedup(values);
             if let Some(path) = val.scalar_path() {
                 return Ok(Filter::field(path, membership(values, val.nullable, want)));
             }
@@ -181,10 +228,7 @@ fn native(op: CompareOp, path: String, val: &Val, value: &Bson) -> Option<Filter
         ArrayFact::No => native_ops(op, val.nullable, value),
         // An element that is equal would match, too.
         ArrayFact::Yes | ArrayFact::Maybe => {
-            if matches!(value, Bson::Array(_)) || val.family() == StorageFamily::Json {
-                return None;
-            }
-            return None;
+            return super::native::whole_array(op, &path, val, value);
         }
     };
     Some(Filter::Field { path, ops })

@@ -24,6 +24,9 @@ impl Lowerer<'_> {
         rhs: &Scalar,
         want: bool,
     ) -> Result<Option<Filter>> {
+        if name == "json_is_json_null" && want {
+            return self.json_is_null(lhs);
+        }
         let Scalar::Literal(literal) = rhs else {
             return Ok(None);
         };

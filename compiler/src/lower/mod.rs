@@ -13,6 +13,7 @@
 //! | `filter` | predicates as filters |
 //! | `leaf` | comparisons as filters |
 //! | `lookup` | JSON and arrays |
+//! | `native` | keys of JSON and arrays in the match language |
 //! | `text` | text patterns |
 //! | `truth` | predicates as expressions |
 //! | `scalar` | scalar expressions |
@@ -29,6 +30,7 @@ mod group;
 mod join;
 mod leaf;
 mod lookup;
+mod native;
 mod nothing;
 mod output;
 mod rel;
@@ -47,7 +49,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::error::{Code, Error, Result};
 use crate::functions::Registry;
-use crate::plan::{ColumnId, Columns, Plan, Scalar};
+use crate::plan::{ColumnId, Columns, Plan, Scalar, SourceId, Terminal};
 use crate::program::Program;
 use crate::shape::Shape;
 use crate::target::Target;
@@ -79,6 +81,10 @@ struct Lowerer<'a> {
     variables: HashSet<String>,
     /// Values that cannot be NULL where the current condition matters.
     assumed: Vec<Scalar>,
+    /// Joined documents stay whole: the command is not one that says which columns it reads.
+    whole: bool,
+    /// Sources whose joined documents are held by a sort or a window later on.
+    held: HashSet<SourceId>,
     /// What the next hoisted subquery is for.
     purpose: Option<String>,
     depth: usize,
@@ -94,6 +100,14 @@ impl<'a> Lowerer<'a> {
             scopes: vec![Scope::new(scope::Kind::Root)],
             variables: HashSet::new(),
             assumed: Vec::new(),
+            whole: !matches!(
+                plan.terminal,
+                Terminal::Rows { .. }
+                    | Terminal::Aggregate { .. }
+                    | Terminal::Count { .. }
+                    | Terminal::Exists
+            ),
+            held: walk::held(&plan.rel),
             purpose: None,
             depth: 0,
         }

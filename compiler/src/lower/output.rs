@@ -76,6 +76,9 @@ impl Lowerer<'_> {
                 attached: Vec::new(),
             });
         }
+        for id in demanded {
+            *self.uses.entry(*id).or_default() += 1;
+        }
         self.rel(rel)?;
         self.project_rows(output, hint, demanded, parameters, program)
     }

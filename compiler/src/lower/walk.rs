@@ -1,10 +1,10 @@
 //! Questions about a plan that lowering asks before it starts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::plan::{
     AggregateCall, ColumnId, Output, OutputNode, Plan, Predicate, Prefetched, Rel, Scalar, SortKey,
-    SubPlan, Terminal,
+    SourceId, SubPlan, Terminal,
 };
 
 /// What a walk calls back for.
@@ -49,6 +49,27 @@ fn distinct_columns(node: &Rel, uses: &mut HashMap<ColumnId, u32>) {
     }
     for input in inputs(node) {
         distinct_columns(input, uses);
+    }
+}
+
+/// Joined sources whose documents are held in memory: by a sort or a window above, before a group makes new ones.
+pub(super) fn held(rel: &Rel) -> HashSet<SourceId> {
+    let mut out = HashSet::new();
+    let mut held = false;
+    let mut at = rel;
+    loop {
+        match at {
+            Rel::Sort { .. } | Rel::Window { .. } | Rel::DistinctOn { .. } => held = true,
+            Rel::Aggregate { .. } | Rel::Distinct { .. } => held = false,
+            Rel::Join(join) if held => {
+                out.insert(join.source);
+            }
+            _ => {}
+        }
+        match at.input() {
+            Some(input) => at = input,
+            None => return out,
+        }
     }
 }
 

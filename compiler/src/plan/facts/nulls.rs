@@ -124,11 +124,12 @@ impl<'a> Nulls<'a> {
             Scalar::Literal(literal) => literal.value == bson::Bson::Null,
             Scalar::Arithmetic { op, lhs, rhs, .. } => {
                 // Division by zero is NULL; other operators can leave the range of their type.
-                !matches!(
-                    op,
-                    ArithmeticOp::Add | ArithmeticOp::Sub | ArithmeticOp::Mul
-                ) || self.nullable_scalar(lhs)
-                    || self.nullable_scalar(rhs)
+                let total = match op {
+                    ArithmeticOp::Add | ArithmeticOp::Sub | ArithmeticOp::Mul => true,
+                    ArithmeticOp::Div | ArithmeticOp::Mod => is_not_zero(rhs),
+                    _ => false,
+                };
+                !total || self.nullable_scalar(lhs) || self.nullable_scalar(rhs)
             }
             Scalar::Call { function, args, .. } => match function.as_str() {
                 "Coalesce" => args.iter().all(|a| self.nullable_scalar(a)),
@@ -179,6 +180,17 @@ pub fn never_null(scalar: &Scalar, columns: &Columns) -> bool {
             columns.source_of(*id).is_none() && columns.get(*id).is_ok_and(|c| !c.nullable)
         }
         other => !Nulls::new(columns).nullable_scalar(other) && other.used_columns().is_empty(),
+    }
+}
+
+fn is_not_zero(scalar: &Scalar) -> bool {
+    match scalar {
+        Scalar::Literal(literal) => match literal.value {
+            bson::Bson::Int32(n) => n != 0,
+            bson::Bson::Int64(n) => n != 0,
+            _ => false,
+        },
+        _ => false,
     }
 }
 
