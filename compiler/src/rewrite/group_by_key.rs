@@ -2,7 +2,7 @@
 
 use super::{Context, Kinds, Rule};
 use crate::error::Result;
-use crate::plan::facts::{ColumnSet, determined};
+use crate::plan::facts::{ColumnSet, determined, scope};
 use crate::plan::{ColumnId, Columns, Plan, Rel, Scalar, VisitMut, walk_rel, walk_terminal};
 
 pub(super) const RULE: Rule = Rule {
@@ -60,6 +60,8 @@ fn reduce(rel: &mut Rel, columns: &Columns, context: &Context<'_>) -> Result<boo
     if keys.len() < 2 {
         return Ok(false);
     }
+    // Only a document that is still there can be carried: of a distinct one or a group the columns alone may be left.
+    let there = scope(input).sources;
     let mut renamed: Vec<(ColumnId, Scalar)> = Vec::new();
     let mut changed = false;
     let mut i = keys.len();
@@ -80,7 +82,7 @@ fn reduce(rel: &mut Rel, columns: &Columns, context: &Context<'_>) -> Result<boo
             .filter_map(|(_, (_, s))| crate::plan::as_column(s))
             .collect();
         let known = determined(input, &given, context.schema, columns)?;
-        if !known.sources.contains(source) {
+        if !known.sources.contains(source) || !there.contains(source) {
             continue;
         }
         let (name, _) = keys.remove(i);
@@ -113,6 +115,7 @@ fn reduce_distinct(rel: &mut Rel, columns: &Columns, context: &Context<'_>) -> R
     else {
         return Ok(false);
     };
+    let there = scope(input).sources;
     let mut changed = false;
     let mut i = by.len();
     while i > 0 && by.len() > 1 {
@@ -125,7 +128,7 @@ fn reduce_distinct(rel: &mut Rel, columns: &Columns, context: &Context<'_>) -> R
         };
         let given: ColumnSet = by.iter().copied().filter(|id| *id != column).collect();
         let known = determined(input, &given, context.schema, columns)?;
-        if !known.sources.contains(source) {
+        if !known.sources.contains(source) || !there.contains(source) {
             continue;
         }
         by.remove(i);
@@ -213,6 +216,28 @@ mod tests {
             [(n, agg("Count", vec![]))],
         );
         b.rows(rel, [pages, title, n]).stays("group_by_key");
+    }
+
+    /// Where only the columns of a document are left, it cannot be carried.
+    #[test]
+    fn documents_that_are_gone_stay_gone() {
+        let mut b = Build::new();
+        let tag = b.source("Tag");
+        let id = b.column(tag, "_id");
+        let x = b.computed("x", int_type());
+        let rel = extend(distinct(scan(tag), [id]), [(x, value(id))]);
+        b.rows(distinct(rel, [id, x]), [id]).stays("group_by_key");
+        let mut b = Build::new();
+        let tag = b.source("Tag");
+        let id = b.column(tag, "_id");
+        let (x, n) = (b.computed("x", int_type()), b.counted("n"));
+        let rel = aggregate(
+            distinct(scan(tag), [id]),
+            [(id, value(id)), (x, value(id))],
+            [],
+            [(n, agg("Count", vec![]))],
+        );
+        b.rows(rel, [id, x, n]).stays("group_by_key");
     }
 
     /// A column of another document, to which a join to many leads, does not follow.

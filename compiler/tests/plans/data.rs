@@ -1,12 +1,9 @@
 //! Random documents, rich in nulls and missing keys, that keep the schema's promises: unique values are unique and
 //! columns that cannot be NULL are there.
 
-use std::collections::HashMap;
-
 use bson::{Bson, DateTime, Document, doc};
 
-/// Documents by collection.
-pub type Data = HashMap<String, Vec<Document>>;
+use super::Data;
 
 /// A small generator of random numbers, the same everywhere.
 pub struct Dice(u64);

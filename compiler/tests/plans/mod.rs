@@ -19,6 +19,12 @@ mod library;
 
 pub use arbitrary::plan_of;
 pub use build::*;
-pub use data::{Data, Dice, data};
-pub use interpret::{Interpreter, in_order, interpret, promised_order, values};
+pub use data::{Dice, data};
+pub use interpret::{Data, in_order, promised_order, values};
 pub use library::library;
+
+/// The result of a plan over the library: one text a row, sorted.
+pub fn interpret(plan: &mqlc_compiler::plan::Plan, data: &Data) -> Vec<String> {
+    static SCHEMA: std::sync::OnceLock<mqlc_compiler::schema::Schema> = std::sync::OnceLock::new();
+    interpret::interpret(plan, SCHEMA.get_or_init(library), data)
+}
