@@ -319,6 +319,8 @@ impl Binder<'_> {
                     }
                     keys
                 }
+                // Defined in a subquery, or around.
+                Some((owner, _)) if *owner != q => Vec::new(),
                 _ => {
                     let of_query = self.columns.source_of(*id).is_none_or(|source| {
                         self.q(q)

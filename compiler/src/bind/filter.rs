@@ -20,6 +20,8 @@ pub(super) struct FilterContext {
     pub split: bool,
     pub update_join_types: bool,
     pub summarize: bool,
+    /// The condition stands alone, not in a connector: Django's `Q(...)` is always a conjunction.
+    pub alone: bool,
 }
 
 impl Default for FilterContext {
@@ -31,6 +33,7 @@ impl Default for FilterContext {
             split: true,
             update_join_types: true,
             summarize: false,
+            alone: true,
         }
     }
 }
@@ -97,9 +100,21 @@ impl Binder<'_> {
                 single = [inner.as_ref().clone()];
                 (Connector::And, &single)
             }
+            leaf if context.alone => {
+                let (predicate, votes) = self.build_leaf(q, leaf, context, reuse)?;
+                let mut promoter = JoinPromoter::new(context.current_negated, 1);
+                promoter.add_votes(votes);
+                let needed = if context.update_join_types {
+                    promoter.update(self.q_mut(q)?)?
+                } else {
+                    BTreeSet::new()
+                };
+                return Ok((predicate, needed));
+            }
             leaf => return self.build_leaf(q, leaf, context, reuse),
         };
         let mut inner = context;
+        inner.alone = false;
         inner.current_negated ^= negated;
         inner.branch_negated |= negated;
         let effective_or = if inner.current_negated {

@@ -11,7 +11,9 @@ use super::{Binder, Definition};
 use crate::error::{Code, Error, Result};
 use crate::plan::{
     AggregateCall, Cardinality, ColumnId, Join, Node, Origin, Predicate, Rel, Scalar, SortKey,
-    SourceId, WindowCall, visit,
+    SourceId, WindowCall,
+    facts::{Scope, defined_inside, scope},
+    visit,
 };
 use crate::schema::FieldKind;
 
@@ -41,7 +43,7 @@ impl Binder<'_> {
         let split = self.split_conditions(q, &conditions, query.group_by != GroupBy::None)?;
         self.q_mut(q)?.conditions = conditions;
         let grouped = query.group_by != GroupBy::None || !split.having.is_empty();
-        let order = if grouped && meta { Vec::new() } else { order };
+        let mut order = if grouped && meta { Vec::new() } else { order };
 
         let mut building = self.sources(q)?;
         self.ensure_all(q, &mut building, split.filter.iter().map(Node::Predicate))?;
@@ -78,8 +80,21 @@ impl Binder<'_> {
         self.ensure_all(q, &mut building, wanted.iter().map(Node::Scalar))?;
         if query.distinct && distinct_on.is_empty() {
             let mut columns = Vec::new();
-            for scalar in select.iter().chain(order.iter().map(|k| &k.scalar)) {
+            for scalar in select {
                 self.distinct_columns(q, scalar, &mut building, &mut columns)?;
+            }
+            for key in &mut order {
+                if !matches!(
+                    key.scalar,
+                    Scalar::Column(_) | Scalar::Literal(_) | Scalar::List(_)
+                ) {
+                    // Computed once, below: what it reads may be gone above.
+                    let id = self.as_column(q, "key", key.scalar.clone())?;
+                    key.scalar = Scalar::Column(id);
+                    let node = std::iter::once(Node::Scalar(&key.scalar));
+                    self.ensure_all(q, &mut building, node)?;
+                }
+                self.distinct_columns(q, &key.scalar, &mut building, &mut columns)?;
             }
             let carried = self.carried(&query, &columns)?;
             let columns = without_carried(self, columns, &carried)?;
@@ -198,10 +213,19 @@ impl Binder<'_> {
             rel,
             defined: HashSet::new(),
         };
+        let mut joined = vec![base_source];
         for id in aliases {
             let alias = query.alias(id)?;
             let Some(join) = &alias.join else { continue };
             let parent = query.alias(join.parent)?.source;
+            if !joined.contains(&parent) {
+                // The condition of a filtered relation made a join that hangs on the relation itself.
+                return Err(Error::unsupported(
+                    "FilteredRelation with a condition on inherited fields",
+                    "the parent's row is found through the row that the condition decides on",
+                ));
+            }
+            joined.push(alias.source);
             let field = self.schema.field(join.by.field)?;
             let links = field.links.clone();
             let generic = field.ty.kind == FieldKind::GenericRelation;
@@ -426,10 +450,16 @@ impl Binder<'_> {
                 keys.extend(self.group_columns(q, &Scalar::Column(id)));
             }
         }
+        // A join that nothing needs is not there, and its columns follow from the key that leads to it.
+        let there = scope(&building.rel);
         let mut columns: Vec<ColumnId> = Vec::new();
         for key in keys {
             if let Scalar::Column(id) = key
                 && !columns.contains(&id)
+                && self
+                    .columns
+                    .source_of(id)
+                    .is_none_or(|source| there.all || there.sources.contains(source))
             {
                 columns.push(id);
             }
@@ -531,6 +561,15 @@ impl Binder<'_> {
                 if let Some(filter) = &call.filter {
                     columns_of(Node::Predicate(filter), &mut found);
                 }
+                // What subqueries read of themselves is no input.
+                let nodes = call
+                    .args
+                    .iter()
+                    .chain(call.order.iter().map(|key| &key.scalar))
+                    .map(Node::Scalar)
+                    .chain(call.filter.iter().map(Node::Predicate));
+                let inside: Vec<Scope> = nodes.map(defined_inside).collect();
+                found.retain(|id| !inside.iter().any(|scope| scope.has(&self.columns, *id)));
                 inputs.extend(found.into_iter().map(Scalar::Column));
             }
         }

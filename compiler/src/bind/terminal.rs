@@ -345,8 +345,11 @@ impl Binder<'_> {
                 }
             }
         }
-        let (mut rel, _) = self.aggregate_all(q, rel, &scalars)?;
-        crate::plan::substitute_rel(&mut rel, &definitions);
+        // Only what stands above the combination reads its columns: below, the same names are those of its first query.
+        let (mut above, _) = self.aggregate_all(q, Rel::Unit, &scalars)?;
+        crate::plan::substitute_rel(&mut above, &definitions);
+        put_below(&mut above, rel);
+        let rel = above;
         let nodes = self.nodes(q, results)?;
         Ok((
             rel,
@@ -358,6 +361,14 @@ impl Binder<'_> {
                 },
             },
         ))
+    }
+}
+
+/// Puts rows at the bottom of operators.
+fn put_below(at: &mut Rel, rel: Rel) {
+    match at.input_mut() {
+        Some(input) => put_below(input, rel),
+        None => *at = rel,
     }
 }
 

@@ -9,16 +9,10 @@ use super::scope::{Scope, Val};
 use crate::error::Result;
 use crate::mql::{Accumulator, Args, Expr, Stage};
 use crate::plan::{AggregateCall, ColumnId, Origin, Predicate, Scalar, SortKey, SourceId};
+use crate::schema::StorageFamily;
 
 /// Columns of a carried source up to which they are carried one by one.
 const FEW: usize = 3;
-
-/// A carried column: which, its key after the group, its value before.
-struct Carried {
-    id: ColumnId,
-    key: String,
-    val: Val,
-}
 
 impl Lowerer<'_> {
     /// `$group`: afterwards there are the keys, the aggregates and the carried sources.
@@ -43,7 +37,9 @@ impl Lowerer<'_> {
                 varying.push((*id, val));
             }
         }
-        let single = varying.len() == 1;
+        // The whole `_id` does not tell a missing value from null, which in JSON differ.
+        let json = |val: &Val| val.family() == StorageFamily::Json && val.nullable;
+        let single = varying.len() == 1 && !varying.iter().any(|(_, val)| json(val));
         for (id, val) in varying {
             let name = self.columns.get(id)?.name.clone();
             let key = if single {
@@ -66,7 +62,7 @@ impl Lowerer<'_> {
                 },
             ));
             // A missing key would be a group of its own beside null, except as the whole `_id`.
-            let expr = if val.nullable && !single {
+            let expr = if val.nullable && !single && !json(&val) {
                 Expr::list("$ifNull", [val.expr, Expr::null()])
             } else {
                 val.expr
@@ -76,7 +72,7 @@ impl Lowerer<'_> {
         let keyed = !parts.is_empty();
         let id = match parts.len() {
             0 => Expr::null(),
-            1 => parts.remove(0).1,
+            1 if single => parts.remove(0).1,
             _ => Expr::Document(parts),
         };
 
@@ -193,19 +189,7 @@ impl Lowerer<'_> {
         if used.len() <= FEW {
             for (id, name) in used {
                 let val = self.column(id)?;
-                let carried = Carried {
-                    id,
-                    key: after.fresh(&name),
-                    val,
-                };
-                fields.push((carried.key.clone(), first(carried.val.expr)));
-                columns.push((
-                    carried.id,
-                    Val {
-                        expr: Expr::Field(vec![carried.key]),
-                        ..carried.val
-                    },
-                ));
+                carry_value(id, after.fresh(&name), val, fields, columns);
             }
             return Ok(());
         }
@@ -214,15 +198,7 @@ impl Lowerer<'_> {
             // Its columns were carried one by one before.
             for (id, name) in used {
                 let val = self.column(id)?;
-                let key = after.fresh(&name);
-                fields.push((key.clone(), first(val.expr.clone())));
-                columns.push((
-                    id,
-                    Val {
-                        expr: Expr::Field(vec![key]),
-                        ..val
-                    },
-                ));
+                carry_value(id, after.fresh(&name), val, fields, columns);
             }
             return Ok(());
         };
@@ -285,6 +261,25 @@ impl Lowerer<'_> {
         scope.push(Stage::ReplaceRoot(Expr::field(["first"])));
         self.sort(order)
     }
+}
+
+/// A carried column, under a key. `$first` makes null of a missing value, unless it is inside a document: in JSON they differ.
+fn carry_value(
+    id: ColumnId,
+    key: String,
+    val: Val,
+    fields: &mut Vec<(String, Accumulator)>,
+    columns: &mut Vec<(ColumnId, Val)>,
+) {
+    let (value, path) = if val.family() == StorageFamily::Json && val.nullable {
+        let inside = Expr::Document(vec![("v".to_owned(), val.expr.clone())]);
+        (inside, vec![key.clone(), "v".to_owned()])
+    } else {
+        (val.expr.clone(), vec![key.clone()])
+    };
+    fields.push((key, first(value)));
+    let expr = Expr::Field(path);
+    columns.push((id, Val { expr, ..val }));
 }
 
 /// `{$first: x}`.

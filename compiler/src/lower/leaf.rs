@@ -186,7 +186,12 @@ impl Lowerer<'_> {
             return val;
         }
         let name = self.variable("x");
-        vars.push((name.clone(), val.expr));
+        let value = if val.family() == StorageFamily::Json {
+            super::scope::if_there(val.expr)
+        } else {
+            val.expr
+        };
+        vars.push((name.clone(), value));
         Val {
             expr: Expr::var(name),
             ..val

@@ -8,7 +8,7 @@ use bson::{Bson, Document};
 use super::Lowerer;
 use super::filter::constant;
 use super::leaf::and;
-use super::scope::{Val, get_field};
+use super::scope::{Val, get_field, if_there};
 use super::truth::junction;
 use crate::error::{Error, Result};
 use crate::mql::{Expr, FieldOp, Filter};
@@ -81,7 +81,7 @@ impl Lowerer<'_> {
         let val = self.operand(lhs)?;
         let test = match name {
             "json_is_json_null" => {
-                let ty = Expr::one("$type", val.expr.clone());
+                let ty = Expr::one("$type", if_there(val.expr.clone()));
                 // Where the key is not there, the comparison is unknown.
                 let absent = Expr::Literal(Bson::Array(vec!["missing".into(), "null".into()]));
                 return Ok(if want {
@@ -269,17 +269,11 @@ fn contained_in_object(expr: &Expr, document: &Document, depth: usize) -> Result
 }
 
 fn any_element(list: &Expr, name: &str, test: Expr) -> Expr {
-    Expr::one(
-        "$anyElementTrue",
-        Expr::Array(vec![mapped(list.clone(), name, test)]),
-    )
+    Expr::one("$anyElementTrue", mapped(list.clone(), name, test))
 }
 
 fn all_elements(list: Expr, name: &str, test: Expr) -> Expr {
-    Expr::one(
-        "$allElementsTrue",
-        Expr::Array(vec![mapped(list, name, test)]),
-    )
+    Expr::one("$allElementsTrue", mapped(list, name, test))
 }
 
 fn mapped(list: Expr, name: &str, body: Expr) -> Expr {

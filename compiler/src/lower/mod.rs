@@ -87,6 +87,8 @@ struct Lowerer<'a> {
     held: HashSet<SourceId>,
     /// What the next hoisted subquery is for.
     purpose: Option<String>,
+    /// Whoever reads the next aggregate without groups knows what it is where no row matches.
+    shape_knows: bool,
     depth: usize,
 }
 
@@ -109,6 +111,7 @@ impl<'a> Lowerer<'a> {
             ),
             held: walk::held(&plan.rel),
             purpose: None,
+            shape_knows: false,
             depth: 0,
         }
     }

@@ -6,10 +6,11 @@ use bson::Bson;
 
 use super::Lowerer;
 use super::rel::is_empty;
+use super::scope::Val;
 use crate::error::Result;
 use crate::functions::NullRule;
 use crate::mql::{Accumulator, Expr, Stage};
-use crate::plan::{ColumnId, Output, OutputNode, Rel, RowKind, Scalar};
+use crate::plan::{AggregateCall, ArrayFact, ColumnId, Output, OutputNode, Rel, RowKind, Scalar};
 use crate::program::Program;
 use crate::shape::{RowShape, Shape};
 
@@ -53,34 +54,51 @@ impl Lowerer<'_> {
                 self.aggregate_rel(input, always)?;
                 self.extend(columns)
             }
-            Rel::Aggregate { aggregates, .. } => {
-                self.rel(rel)?;
-                // Counts are 0 where nothing is counted; sums are NULL.
-                let mut zeros = Vec::new();
-                for (id, call) in aggregates {
-                    if self.registry.empty_value(&call.function) != Bson::Null
-                        && let Expr::Field(path) = self.column(*id)?.expr
-                    {
-                        zeros.extend(path);
-                    }
-                }
-                if always && let Some(Stage::Group { fields, .. }) = self.scope()?.stages.last() {
-                    let nothing = fields
-                        .iter()
-                        .map(|(name, accumulator)| {
-                            (name.clone(), nothing(accumulator, zeros.contains(name)))
-                        })
-                        .collect();
-                    self.push(Stage::UnionWith {
-                        collection: None,
-                        pipeline: vec![Stage::Documents(vec![Expr::Document(nothing)])],
-                    })?;
-                    self.push(Stage::Limit(1))?;
-                }
-                Ok(())
+            Rel::Aggregate { keys, .. } if keys.is_empty() => {
+                self.shape_knows = !always;
+                self.rel(rel)
             }
             other => self.rel(other),
         }
+    }
+
+    /// The columns of an aggregate without groups over no rows: constants.
+    pub fn nothing_aggregated(&mut self, aggregates: &[(ColumnId, AggregateCall)]) -> Result<()> {
+        for (id, call) in aggregates {
+            let empty = self.registry.empty_value(&call.function);
+            let val = Val {
+                nullable: empty == Bson::Null,
+                array: ArrayFact::No,
+                expr: Expr::Literal(empty),
+                ty: call.ty.clone(),
+            };
+            self.scope()?.columns.insert(*id, val);
+        }
+        Ok(())
+    }
+
+    /// After a `$group` without keys: its row where no row matches, with counts of 0 and everything else NULL.
+    pub fn row_of_nothing(&mut self, aggregates: &[(ColumnId, AggregateCall)]) -> Result<()> {
+        let mut zeros = Vec::new();
+        for (id, call) in aggregates {
+            if self.registry.empty_value(&call.function) != Bson::Null
+                && let Expr::Field(path) = self.column(*id)?.expr
+            {
+                zeros.extend(path);
+            }
+        }
+        let Some(Stage::Group { fields, .. }) = self.scope()?.stages.last() else {
+            return Ok(());
+        };
+        let nothing = fields
+            .iter()
+            .map(|(name, accumulator)| (name.clone(), nothing(accumulator, zeros.contains(name))))
+            .collect();
+        self.push(Stage::UnionWith {
+            collection: None,
+            pipeline: vec![Stage::Documents(vec![Expr::Document(nothing)])],
+        })?;
+        self.push(Stage::Limit(1))
     }
 
     /// Values of the columns of an aggregate without groups where no row matches, as far as they are constant.

@@ -44,8 +44,17 @@ impl Lowerer<'_> {
                 carried,
                 aggregates,
             } => {
+                let told = std::mem::take(&mut self.shape_knows);
+                if keys.is_empty() && is_empty(input) {
+                    self.rel(&Rel::Unit)?;
+                    return self.nothing_aggregated(aggregates);
+                }
                 self.rel(input)?;
-                self.group(keys, carried, aggregates)
+                self.group(keys, carried, aggregates)?;
+                if keys.is_empty() && !told {
+                    self.row_of_nothing(aggregates)?;
+                }
+                Ok(())
             }
             Rel::Window {
                 input,

@@ -8,7 +8,7 @@ use bson::Bson;
 
 use super::Lowerer;
 use crate::error::{Error, Result};
-use crate::mql::{Expr, Lookup, Projection, Stage};
+use crate::mql::{Args, Expr, Lookup, Projection, Stage};
 use crate::plan::{ArrayFact, ColumnId, Origin, SourceId, SubPlan};
 use crate::schema::{FieldType, StorageFamily};
 
@@ -58,7 +58,7 @@ impl Val {
     /// It has a value. JSON's null is a value: it is the missing key that is NULL.
     pub fn is_not_null(&self) -> Expr {
         if self.family() == StorageFamily::Json {
-            let ty = Expr::one("$type", self.expr.clone());
+            let ty = Expr::one("$type", if_there(self.expr.clone()));
             Expr::list("$ne", [ty, Expr::lit("missing")])
         } else {
             self.expr.clone().is_not_nullish()
@@ -68,7 +68,7 @@ impl Val {
     /// It is NULL.
     pub fn is_null(&self) -> Expr {
         if self.family() == StorageFamily::Json {
-            let ty = Expr::one("$type", self.expr.clone());
+            let ty = Expr::one("$type", if_there(self.expr.clone()));
             Expr::list("$eq", [ty, Expr::lit("missing")])
         } else {
             self.expr.clone().is_nullish()
@@ -356,6 +356,27 @@ pub(super) fn field(keys: Vec<String>) -> Expr {
 /// `{$getField: {field: key, input: x}}`: never enters arrays.
 pub(super) fn get_field(input: Expr, key: String) -> Expr {
     Expr::named("$getField", [("field", Expr::lit(key)), ("input", input)])
+}
+
+/// A key of JSON's null is not there; `$getField` of null would be null, which is JSON's null again.
+pub(super) fn if_there(expr: Expr) -> Expr {
+    match expr {
+        Expr::Op("$getField", Args::Named(named)) => {
+            let named = named.into_iter().map(|(name, arg)| match name {
+                "input" => (name, Expr::list("$ifNull", [arg, Expr::var("REMOVE")])),
+                _ => (name, arg),
+            });
+            Expr::Op("$getField", Args::Named(named.collect()))
+        }
+        // An element of an array, or a key that looks like an index.
+        Expr::Op("$cond", Args::List(mut parts)) => {
+            if let Some(key) = parts.pop() {
+                parts.push(if_there(key));
+            }
+            Expr::Op("$cond", Args::List(parts))
+        }
+        other => other,
+    }
 }
 
 /// Can be a part of a dotted path.

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::mql::{Expr, SortOrder, Stage};
 use crate::plan::{ArrayFact, Scalar, SortKey};
 use crate::queryset::NullsOrder;
+use crate::schema::StorageFamily;
 
 impl Lowerer<'_> {
     pub fn sort(&mut self, keys: &[SortKey]) -> Result<()> {
@@ -55,7 +56,13 @@ impl Lowerer<'_> {
             if val.array != ArrayFact::No {
                 // An array would be sorted by its least or greatest element; inside a document it is a whole.
                 let name = self.fresh("order")?;
-                let whole = Expr::Document(vec![("v".to_owned(), val.expr)]);
+                // Of an array, null and missing are the same NULL; of JSON they are not.
+                let value = if val.nullable && val.family() != StorageFamily::Json {
+                    Expr::list("$ifNull", [val.expr, Expr::null()])
+                } else {
+                    val.expr
+                };
+                let whole = Expr::Document(vec![("v".to_owned(), value)]);
                 computed.push((name.clone(), whole));
                 sort.push((name, order));
                 continue;

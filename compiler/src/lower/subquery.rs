@@ -12,6 +12,7 @@ use super::scope::{Kind, Val, include, is_path_key};
 use super::walk;
 use crate::error::{Error, Result};
 use crate::mql::{Expr, FieldOp, Filter, Projection, Stage};
+use crate::plan::facts::Nulls;
 use crate::plan::{
     AggregateCall, ArrayFact, ColumnId, Columns, CompareOp, Counterparts, Definitions, Predicate,
     Rel, Scalar, SourceId, SubKind, SubPlan, counterparts, substitute_predicate, substitute_scalar,
@@ -58,6 +59,8 @@ impl Lowerer<'_> {
     /// The subquery of the rows that make `lhs IN sub` true; or, to show that it is false, those that keep it from
     /// being false: equal, or not comparable because of NULL.
     fn membership(&mut self, lhs: &[Scalar], sub: &SubPlan, want: bool) -> Result<SubPlan> {
+        // Also where the subquery has no joined row.
+        let nulls = Nulls::new(self.columns).of(&sub.rel);
         let mut conditions = Vec::new();
         for (outer, inner) in lhs.iter().zip(&sub.columns) {
             let equal = Predicate::Compare {
@@ -70,7 +73,7 @@ impl Lowerer<'_> {
                 if self.operand(outer)?.nullable {
                     either.push(Predicate::IsNull(outer.clone()));
                 }
-                if self.inner_nullable(inner) {
+                if nulls.nullable_scalar(inner) {
                     either.push(Predicate::IsNull(inner.clone()));
                 }
             }
@@ -89,15 +92,6 @@ impl Lowerer<'_> {
             columns: Vec::new(),
             ty: sub.ty.clone(),
         })
-    }
-
-    /// Whether a selected column of a subquery can be NULL, as far as can be told without lowering it.
-    fn inner_nullable(&self, scalar: &Scalar) -> bool {
-        match scalar {
-            Scalar::Column(id) => self.columns.get(*id).is_ok_and(|c| c.nullable),
-            Scalar::Literal(literal) => literal.value == Bson::Null,
-            _ => true,
-        }
     }
 
     fn existence(&mut self, sub: &SubPlan) -> Result<Existence> {
@@ -216,11 +210,16 @@ impl Lowerer<'_> {
         aggregate: &Rel,
         column: &Scalar,
     ) -> Result<Val> {
-        let Rel::Aggregate { aggregates, .. } = aggregate else {
+        let Rel::Aggregate {
+            aggregates, input, ..
+        } = aggregate
+        else {
             return Err(Error::internal("an aggregate was expected"));
         };
         let there = &self.scope()?.columns;
-        if !aggregates.iter().all(|(id, _)| there.contains_key(id)) {
+        if is_empty(input) {
+            self.nothing_aggregated(aggregates)?;
+        } else if !aggregates.iter().all(|(id, _)| there.contains_key(id)) {
             self.aggregate_rows(aggregate, aggregates)?;
         }
         for columns in extends {
@@ -243,6 +242,7 @@ impl Lowerer<'_> {
         aggregates: &[(ColumnId, AggregateCall)],
     ) -> Result<()> {
         let mut places: Vec<(ColumnId, String, Val)> = Vec::new();
+        self.shape_knows = true;
         let name = self.run(aggregate.clone(), "rows", |l| {
             let mut fields = Vec::new();
             let mut computed: Vec<(ColumnId, Val)> = Vec::new();

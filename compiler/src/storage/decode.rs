@@ -60,7 +60,7 @@ fn decode(schema: &Schema, ty: &FieldType, stored: Bson, depth: u32) -> Result<V
         (StorageFamily::Time, Bson::DateTime(at)) => Ok(Value::Time(civil_of(at)?.time())),
         (StorageFamily::DateTime, Bson::DateTime(at)) => {
             if schema.settings().use_tz {
-                instant_of(at).map(Value::from)
+                instant_of(at)
             } else {
                 civil_of(at).map(Value::NaiveDateTime)
             }
@@ -114,13 +114,19 @@ fn duration(stored: &Bson) -> Option<i64> {
     }
 }
 
-fn instant_of(at: DateTime) -> Result<Timestamp> {
-    Timestamp::from_millisecond(at.timestamp_millis())
-        .map_err(|_| Error::new(Code::Decode, "the date is out of range"))
+/// An instant. Those of the last hours of the year 9999 have no form with every offset, and come without one.
+fn instant_of(at: DateTime) -> Result<Value> {
+    match Timestamp::from_millisecond(at.timestamp_millis()) {
+        Ok(instant) => Ok(Value::from(instant)),
+        Err(_) => civil_of(at).map(Value::NaiveDateTime),
+    }
 }
 
 fn civil_of(at: DateTime) -> Result<civil::DateTime> {
-    Ok(jiff::tz::Offset::UTC.to_datetime(instant_of(at)?))
+    civil::Date::constant(1970, 1, 1)
+        .to_datetime(civil::Time::midnight())
+        .checked_add(jiff::SignedDuration::from_millis(at.timestamp_millis()))
+        .map_err(|_| Error::new(Code::Decode, "the date is out of range"))
 }
 
 /// An instance of an embedded model; keys that are missing are left out.
@@ -162,7 +168,7 @@ fn natural(stored: Bson, depth: u32) -> Result<Value> {
         Bson::Double(f) => Value::Float(f),
         Bson::Decimal128(d) => Value::Decimal(d),
         Bson::String(s) | Bson::Symbol(s) | Bson::JavaScriptCode(s) => Value::Str(s),
-        Bson::DateTime(at) => Value::from(instant_of(at)?),
+        Bson::DateTime(at) => instant_of(at)?,
         Bson::ObjectId(id) => Value::ObjectId(id),
         Bson::Binary(binary) => {
             let uuid: Option<[u8; 16]> = match binary.subtype {

@@ -137,3 +137,22 @@ fn refusals_have_djangos_class() {
         "ValidationError"
     );
 }
+
+/// The last day that Django knows is read, though it has no instant in every zone.
+#[test]
+fn the_last_day_is_read() {
+    let schema = Schema::new(crate::schema::SchemaSpec::default()).expect("an empty schema");
+    let last = Bson::DateTime(bson::DateTime::from_millis(253_402_214_400_000));
+    let date = FieldType::new(FieldKind::DateField);
+    assert_eq!(
+        from_bson(&schema, &date, last.clone()),
+        Ok(Value::Date(jiff::civil::date(9999, 12, 31)))
+    );
+    let datetime = FieldType::new(FieldKind::DateTimeField);
+    assert_eq!(
+        from_bson(&schema, &datetime, last),
+        Ok(Value::NaiveDateTime(
+            jiff::civil::date(9999, 12, 31).at(0, 0, 0, 0)
+        ))
+    );
+}

@@ -59,10 +59,17 @@ pub fn function(
         panic!("no interpretation of {name}({value})");
     };
     let zone = zone(options);
-    let at = jiff::Timestamp::from_millisecond(date.timestamp_millis())
-        .expect("a date")
-        .to_zoned(zone.clone())
-        .datetime();
+    // Dates reach further than instants that have a zone.
+    let at = match jiff::Timestamp::from_millisecond(date.timestamp_millis()) {
+        Ok(instant) => instant.to_zoned(zone.clone()).datetime(),
+        Err(_) => {
+            let span = jiff::Span::new().milliseconds(date.timestamp_millis());
+            civil::date(1970, 1, 1)
+                .at(0, 0, 0, 0)
+                .checked_add(span)
+                .ok()?
+        }
+    };
     let option = |key: &str| match options.get(key) {
         Some(Value::Str(text)) => text.as_str(),
         other => panic!("{other:?} is no option"),
@@ -71,12 +78,18 @@ pub fn function(
         return Some(Bson::Int64(part(option("lookup_name"), at)));
     }
     let day = civil::DateTime::from_parts(at.date(), civil::Time::midnight());
-    let back = |at: civil::DateTime| {
-        let zoned = zone.to_zoned(at).expect("a moment");
-        instant(zoned.timestamp().as_millisecond())
-    };
     let utc = |at: civil::DateTime| {
-        let zoned = jiff::tz::TimeZone::UTC.to_zoned(at).expect("a moment");
+        let since = at.since((
+            jiff::Unit::Millisecond,
+            civil::date(1970, 1, 1).at(0, 0, 0, 0),
+        ));
+        instant(since.expect("a span").get_milliseconds())
+    };
+    let back = |at: civil::DateTime| {
+        if zone == jiff::tz::TimeZone::UTC {
+            return utc(at);
+        }
+        let zoned = zone.to_zoned(at).expect("a moment");
         instant(zoned.timestamp().as_millisecond())
     };
     let first = |month: i8| civil::date(at.year(), month, 1).at(0, 0, 0, 0);

@@ -23,7 +23,7 @@ use bson::{Bson, Document};
 use mqlc_compiler::plan::{ColumnId, Columns, OutputNode, Plan, Rel, Scalar, SourceId, Terminal};
 use mqlc_compiler::schema::Schema;
 
-pub use order::{compared, order};
+pub use order::order;
 pub use result::{Answer, Tree, answer, from_value};
 
 /// Documents by collection.

@@ -8,7 +8,7 @@ use mqlc_compiler::queryset::ArithmeticOp;
 use mqlc_compiler::schema::{FieldType, StorageFamily};
 
 use super::number::Num;
-use super::order::{compared, order};
+use super::order::{compared, order, rank};
 use super::{Interpreter, Row, dates, functions, json};
 
 impl Interpreter<'_> {
@@ -195,7 +195,13 @@ impl Interpreter<'_> {
             }
             Predicate::Not(inner) => self.truth(inner, row).map(|v| !v),
             Predicate::Compare { op, lhs, rhs } => {
-                compared(*op, &self.value(lhs, row), &self.value(rhs, row))
+                let (a, b) = (self.value(lhs, row), self.value(rhs, row));
+                // Documented: JSON values of several types are in the database's own order.
+                let either = a == Bson::Null || b == Bson::Null;
+                if !matches!(op, CompareOp::Eq | CompareOp::Ne) && !either && rank(&a) != rank(&b) {
+                    self.unsure();
+                }
+                compared(*op, &a, &b)
             }
             Predicate::IsNull(s) => Some(self.value(s, row) == Bson::Null),
             Predicate::In { lhs, list } => {
