@@ -127,6 +127,19 @@ pub fn compare_in(statement: &Statement, world: &World, off: &[&str]) -> Result<
     }
 }
 
+/// The rows of a statement's plan, in no order; nothing where they are not certain.
+pub fn rows_of(statement: &Statement, seed: u64) -> Option<Vec<String>> {
+    let plan = Compiler::new(schema()).bind(statement).ok()?;
+    let (answer, sure) = answer(&plan, &schema(), &world(seed).data);
+    let mut rows = match answer {
+        Answer::Rows(rows) => rows.into_iter().map(|(_, t)| t.to_string()).collect(),
+        Answer::Count(n) => vec![n.to_string()],
+        Answer::Exists(there) => vec![there.to_string()],
+    };
+    rows.sort();
+    sure.then_some(rows)
+}
+
 /// The documents of the collections that a plan reads.
 fn reads(plan: &mqlc::compiler::plan::Plan, data: &Data) -> Vec<String> {
     let text = plan.to_string();
