@@ -8,19 +8,20 @@ use super::data::TEXTS;
 use super::dice::Choices;
 use super::statement::Ty;
 
-/// Texts that would do harm if they were read as anything but texts; one for each of [`TEXTS`].
+/// Texts that would do harm if they were read as anything but texts; one for each of [`TEXTS`]
+/// (where only the empty text is empty: a pattern of nothing asks for no pattern).
 pub const HOSTILE: [&str; 12] = [
     "$title",
     "$$ROOT",
     "a.b.c",
     "\0",
-    "{\"$gt\": 1}",
+    "",
     "^a(.*",
     "$",
     "$where",
     ".",
     "\\Q.\\E",
-    "_id",
+    "{\"$gt\": 1}",
     "${x}'\"",
 ];
 
@@ -94,7 +95,7 @@ fn hostile(c: &mut Choices<'_>, ty: Ty) -> Value {
     match ty {
         Ty::Int | Ty::Key => whole(c).into(),
         Ty::Text => c.one_of(&HOSTILE).into(),
-        Ty::Float => c.one_of(&[-0.0, 1e300, -0.25, 5e-300, 1e15, 0.1]).into(),
+        Ty::Float => c.one_of(&[-0.0, 1e300, -7.25, 5e-300, 1e15, 0.1]).into(),
         Ty::Dec => {
             let text = c.one_of(&[
                 "-0.00",

@@ -491,16 +491,19 @@ impl Gen<'_> {
             } else {
                 let name = self.name();
                 let expr = self.expr(scope, ty, 1, &Reach::One);
-                fields.push(name.clone());
                 keys.insert(name, expr);
             }
         }
         let mut order = fields.clone();
+        let list = self.c.pick(2) == 1;
+        if list {
+            fields.extend(keys.keys().cloned());
+        }
         let values = ValuesFields {
             fields,
             exprs: keys,
         };
-        calls.push(if self.c.pick(2) == 0 {
+        calls.push(if !list {
             Call::Values(values)
         } else {
             Call::ValuesList {
@@ -1297,6 +1300,14 @@ impl Gen<'_> {
         }
     }
 
+    /// A column, or a literal where there is none of the type.
+    fn column(&mut self, scope: &Scope, ty: Ty, reach: &Reach) -> Expr {
+        match self.path(scope, ty, reach) {
+            Some(path) => f(path),
+            None => self.value(ty),
+        }
+    }
+
     fn outer(&mut self, scope: &Scope, ty: Ty) -> Option<Expr> {
         let levels = if scope.outer.len() > 1 && self.c.rarely(3) {
             2
@@ -1398,13 +1409,7 @@ impl Gen<'_> {
                     let name = self.c.one_of(&["Ceil", "Floor"]);
                     func(name, vec![sub(self, ty)])
                 }
-                _ => func(
-                    "Round",
-                    vec![
-                        f(self.path(scope, ty, reach).unwrap_or("pk".to_owned())),
-                        int(1),
-                    ],
-                ),
+                _ => func("Round", vec![self.column(scope, ty, reach), int(1)]),
             },
             Ty::Text => match self.c.pick(10) {
                 0 => func("Upper", vec![sub(self, ty)]),
@@ -1468,10 +1473,7 @@ impl Gen<'_> {
                     let name =
                         self.c
                             .one_of(&["TruncYear", "TruncMonth", "TruncWeek", "TruncQuarter"]);
-                    func(
-                        name,
-                        vec![f(self.path(scope, ty, reach).unwrap_or("pk".to_owned()))],
-                    )
+                    func(name, vec![self.column(scope, ty, reach)])
                 }
             },
             Ty::DateTime => match self.c.pick(3) {
@@ -1479,10 +1481,7 @@ impl Gen<'_> {
                     let name = self
                         .c
                         .one_of(&["TruncYear", "TruncMonth", "TruncDay", "TruncHour"]);
-                    func(
-                        name,
-                        vec![f(self.path(scope, ty, reach).unwrap_or("pk".to_owned()))],
-                    )
+                    func(name, vec![self.column(scope, ty, reach)])
                 }
                 _ => {
                     let op = self.c.one_of(&[ArithmeticOp::Add, ArithmeticOp::Sub]);
