@@ -6,6 +6,7 @@ use crate::error::{Code, Error, Result};
 use crate::functions::AggregateRequest;
 use crate::plan::{Scalar, SortKey, WindowCall, WindowFrame};
 use crate::queryset::{Aggregate, Expr, Frame, Order, Window};
+use crate::schema::StorageFamily;
 use std::sync::Arc;
 
 impl Binder<'_> {
@@ -34,7 +35,13 @@ impl Binder<'_> {
                 ));
             }
         }
-        let resolved = self.registry.aggregate(request, &self.context())?;
+        let mut resolved = self.registry.aggregate(request, &self.context())?;
+        if let Some(default) = &aggregate.default {
+            let ty = resolved.call.ty.clone();
+            if let Some(value) = self.default_literal(&ty, default)? {
+                resolved.default = Some(value);
+            }
+        }
         let column = self.define(
             q,
             aggregate.name.to_lowercase(),
@@ -42,6 +49,30 @@ impl Binder<'_> {
             Definition::Aggregate(resolved.call.clone()),
         );
         self.typed(resolved.value(column))
+    }
+
+    /// A plain literal as `default` is a value of the aggregate's own type.
+    fn default_literal(
+        &self,
+        ty: &crate::schema::FieldType,
+        default: &Expr,
+    ) -> Result<Option<Scalar>> {
+        let Expr::Value(value) = default else {
+            return Ok(None);
+        };
+        let typed = matches!(
+            ty.kind.family(),
+            StorageFamily::Text | StorageFamily::Date | StorageFamily::DateTime
+        );
+        if !typed || *value == crate::queryset::Value::Null {
+            return Ok(None);
+        }
+        let prepared = self.prepare(ty, value)?;
+        let stored = self.store(ty, &prepared)?;
+        Ok(Some(Scalar::Literal(crate::plan::Literal {
+            value: stored,
+            ty: Arc::new(ty.clone()),
+        })))
     }
 
     pub(super) fn nested_aggregate(&self, name: &str, aggregate: &Aggregate) -> Error {

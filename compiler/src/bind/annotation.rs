@@ -216,8 +216,43 @@ pub(super) fn lookups_of(condition: &Q, found: &mut Vec<String>) {
             }
         }
         Q::Not(inner) => lookups_of(inner, found),
-        Q::Lookup { path, .. } => found.push(path.clone()),
-        Q::Expr(_) => {}
+        Q::Lookup { path, rhs } => {
+            found.push(path.clone());
+            paths_of(rhs, found);
+        }
+        Q::Expr(expr) => paths_of(expr, found),
+    }
+}
+
+/// Paths of the `F` in an expression, also in its conditions.
+fn paths_of(expr: &Expr, found: &mut Vec<String>) {
+    match expr {
+        Expr::F(path) => found.push(path.clone()),
+        Expr::Not(inner)
+        | Expr::Neg(inner)
+        | Expr::Wrap { expr: inner, .. }
+        | Expr::Slice { expr: inner, .. }
+        | Expr::Transform { expr: inner, .. } => paths_of(inner, found),
+        Expr::Combined { lhs, rhs, .. } | Expr::Compare { lhs, rhs, .. } => {
+            paths_of(lhs, found);
+            paths_of(rhs, found);
+        }
+        Expr::Func(func) => {
+            for arg in &func.args {
+                paths_of(arg, found);
+            }
+        }
+        Expr::Case(case) => {
+            for when in &case.when {
+                lookups_of(&when.condition, found);
+                paths_of(&when.then, found);
+            }
+            if let Some(default) = &case.default {
+                paths_of(default, found);
+            }
+        }
+        Expr::Q(condition) => lookups_of(condition, found),
+        _ => {}
     }
 }
 
@@ -252,12 +287,80 @@ pub(super) fn rename_prefix(condition: &Q, prefix: &str, name: &str) -> Q {
         ),
         Q::Not(inner) => Q::Not(Box::new(rename_prefix(inner, prefix, name))),
         Q::Lookup { path, rhs } => Q::Lookup {
-            path: match path.strip_prefix(prefix) {
-                Some(rest) => format!("{name}{rest}"),
-                None => path.clone(),
+            path: renamed(path, prefix, name),
+            // Django leaves a bare F on the right side as it is: it finds the relation's join by itself.
+            rhs: match rhs {
+                Expr::F(_) => rhs.clone(),
+                other => rename_expression(other, prefix, name),
             },
-            rhs: rhs.clone(),
         },
-        Q::Expr(expr) => Q::Expr(expr.clone()),
+        Q::Expr(expr) => Q::Expr(rename_expression(expr, prefix, name)),
+    }
+}
+
+fn renamed(path: &str, prefix: &str, name: &str) -> String {
+    match path.strip_prefix(prefix) {
+        Some(rest) if rest.starts_with("__") => format!("{name}{rest}"),
+        _ => path.to_owned(),
+    }
+}
+
+/// An expression with the paths over a relation led over its filtered relation.
+fn rename_expression(expr: &Expr, prefix: &str, name: &str) -> Expr {
+    let inner = |e: &Expr| Box::new(rename_expression(e, prefix, name));
+    match expr {
+        Expr::F(path) => Expr::F(renamed(path, prefix, name)),
+        Expr::Not(e) => Expr::Not(inner(e)),
+        Expr::Neg(e) => Expr::Neg(inner(e)),
+        Expr::Wrap { expr, output } => Expr::Wrap {
+            expr: inner(expr),
+            output: output.clone(),
+        },
+        Expr::Slice { expr, start, stop } => Expr::Slice {
+            expr: inner(expr),
+            start: *start,
+            stop: *stop,
+        },
+        Expr::Transform {
+            name: key,
+            expr,
+            text,
+        } => Expr::Transform {
+            name: key.clone(),
+            expr: inner(expr),
+            text: *text,
+        },
+        Expr::Combined { op, lhs, rhs } => Expr::Combined {
+            op: *op,
+            lhs: inner(lhs),
+            rhs: inner(rhs),
+        },
+        Expr::Compare { lookup, lhs, rhs } => Expr::Compare {
+            lookup: lookup.clone(),
+            lhs: inner(lhs),
+            rhs: inner(rhs),
+        },
+        Expr::Func(func) => Expr::Func(crate::queryset::Func {
+            args: func
+                .args
+                .iter()
+                .map(|a| rename_expression(a, prefix, name))
+                .collect(),
+            ..func.clone()
+        }),
+        Expr::Case(case) => Expr::Case(crate::queryset::Case {
+            when: case
+                .when
+                .iter()
+                .map(|w| crate::queryset::When {
+                    condition: rename_prefix(&w.condition, prefix, name),
+                    then: rename_expression(&w.then, prefix, name),
+                })
+                .collect(),
+            default: case.default.as_ref().map(|d| inner(d)),
+            output: case.output.clone(),
+        }),
+        Expr::Q(condition) => Expr::Q(Box::new(rename_prefix(condition, prefix, name))),
+        other => other.clone(),
     }
 }

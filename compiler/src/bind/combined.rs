@@ -206,12 +206,7 @@ impl Binder<'_> {
                 },
                 OrderTerm::Expr(order) => match &order.expr {
                     crate::queryset::Expr::F(path) => (path.clone(), order.desc, order.nulls),
-                    _ => {
-                        return Err(Error::new(
-                            Code::DatabaseError,
-                            "ORDER BY term does not match any column in the result set.",
-                        ));
-                    }
+                    _ => return Err(unmatched_order(selecting || query.selected.is_some())),
                 },
             };
             let desc = desc ^ !query.standard_ordering;
@@ -252,11 +247,8 @@ impl Binder<'_> {
                 out.push((position, desc, nulls));
                 continue;
             }
-            if selecting {
-                return Err(Error::new(
-                    Code::DatabaseError,
-                    "ORDER BY term does not match any column in the result set.",
-                ));
+            if selecting || query.selected.is_none() {
+                return Err(unmatched_order(selecting));
             }
             let position = inputs.first().map_or(0, |(_, c)| c.len());
             for (id, columns) in inputs.iter_mut() {
@@ -266,6 +258,22 @@ impl Binder<'_> {
             out.push((position, desc, nulls));
         }
         Ok(out)
+    }
+}
+
+/// Django augments neither a combination of `values()` nor, by a defect of its own, one of whole models.
+fn unmatched_order(selecting: bool) -> Error {
+    if selecting {
+        Error::new(
+            Code::DatabaseError,
+            "ORDER BY term does not match any column in the result set.",
+        )
+    } else {
+        Error::new(
+            Code::TypeError,
+            "a combination of models is ordered by what its rows have: 'NoneType' object does not support item \
+             assignment",
+        )
     }
 }
 

@@ -312,7 +312,10 @@ impl Binder<'_> {
                 "Joined field references are not permitted in this query",
             ));
         }
-        if targets.len() > 1 {
+        // The end of a reverse relation is the other model's key, whatever its columns.
+        let reverse_key =
+            joins.len() > 1 && matches!(info.end, FinalField::Relation(by) if by.reverse);
+        if targets.len() > 1 && !reverse_key {
             return Err(Error::new(
                 Code::FieldError,
                 "Referencing multicolumn fields with F() objects isn't supported",
@@ -398,6 +401,9 @@ impl Binder<'_> {
             .map_err(|e| e.at("/outer_ref"))?;
         if let Some(slot) = position.and_then(|i| self.outer_reuse.get_mut(i)) {
             slot.1 = cx.reuse;
+        }
+        if outer.path.contains("__") {
+            self.spanning.extend(self.columns_in(&bound.scalar));
         }
         Ok(bound)
     }

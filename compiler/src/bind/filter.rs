@@ -421,15 +421,8 @@ impl Binder<'_> {
                 };
                 let outer = self.resolve_path(q, &trimmed.prefix, &mut resolve)?;
                 *reuse = resolve.reuse;
-                let mut restriction = self.equal(lhs, outer.scalar)?;
-                // Relations of several columns correlate by all of them.
-                for (field, outer_field) in trimmed.fields.iter().zip(&trimmed.outer).skip(1) {
-                    let lhs = self.field_scalar(inner, select_alias, *field)?;
-                    let alias = self.initial_alias(q)?;
-                    let rhs = self.field_scalar(q, alias, *outer_field)?;
-                    restriction = restriction.and(pairwise_equal(lhs, rhs));
-                }
-                restriction
+                // Of a relation of several columns Django correlates the first only.
+                self.equal(lhs, outer.scalar)?
             }
         };
         self.q_mut(inner)?.conditions.push(restriction);
@@ -523,14 +516,13 @@ impl Binder<'_> {
             }
             (first, inner_fields)
         } else {
-            (here, outer_fields.clone())
+            (here, outer_fields)
         };
         Ok(Trimmed {
             prefix: names,
             contains_left,
             alias,
             fields,
-            outer: outer_fields,
         })
     }
 
@@ -559,7 +551,6 @@ struct Trimmed {
     contains_left: bool,
     alias: AliasId,
     fields: Vec<FieldRef>,
-    outer: Vec<FieldRef>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -23,6 +23,14 @@ struct Building {
     defined: HashSet<ColumnId>,
 }
 
+/// What the rows of a group have in common.
+#[derive(Default)]
+struct Grouping {
+    keys: Vec<ColumnId>,
+    /// Sources of which every group has one row.
+    sources: Vec<SourceId>,
+}
+
 impl Building {
     fn map(&mut self, f: impl FnOnce(Box<Rel>) -> Rel) {
         let rel = std::mem::replace(&mut self.rel, Rel::Empty);
@@ -36,14 +44,27 @@ impl Binder<'_> {
         if let Some(combined) = self.q(q)?.combined.clone() {
             return Ok(self.finish_combined(q, &combined)?.0);
         }
-        let (order, meta) = self.order_keys(q)?;
+        let (mut order, meta) = self.order_keys(q)?;
         let query = self.q(q)?.clone();
         let distinct_on = self.distinct_on(q, &query)?;
         let conditions = std::mem::take(&mut self.q_mut(q)?.conditions);
         let split = self.split_conditions(q, &conditions, query.group_by != GroupBy::None)?;
         self.q_mut(q)?.conditions = conditions;
         let grouped = query.group_by != GroupBy::None || !split.having.is_empty();
-        let mut order = if grouped && meta { Vec::new() } else { order };
+        // A model's own ordering does not order groups, but its keys still count for `distinct()`.
+        let hidden = if grouped && meta {
+            std::mem::take(&mut order)
+        } else {
+            Vec::new()
+        };
+        let distinct_rows = query.distinct && distinct_on.is_empty();
+        if grouped || distinct_rows {
+            for key in &mut order {
+                if distinct_rows || self.is_one_group_key(q, &key.scalar) {
+                    key.scalar = Scalar::Column(self.as_column(q, "key", key.scalar.clone())?);
+                }
+            }
+        }
 
         let mut building = self.sources(q)?;
         self.ensure_all(q, &mut building, split.filter.iter().map(Node::Predicate))?;
@@ -56,8 +77,9 @@ impl Binder<'_> {
         let mut wanted: Vec<Scalar> = select.to_vec();
         wanted.extend(order.iter().map(|k| k.scalar.clone()));
         wanted.extend(distinct_on.iter().cloned());
+        let mut grouping = Grouping::default();
         if grouped {
-            self.group(
+            grouping = self.group(
                 q,
                 &query,
                 &mut building,
@@ -80,21 +102,17 @@ impl Binder<'_> {
         self.ensure_all(q, &mut building, wanted.iter().map(Node::Scalar))?;
         if query.distinct && distinct_on.is_empty() {
             let mut columns = Vec::new();
-            for scalar in select {
+            let hidden = hidden
+                .iter()
+                .map(|k| &k.scalar)
+                .filter(|s| self.is_grouped(&grouping, s))
+                .collect::<Vec<_>>();
+            for scalar in select
+                .iter()
+                .chain(order.iter().map(|k| &k.scalar))
+                .chain(hidden)
+            {
                 self.distinct_columns(q, scalar, &mut building, &mut columns)?;
-            }
-            for key in &mut order {
-                if !matches!(
-                    key.scalar,
-                    Scalar::Column(_) | Scalar::Literal(_) | Scalar::List(_)
-                ) {
-                    // Computed once, below: what it reads may be gone above.
-                    let id = self.as_column(q, "key", key.scalar.clone())?;
-                    key.scalar = Scalar::Column(id);
-                    let node = std::iter::once(Node::Scalar(&key.scalar));
-                    self.ensure_all(q, &mut building, node)?;
-                }
-                self.distinct_columns(q, &key.scalar, &mut building, &mut columns)?;
             }
             let carried = self.carried(&query, &columns)?;
             let columns = without_carried(self, columns, &carried)?;
@@ -426,7 +444,7 @@ impl Binder<'_> {
         wanted: &[Scalar],
         having: &[Predicate],
         qualify: &[Predicate],
-    ) -> Result<()> {
+    ) -> Result<Grouping> {
         let mut keys: Vec<Scalar> = Vec::new();
         match &query.group_by {
             GroupBy::Keys(scalars) => {
@@ -436,12 +454,14 @@ impl Binder<'_> {
             }
             GroupBy::Model | GroupBy::None => {
                 for (_, scalar) in self.selection(q)? {
-                    keys.extend(self.group_columns(q, &scalar));
+                    keys.extend(self.implied_columns(q, &scalar));
                 }
             }
         }
         for scalar in wanted {
-            keys.extend(self.group_columns(q, scalar));
+            if !keys.contains(scalar) {
+                keys.extend(self.implied_columns(q, scalar));
+            }
         }
         for predicate in having {
             let mut found = Vec::new();
@@ -486,13 +506,64 @@ impl Binder<'_> {
             .into_iter()
             .map(|id| (id, Scalar::Column(id)))
             .collect();
+        let grouping = Grouping {
+            keys: keys.iter().map(|(id, _)| *id).collect(),
+            sources: carried.clone(),
+        };
+        building.defined.retain(|id| grouping.keys.contains(id));
         building.map(|input| Rel::Aggregate {
             input,
             keys,
             carried,
             aggregates,
         });
-        Ok(())
+        Ok(grouping)
+    }
+
+    /// What a selected value adds to `GROUP BY`: a subquery the columns of this query that it reads, unless they come
+    /// over a relation (Django's `Subquery.get_group_by_cols`).
+    fn implied_columns(&self, q: QueryId, scalar: &Scalar) -> Vec<Scalar> {
+        let subquery = match scalar {
+            Scalar::Column(id) => match self.definitions.get(id) {
+                Some((owner, Definition::Computed(inner))) if *owner == q && is_subquery(inner) => {
+                    inner
+                }
+                _ => return self.group_columns(q, scalar),
+            },
+            other if is_subquery(other) => other,
+            other => return self.group_columns(q, other),
+        };
+        let mut keys = Vec::new();
+        for id in self.columns_in(subquery) {
+            let columns = self.group_columns(q, &Scalar::Column(id));
+            if !columns.is_empty() && self.spanning.contains(&id) {
+                return self.group_columns(q, scalar);
+            }
+            keys.extend(columns);
+        }
+        keys
+    }
+
+    /// An expression that Django groups by as a whole: it reads columns and no aggregate.
+    fn is_one_group_key(&self, q: QueryId, scalar: &Scalar) -> bool {
+        !matches!(
+            scalar,
+            Scalar::Column(_) | Scalar::Literal(_) | Scalar::List(_)
+        ) && !is_subquery(scalar)
+            && !self.columns_in(scalar).is_empty()
+            && !self.contains_aggregate(q, scalar)
+            && !self.contains_window(q, scalar)
+    }
+
+    /// Whether a value can be told of a group.
+    fn is_grouped(&self, grouping: &Grouping, scalar: &Scalar) -> bool {
+        self.columns_in(scalar).iter().all(|id| {
+            grouping.keys.contains(id)
+                || self
+                    .columns
+                    .source_of(*id)
+                    .is_some_and(|source| grouping.sources.contains(&source))
+        })
     }
 
     /// Computes what keys and aggregates read.
@@ -671,7 +742,9 @@ impl Binder<'_> {
         }
         let mut on = Vec::new();
         for name in &query.distinct_fields {
-            if let Some(annotation) = query.annotations.get(name) {
+            if query.selects(name)
+                && let Some(annotation) = query.annotations.get(name)
+            {
                 on.push(annotation.scalar.clone());
                 continue;
             }
@@ -713,6 +786,19 @@ impl Binder<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// `Subquery(...)`, `Exists(...)` or `~Exists(...)`.
+fn is_subquery(scalar: &Scalar) -> bool {
+    match scalar {
+        Scalar::Subquery(_) => true,
+        Scalar::Predicate(p) => match &**p {
+            Predicate::Exists(_) => true,
+            Predicate::Not(inner) => matches!(**inner, Predicate::Exists(_)),
+            _ => false,
+        },
+        _ => false,
     }
 }
 

@@ -71,6 +71,7 @@ pub fn bind(schema: &Schema, registry: &Registry, statement: &Statement) -> Resu
         definitions: IndexMap::new(),
         outer_reuse: Vec::new(),
         summaries: Vec::new(),
+        spanning: std::collections::HashSet::new(),
         depth: 0,
         lenient: false,
         parameters: 0,
@@ -105,6 +106,8 @@ struct Binder<'s> {
     outer_reuse: Vec<(QueryId, Reuse)>,
     /// Results of the `aggregate()` being bound: other results may use them, but not aggregate them again.
     summaries: Vec<ColumnId>,
+    /// Columns that an `OuterRef` reaches by a path over relations.
+    spanning: std::collections::HashSet<ColumnId>,
     depth: usize,
     /// In the terms of an ordering and on the right of lookups Django asks no expression for its type.
     lenient: bool,

@@ -189,7 +189,9 @@ impl Binder<'_> {
                             .parents
                             .iter()
                             .any(|(_, l)| l == reference);
-                    if field.is_foreign_key() && !field.null() && !is_link {
+                    let relation =
+                        field.is_foreign_key() || field.ty.kind == FieldKind::ForeignObject;
+                    if relation && !field.null() && !is_link {
                         todo.push((field.name.clone(), None));
                     }
                 }
@@ -217,12 +219,15 @@ impl Binder<'_> {
                 Some(NameTarget::Field(f)) => Some(f),
                 _ => None,
             };
-            if let Some(field) = forward
-                && requested.is_some()
-                && !mask.0.is_empty()
-                && !self.loaded_fields(model, mask, defer)?.contains(&field)
-                && self.schema.field(field)?.is_concrete()
-            {
+            let masked = match forward {
+                Some(field) => {
+                    !self.loaded_fields(model, mask, defer)?.contains(&field)
+                        && self.schema.field(field)?.is_concrete()
+                }
+                // A reverse relation is loaded where only() names it.
+                None => target.is_some() && !defer && !mask.0.contains_key(name),
+            };
+            if requested.is_some() && !mask.0.is_empty() && masked {
                 return Err(Error::new(
                     Code::FieldError,
                     format!(

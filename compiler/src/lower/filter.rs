@@ -99,16 +99,29 @@ impl Lowerer<'_> {
             .collect()
     }
 
+    /// An odd number of the items is true (`want`), or an even one; what is unknown is not true.
     fn xor(&mut self, items: &[Predicate], want: bool) -> Result<Filter> {
         let Some((first, rest)) = items.split_first() else {
             return Ok(constant(!want));
         };
         if rest.is_empty() {
-            return self.truth(first, want);
+            return self.holds(first, want);
         }
-        let yes_no = all(vec![self.truth(first, true)?, self.xor(rest, !want)?]);
-        let no_yes = all(vec![self.truth(first, false)?, self.xor(rest, want)?]);
+        let yes_no = all(vec![self.holds(first, true)?, self.xor(rest, !want)?]);
+        let no_yes = all(vec![self.holds(first, false)?, self.xor(rest, want)?]);
         Ok(any(vec![yes_no, no_yes]))
+    }
+
+    /// True (`want`), or false or unknown.
+    fn holds(&mut self, predicate: &Predicate, want: bool) -> Result<Filter> {
+        if want || !self.can_be_unknown(predicate)? {
+            return self.truth(predicate, want);
+        }
+        Ok(match self.truth(predicate, true)? {
+            Filter::True => Filter::False,
+            Filter::False => Filter::True,
+            filter => Filter::Nor(vec![filter]),
+        })
     }
 
     fn is_null(&mut self, scalar: &Scalar, want: bool) -> Result<Filter> {

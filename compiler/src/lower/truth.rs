@@ -126,7 +126,7 @@ impl Lowerer<'_> {
         self.deeper(|l| {
             Ok(match predicate {
                 Predicate::Const(value) => value.is_none(),
-                Predicate::And(items) | Predicate::Or(items) | Predicate::Xor(items) => {
+                Predicate::And(items) | Predicate::Or(items) => {
                     for item in items {
                         if l.can_be_unknown(item)? {
                             return Ok(true);
@@ -135,7 +135,7 @@ impl Lowerer<'_> {
                     false
                 }
                 Predicate::Not(inner) => l.can_be_unknown(inner)?,
-                Predicate::IsNull(_) | Predicate::Exists(_) => false,
+                Predicate::IsNull(_) | Predicate::Exists(_) | Predicate::Xor(_) => false,
                 Predicate::Compare { lhs, rhs, .. } | Predicate::Like { lhs, rhs, .. } => {
                     l.nullable(lhs)? || l.nullable(rhs)?
                 }
@@ -205,21 +205,15 @@ impl Lowerer<'_> {
         Ok(junction(parts, !want))
     }
 
-    /// An odd number is true and none unknown (`want`), or an even number.
+    /// An odd number is true (`want`), or an even number; what is unknown is not true.
     fn xor_expr(&mut self, items: &[Predicate], want: bool) -> Result<Expr> {
         let mut sum = Vec::new();
-        let mut known = Vec::new();
         for item in items {
             let yes = self.truth_expr(item, true)?;
-            if self.can_be_unknown(item)? {
-                let no = self.truth_expr(item, false)?;
-                known.push(Expr::list("$or", [yes.clone(), no]));
-            }
             sum.push(Expr::cond(yes, Expr::lit(1), Expr::lit(0)));
         }
         let odd = Expr::list("$mod", [Expr::list("$add", sum), Expr::lit(2)]);
-        known.push(Expr::list("$eq", [odd, Expr::lit(i32::from(want))]));
-        Ok(and(known))
+        Ok(Expr::list("$eq", [odd, Expr::lit(i32::from(want))]))
     }
 }
 

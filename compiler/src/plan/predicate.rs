@@ -14,7 +14,7 @@ pub enum Predicate {
     And(Vec<Predicate>),
     /// One is true.
     Or(Vec<Predicate>),
-    /// An odd number is true; unknown if one is unknown.
+    /// An odd number is true; never unknown (Django writes it as a count of the operands that are true).
     Xor(Vec<Predicate>),
     /// The opposite; unknown stays unknown.
     Not(Box<Predicate>),

@@ -153,7 +153,7 @@ impl<'a> Nulls<'a> {
     pub fn can_be_unknown(&self, predicate: &Predicate) -> bool {
         match predicate {
             Predicate::Const(value) => value.is_none(),
-            Predicate::And(list) | Predicate::Or(list) | Predicate::Xor(list) => {
+            Predicate::And(list) | Predicate::Or(list) => {
                 list.iter().any(|p| self.can_be_unknown(p))
             }
             Predicate::Not(inner) => self.can_be_unknown(inner),
@@ -163,7 +163,7 @@ impl<'a> Nulls<'a> {
             Predicate::In { lhs, list } => {
                 self.nullable_scalar(lhs) || list.iter().any(|s| self.nullable_scalar(s))
             }
-            Predicate::IsNull(_) | Predicate::Exists(_) => false,
+            Predicate::IsNull(_) | Predicate::Exists(_) | Predicate::Xor(_) => false,
             Predicate::Bool(s) => self.nullable_scalar(s),
             Predicate::InSubquery { .. }
             | Predicate::InParameter { .. }

@@ -189,7 +189,8 @@ impl Interpreter<'_> {
             Predicate::Xor(list) => {
                 let mut result = false;
                 for p in list {
-                    result ^= self.truth(p, row)?;
+                    // Django counts the true ones: what is unknown is not among them.
+                    result ^= self.truth(p, row) == Some(true);
                 }
                 Some(result)
             }
