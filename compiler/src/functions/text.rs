@@ -102,8 +102,13 @@ fn trim(call: &LoweredCall<'_>, op: &'static str) -> Result<Expr> {
 
 /// Each text in turn before what was there.
 fn reverse(call: &LoweredCall<'_>, _target: &Target) -> Result<Expr> {
-    Ok(call.arg(0)?.text().unless_null(|x| {
-        Expr::named(
+    let text = call.arg(0)?.text();
+    if matches!(text.literal, Some(Bson::Null)) {
+        return Ok(Expr::null());
+    }
+    // Not the name that `$reduce` gives to what it has so far.
+    Ok(bind("text", text.expr.clone(), |x| {
+        let reversed = Expr::named(
             "$reduce",
             [
                 (
@@ -115,12 +120,17 @@ fn reverse(call: &LoweredCall<'_>, _target: &Target) -> Result<Expr> {
                     "in",
                     two(
                         "$concat",
-                        substr(x, Expr::var("this"), int(1)),
+                        substr(x.clone(), Expr::var("this"), int(1)),
                         Expr::var("value"),
                     ),
                 ),
             ],
-        )
+        );
+        if text.nullable {
+            only_if(x.is_not_nullish(), reversed)
+        } else {
+            reversed
+        }
     }))
 }
 

@@ -1,22 +1,10 @@
 //! The last look at a command before it is rendered: variables are defined, stages are ones that a server takes, operators
-//! are there in the target's version. What fails here is a bug of an earlier pass, or a target that is too old.
+//! are known, stand where they may, have the arguments that they take and are there in the target's version. What fails here is a bug of an earlier pass, or a target that is too old.
 
+use super::operators::{self, Place};
 use super::{Accumulator, Args, Command, Expr, Filter, Projection, Stage};
 use crate::error::{Error, Result};
-use crate::target::{ServerVersion, Target};
-
-/// Operators that are newer than the oldest supported server (6.0), and the version that brought them.
-const NEWER: &[(&str, ServerVersion)] = &[
-    ("$bitAnd", ServerVersion::new(6, 3)),
-    ("$bitNot", ServerVersion::new(6, 3)),
-    ("$bitOr", ServerVersion::new(6, 3)),
-    ("$bitXor", ServerVersion::new(6, 3)),
-    ("$hash", ServerVersion::new(8, 3)),
-    ("$hexHash", ServerVersion::new(8, 3)),
-    ("$median", ServerVersion::new(7, 0)),
-    ("$percentile", ServerVersion::new(7, 0)),
-    ("$toUUID", ServerVersion::new(8, 0)),
-];
+use crate::target::Target;
 
 /// Checks a command for a target.
 ///
@@ -86,7 +74,7 @@ impl Checker<'_> {
                     if rank && sort.len() != 1 {
                         return Err(Error::internal(format!("{} takes one sort key", out.op)));
                     }
-                    self.operator(out.op)?;
+                    self.operator(out.op, &out.args, Place::Window)?;
                     self.args(&out.args)?;
                 }
                 Ok(())
@@ -146,7 +134,7 @@ impl Checker<'_> {
     }
 
     fn accumulator(&mut self, accumulator: &Accumulator) -> Result<()> {
-        self.operator(accumulator.op)?;
+        self.operator(accumulator.op, &accumulator.args, Place::Accumulator)?;
         self.args(&accumulator.args)
     }
 
@@ -163,7 +151,7 @@ impl Checker<'_> {
                 }
             }
             Expr::Op(op, args) => {
-                self.operator(op)?;
+                self.operator(op, args, Place::Expression)?;
                 match args {
                     Args::Named(named) => self.binding(op, named),
                     args => self.args(args),
@@ -226,14 +214,23 @@ impl Checker<'_> {
         result
     }
 
-    fn operator(&self, op: &str) -> Result<()> {
-        match NEWER.iter().find(|(name, _)| *name == op) {
-            Some((_, since)) if *since > self.target.version => Err(Error::unsupported(
-                format!("{op} on MongoDB {}", self.target.version),
-                format!("it needs MongoDB {since}"),
-            )),
-            _ => Ok(()),
+    fn operator(&self, op: &str, args: &Args, place: Place) -> Result<()> {
+        let Some(known) = operators::operator(op) else {
+            return Err(Error::internal(format!("there is no operator {op}")));
+        };
+        if !known.stands(place) {
+            return Err(Error::internal(format!("{op} is no {}", place.what())));
         }
+        if !known.takes(args) {
+            return Err(Error::internal(format!("{op} does not take {args:?}")));
+        }
+        if known.since > self.target.version {
+            return Err(Error::unsupported(
+                format!("{op} on MongoDB {}", self.target.version),
+                format!("it needs MongoDB {}", known.since),
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -272,6 +269,29 @@ mod tests {
         )])]);
         assert!(check(&command, &Target::server(6, 0)).is_err());
         assert!(check(&command, &Target::server(7, 0)).is_ok());
+    }
+
+    /// A command with an operator that no server has, or that is used wrongly, never leaves the compiler.
+    #[test]
+    fn operators_must_be_known() {
+        let set = |expr| aggregate(vec![Stage::Set(vec![("a".to_owned(), expr)])]);
+        let target = Target::default();
+        assert!(check(&set(Expr::one("$sqare", Expr::lit(2))), &target).is_err());
+        assert!(check(&set(Expr::one("$eq", Expr::lit(2))), &target).is_err());
+        assert!(check(&set(Expr::one("$push", Expr::lit(2))), &target).is_err());
+        assert!(check(&set(Expr::one("$abs", Expr::lit(2))), &target).is_ok());
+        let group = |op| {
+            let sum = Accumulator {
+                op,
+                args: Args::One(Box::new(Expr::lit(1))),
+            };
+            aggregate(vec![Stage::Group {
+                id: Expr::null(),
+                fields: vec![("n".to_owned(), sum)],
+            }])
+        };
+        assert!(check(&group("$sum"), &target).is_ok());
+        assert!(check(&group("$abs"), &target).is_err());
     }
 
     #[test]

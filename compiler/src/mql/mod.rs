@@ -8,6 +8,7 @@
 //! | `expr` | the aggregation language, [`Expr`] |
 //! | `filter` | the match language, [`Filter`] |
 //! | `stage` | pipeline stages, [`Stage`] |
+//! | `operators` | the table of operators |
 //! | `check` | what must hold before a command is rendered, [`check`] |
 //! | `command` | server commands, [`Command`] |
 //! | `display` | all of it as text for people |
@@ -17,6 +18,7 @@ mod command;
 pub mod display;
 mod expr;
 mod filter;
+mod operators;
 mod stage;
 
 pub use check::check;

@@ -141,8 +141,8 @@ fn refusals_have_djangos_class() {
 /// The last day that Django knows is read, though it has no instant in every zone.
 #[test]
 fn the_last_day_is_read() {
-    let schema = Schema::new(crate::schema::SchemaSpec::default()).expect("an empty schema");
-    let last = Bson::DateTime(bson::DateTime::from_millis(253_402_214_400_000));
+    let schema = Schema::new(SchemaSpec::default()).expect("an empty schema");
+    let last = Bson::DateTime(DateTime::from_millis(253_402_214_400_000));
     let date = FieldType::new(FieldKind::DateField);
     assert_eq!(
         from_bson(&schema, &date, last.clone()),
