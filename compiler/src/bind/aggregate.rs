@@ -104,9 +104,18 @@ impl Binder<'_> {
                 }
                 continue;
             }
-            let bound = self
-                .resolve(q, arg, cx)
-                .map_err(|e| e.inside(i).inside("args"))?;
+            let bound = match (self.resolve(q, arg, cx), &aggregate.output, arg) {
+                // Django asks for the type of an operation only where none is given around it.
+                (Err(e), Some(output), Expr::Combined { .. }) if e.code() == Code::FieldError => {
+                    let typed = Expr::Wrap {
+                        expr: Box::new(arg.clone()),
+                        output: output.clone(),
+                    };
+                    self.resolve(q, &typed, cx)
+                }
+                (resolved, _, _) => resolved,
+            }
+            .map_err(|e| e.inside(i).inside("args"))?;
             match bound.scalar {
                 // Counting a composite key counts its first column.
                 Scalar::List(parts) if aggregate.name == "Count" && !aggregate.distinct => {

@@ -158,6 +158,17 @@ impl Binder<'_> {
             Call::PrefetchRelated(lookups) => {
                 self.refuse_combined(q, "prefetch_related")?;
                 let query = self.q_mut(q)?;
+                let filtered = lookups.iter().flatten().any(|prefetch| {
+                    let path = prefetch.to_attr.as_ref().unwrap_or(&prefetch.lookup);
+                    let first = path.split("__").next().unwrap_or(path);
+                    query.filtered_relations.contains_key(first)
+                });
+                if filtered {
+                    return Err(Error::new(
+                        Code::ValueError,
+                        "prefetch_related() is not supported with FilteredRelation.",
+                    ));
+                }
                 match lookups {
                     None => query.prefetch.clear(),
                     Some(lookups) => query.prefetch.extend(lookups.iter().cloned()),
@@ -320,6 +331,8 @@ impl Binder<'_> {
                     keys
                 }
                 // Defined in a subquery, or around.
+                Some((owner, _)) if *owner != q => Vec::new(),
+                // Of another query: what a subquery computes for itself.
                 Some((owner, _)) if *owner != q => Vec::new(),
                 _ => {
                     let of_query = self.columns.source_of(*id).is_none_or(|source| {

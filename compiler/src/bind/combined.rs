@@ -210,6 +210,14 @@ impl Binder<'_> {
                 },
             };
             let desc = desc ^ !query.standard_ordering;
+            if let Some((first, _)) = name.split_once("__")
+                && query.annotations.contains_key(first)
+            {
+                return Err(Error::new(
+                    Code::NotImplemented,
+                    "Ordering combined queries by transforms is not implemented.",
+                ));
+            }
             let wanted = if name == "pk" {
                 pk.clone()
             } else {

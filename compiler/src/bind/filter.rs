@@ -245,7 +245,8 @@ impl Binder<'_> {
             ));
         }
         let names = split(path);
-        if let Some((annotation, used)) = self.annotation_of(q, &names, context.summarize)? {
+        // A condition of an aggregate reads aliases, too, unlike its arguments.
+        if let Some((annotation, used)) = self.annotation_of(q, &names, false)? {
             self.check_filterable(&annotation.scalar)?;
             let rhs = self.resolve_rhs(q, rhs, context, reuse)?;
             let lookups = names.get(used..).unwrap_or(&[]);

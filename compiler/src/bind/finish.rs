@@ -463,7 +463,7 @@ impl Binder<'_> {
                 keys.extend(self.implied_columns(q, scalar));
             }
         }
-        for predicate in having {
+        for predicate in having.iter().chain(qualify) {
             let mut found = Vec::new();
             columns_of(Node::Predicate(predicate), &mut found);
             for id in found {

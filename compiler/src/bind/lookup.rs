@@ -431,6 +431,15 @@ impl Binder<'_> {
             }
             Rhs::Query { id, explicit } => {
                 self.check_one(id, name, explicit)?;
+                let received = self.q(id)?.selected.as_ref().map_or(1, Vec::len);
+                if received > 1 && !explicit && name == "exact" {
+                    return Err(Error::new(
+                        Code::ValueError,
+                        format!(
+                            "The QuerySet value for the exact lookup must have 1 selected fields (received {received})"
+                        ),
+                    ));
+                }
                 if name == "exact" && !explicit && self.q(id)?.selected.is_none() {
                     self.select_pk(id)?;
                 }

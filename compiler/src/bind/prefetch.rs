@@ -100,7 +100,8 @@ impl Binder<'_> {
             };
             let Some(entry) = entry else { continue };
             if rest.is_empty() {
-                if entry.own.is_some() && (prefetch.queryset.is_some()) {
+                let seen = entry.own.is_some() || !entry.rest.is_empty();
+                if seen && prefetch.queryset.is_some() {
                     return Err(Error::new(
                         Code::ValueError,
                         format!(
@@ -246,20 +247,36 @@ impl Binder<'_> {
                     (through.target, through.source)
                 };
                 let start = self.alias_of_field(child, child_model, child_alias, near)?;
-                let hop = self.join(
-                    child,
-                    through.model,
-                    start,
-                    JoinField {
-                        field: near,
-                        reverse: true,
-                    },
-                    false,
-                    true,
-                    None,
-                    None,
-                )?;
-                self.q_mut(child)?.demote([hop])?;
+                // The near key may be stored by a parent of the through model: then by way of the parent's rows.
+                let holder = self.schema.field(near)?.id.model;
+                let links = self
+                    .schema
+                    .parent_links(through.model, holder)
+                    .unwrap_or_default();
+                let mut steps = vec![near];
+                steps.extend(links.iter().rev().copied());
+                let mut hop = start;
+                for step in steps {
+                    let model = if links.first() == Some(&step) || links.is_empty() {
+                        through.model
+                    } else {
+                        step.model
+                    };
+                    hop = self.join(
+                        child,
+                        model,
+                        hop,
+                        JoinField {
+                            field: step,
+                            reverse: true,
+                        },
+                        false,
+                        true,
+                        None,
+                        None,
+                    )?;
+                    self.q_mut(child)?.demote([hop])?;
+                }
                 let mut columns = Vec::new();
                 let mut parents = Vec::new();
                 for (local, target) in self.schema.field(far)?.links.clone() {

@@ -64,8 +64,12 @@ impl Binder<'_> {
     /// Raw names of the fields that a query of model instances loads.
     pub(super) fn loaded_attnames(&self, q: QueryId) -> Result<Vec<String>> {
         let query = self.q(q)?;
-        let mask = Mask::of(query.deferred.iter());
+        let mut mask = Mask::of(query.deferred.iter());
+        let fields = mask.clone();
+        mask.0
+            .retain(|name, _| !query.filtered_relations.contains_key(name));
         self.check_mask(query.model, &mask)?;
+        let mask = fields;
         let fields = self.loaded_fields(query.model, &mask, query.defer)?;
         fields
             .iter()
@@ -95,7 +99,6 @@ impl Binder<'_> {
     }
 
     fn loaded_fields(&self, model: ModelId, mask: &Mask, defer: bool) -> Result<Vec<FieldRef>> {
-        self.check_names(model, mask)?;
         let model = self.schema.model(model)?;
         let pk = self.unnest(model.pk)?;
         let mut out = Vec::new();

@@ -504,7 +504,20 @@ impl Registry {
         match function.kind {
             Kind::Window(lower) => lower(call, names, target),
             Kind::Aggregate(lower, _) => {
-                let grouped = lower(&call.call, names, target)?;
+                // A frame beside the current row can be empty, so that nothing is certain to have a value.
+                let beside = call.frame.is_some_and(|f| {
+                    f.start.is_some_and(|s| s > 0) || f.end.is_some_and(|e| e < 0)
+                });
+                let mut args = call.call.args.to_vec();
+                for arg in &mut args {
+                    arg.nullable |= beside;
+                }
+                let inner = LoweredAggregate {
+                    args: &args,
+                    filter: call.call.filter.clone(),
+                    ..call.call
+                };
+                let grouped = lower(&inner, names, target)?;
                 super::frame::over_frame(call, grouped, names)
             }
             Kind::Scalar(_) => Err(Error::internal(format!("{} over a window", function.name))),
