@@ -118,7 +118,7 @@ proptest! {
     fn order_is_total(a in value(), b in value(), c in value()) {
         let raw = |v: &Bson| {
             let d = doc! {"v": v.clone()};
-            mqlc_executors::memory::value::Document::from_raw(std::sync::Arc::from(d.to_vec().unwrap())).get("v")
+            mqlc_executors::memory::value::Document::from_raw(mqlc_executors::memory::value::Buffer::from(d.to_vec().unwrap().as_slice())).get("v")
         };
         let state = RandomState::new();
         let values = [Value::from_bson(&a), raw(&a), Value::from_bson(&b), raw(&b), Value::from_bson(&c)];

@@ -480,7 +480,7 @@ impl Engine {
                 let limit = now.saturating_sub(seconds.saturating_mul(1000));
                 let mut cursor = c.cursor();
                 while let Some((record, raw)) = cursor.forward() {
-                    let doc = Document::from_raw(Arc::clone(raw));
+                    let doc = Document::from_raw(raw.clone());
                     let mut oldest = i64::MAX;
                     crate::memory::filter::visit(
                         field.path.parts(),

@@ -105,7 +105,7 @@ impl Engine {
             write_file(&dir.join(&file), |out| {
                 let mut cursor = c.cursor();
                 while let Some((_, raw)) = cursor.forward() {
-                    let doc = Document::from_raw(Arc::clone(raw)).to_bson();
+                    let doc = Document::from_raw(raw.clone()).to_bson();
                     writeln!(out, "{}", text(doc))?;
                 }
                 Ok(())
@@ -170,7 +170,7 @@ impl Engine {
                 }
                 let doc = parse(&line).map_err(|e| failed("read", &path, e))?;
                 let bytes = doc.to_vec().map_err(|e| failed("read", &path, e))?;
-                c.insert(self.inner.next_record(), Arc::from(bytes))?;
+                c.insert(self.inner.next_record(), crate::memory::value::Buffer::from(bytes.as_slice()))?;
             }
             for spec in d.get_array("indexes").into_iter().flatten() {
                 let Bson::Document(spec) = spec else {

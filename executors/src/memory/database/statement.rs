@@ -13,7 +13,7 @@ use crate::memory::filter::Filter;
 use crate::memory::plan::{self, Access, CollectionScan, IndexScan};
 use crate::memory::stage::{Context, SortSpec};
 use crate::memory::storage::Collection;
-use crate::memory::value::{Collation, Document, Value};
+use crate::memory::value::{Buffer, Collation, Document, Value};
 
 /// `let` of a command: names bound to constants.
 pub(super) struct Lets {
@@ -165,7 +165,7 @@ pub(super) struct Updated {
     pub after: Option<Document>,
 }
 
-fn text(raw: &Document) -> Arc<[u8]> {
+fn text(raw: &Document) -> Buffer {
     raw.to_raw()
 }
 
@@ -250,7 +250,7 @@ impl UpdateStatement {
             check_id(&new)?;
             let (before, after) = (text(&old), text(&new));
             if before != after {
-                let new = Document::from_raw(Arc::clone(&after));
+                let new = Document::from_raw(after.clone());
                 validate(writing.collection(db, name).as_ref(), &new, Some(&old))?;
                 writing.replace(db, name, record, after)?;
                 out.modified += 1;
@@ -309,7 +309,7 @@ impl UpdateStatement {
         writing.ensure(db, name)?;
         validate(writing.collection(db, name).as_ref(), &new, None)?;
         let raw = text(&new);
-        writing.insert(db, name, Arc::clone(&raw))?;
+        writing.insert(db, name, raw.clone())?;
         out.upserted = Some(new.get("_id"));
         out.after = Some(Document::from_raw(raw));
         Ok(())

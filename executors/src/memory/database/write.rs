@@ -14,7 +14,7 @@ use crate::memory::error::{Code, EngineError};
 use crate::memory::expr::{Env, Scope};
 use crate::memory::filter::Filter;
 use crate::memory::stage::SortSpec;
-use crate::memory::value::{Collation, Document, Value};
+use crate::memory::value::{Buffer, Collation, Document, Value};
 
 /// A write's error as an element of `writeErrors`.
 pub(super) fn write_error(index: usize, e: &EngineError) -> Bson {
@@ -36,13 +36,13 @@ pub(super) fn insert_one(
     name: &str,
     d: &Bdoc,
 ) -> Result<Value, EngineError> {
-    let raw: Arc<[u8]> = match d.keys().next() {
+    let raw: Buffer = match d.keys().next() {
         // The usual case: the bytes go in as they are.
         Some(first) if first == "_id" => {
             let bytes = d
                 .to_vec()
                 .map_err(|e| EngineError::new(Code::InvalidBSON, e.to_string()))?;
-            Arc::from(bytes)
+            Buffer::from(bytes.as_slice())
         }
         _ => {
             let doc = Document::from_bson(d);
@@ -56,7 +56,7 @@ pub(super) fn insert_one(
             }
         }
     };
-    let doc = Document::from_raw(Arc::clone(&raw));
+    let doc = Document::from_raw(raw.clone());
     check_id(&doc)?;
     validate(writing.collection(db, name).as_ref(), &doc, None)?;
     let id = doc.get("_id");

@@ -6,7 +6,7 @@ use super::Inner;
 use super::session::Transaction;
 use crate::memory::error::{Code, EngineError};
 use crate::memory::storage::{Collection, CollectionOptions, State};
-use crate::memory::value::{Document, Key};
+use crate::memory::value::{Buffer, Document, Key};
 
 /// A record that a transaction wrote: database, collection, record.
 pub type Touched = (Arc<str>, Arc<str>, u64);
@@ -166,7 +166,7 @@ impl<'e> Writing<'e> {
         let current = now.get(db, name).and_then(|c| c.raw(record));
         let same = match (before, current) {
             (None, None) => true,
-            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (Some(a), Some(b)) => Buffer::same(a, b),
             _ => false,
         };
         if !same {
@@ -181,7 +181,7 @@ impl<'e> Writing<'e> {
     ///
     /// # Errors
     /// `DuplicateKey`, `BSONObjectTooLarge`, `WriteConflict`.
-    pub fn insert(&mut self, db: &str, name: &str, raw: Arc<[u8]>) -> Result<u64, EngineError> {
+    pub fn insert(&mut self, db: &str, name: &str, raw: Buffer) -> Result<u64, EngineError> {
         check_size(&raw)?;
         let record = self.inner.next_record();
         if self.open.is_some() {
@@ -193,11 +193,11 @@ impl<'e> Writing<'e> {
     }
 
     /// Inside a transaction: an `_id` that somebody committed since the snapshot is a conflict.
-    fn check_committed(&self, db: &str, name: &str, raw: &Arc<[u8]>) -> Result<(), EngineError> {
+    fn check_committed(&self, db: &str, name: &str, raw: &Buffer) -> Result<(), EngineError> {
         let Some((_, base, _)) = &self.open else {
             return Ok(());
         };
-        let doc = Document::from_raw(Arc::clone(raw));
+        let doc = Document::from_raw(raw.clone());
         let id = doc.view().get("_id");
         let find = |s: &State| s.get(db, name).and_then(|c| c.find_id(id));
         if find(base).is_none() && find(&self.inner.state()).is_some() {
@@ -215,7 +215,7 @@ impl<'e> Writing<'e> {
         db: &str,
         name: &str,
         record: u64,
-        raw: Arc<[u8]>,
+        raw: Buffer,
     ) -> Result<(), EngineError> {
         check_size(&raw)?;
         self.claim(db, name, record)?;
@@ -272,7 +272,7 @@ pub fn replay(state: &mut State, open: &Transaction) -> Result<(), EngineError> 
     }
     for t in &open.touched {
         if let Some(raw) = open.state.get(&t.0, &t.1).and_then(|c| c.raw(t.2)) {
-            touch(state, t, &mut |c| c.insert(t.2, Arc::clone(raw)))?;
+            touch(state, t, &mut |c| c.insert(t.2, raw.clone()))?;
         }
     }
     Ok(())

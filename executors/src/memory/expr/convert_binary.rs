@@ -1,9 +1,7 @@
 //! Binary data in `$convert`: encodings as text, and numbers as bytes.
-use std::sync::Arc;
-
 use super::Result;
 use crate::memory::error::{Code, EngineError};
-use crate::memory::value::{Bytes, Value};
+use crate::memory::value::{Buffer, Bytes, Value};
 
 /// How bytes are written as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,7 +230,7 @@ pub(super) fn to_binary(
         }
         _ => return None,
     };
-    Some(Ok(Value::Binary(subtype, Bytes::whole(Arc::from(bytes)))))
+    Some(Ok(Value::Binary(subtype, Bytes::whole(Buffer::from(bytes.as_slice())))))
 }
 
 fn little(bytes: &[u8], order: ByteOrder) -> Vec<u8> {

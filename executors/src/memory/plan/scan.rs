@@ -10,7 +10,7 @@ use crate::memory::expr::Env;
 use crate::memory::filter::Filter;
 use crate::memory::stage::Stage;
 use crate::memory::storage::{Collection, Cursor, Entry, Index};
-use crate::memory::value::{Document, compare};
+use crate::memory::value::{Buffer, Document, compare};
 
 /// Counts what a command reads, for `explain`.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ fn passes(filters: &[Arc<Filter>], doc: &Document, env: &mut Env<'_>) -> Result<
 
 /// Every document that passes the filters, in order of insertion.
 pub struct CollectionScan {
-    cursor: Cursor<u64, Arc<[u8]>>,
+    cursor: Cursor<u64, Buffer>,
     filters: Vec<Arc<Filter>>,
     examined: Option<Arc<Examined>>,
 }
@@ -64,7 +64,7 @@ impl CollectionScan {
             if let Some(examined) = &self.examined {
                 examined.documents.fetch_add(1, Atomic::Relaxed);
             }
-            let doc = Document::from_raw(Arc::clone(raw));
+            let doc = Document::from_raw(raw.clone());
             if passes(&self.filters, &doc, env)? {
                 return Ok(Some((*record, doc)));
             }

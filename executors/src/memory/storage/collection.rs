@@ -5,7 +5,7 @@ use super::index::{Index, IndexSpec};
 use super::tree::{Cursor, Tree};
 use crate::memory::error::{Code, EngineError};
 use crate::memory::filter::Filter;
-use crate::memory::value::{Collation, Document, Value, ValueRef};
+use crate::memory::value::{Buffer, Collation, Document, Value, ValueRef};
 
 /// What `create` and `collMod` set.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +33,7 @@ pub struct Collection {
     pub namespace: Arc<str>,
     /// The options.
     pub options: Arc<CollectionOptions>,
-    records: Tree<u64, Arc<[u8]>>,
+    records: Tree<u64, Buffer>,
     indexes: Vec<Index>,
     bytes: usize,
 }
@@ -74,11 +74,11 @@ impl Collection {
     /// The document of a record.
     pub fn get(&self, record: u64) -> Option<Document> {
         self.raw(record)
-            .map(|raw| Document::from_raw(Arc::clone(raw)))
+            .map(|raw| Document::from_raw(raw.clone()))
     }
 
     /// The bytes of a record.
-    pub fn raw(&self, record: u64) -> Option<&Arc<[u8]>> {
+    pub fn raw(&self, record: u64) -> Option<&Buffer> {
         self.records.get(|k| k.cmp(&record))
     }
 
@@ -92,7 +92,7 @@ impl Collection {
     }
 
     /// All records, in order of insertion.
-    pub fn cursor(&self) -> Cursor<u64, Arc<[u8]>> {
+    pub fn cursor(&self) -> Cursor<u64, Buffer> {
         self.records.cursor()
     }
 
@@ -128,8 +128,8 @@ impl Collection {
     ///
     /// # Errors
     /// `DuplicateKey`; nothing is changed then.
-    pub fn insert(&mut self, record: u64, raw: Arc<[u8]>) -> Result<(), EngineError> {
-        let doc = Document::from_raw(Arc::clone(&raw));
+    pub fn insert(&mut self, record: u64, raw: Buffer) -> Result<(), EngineError> {
+        let doc = Document::from_raw(raw.clone());
         self.check_unique(&doc, None)?;
         for at in 0..self.indexes.len() {
             let added = self
@@ -168,11 +168,11 @@ impl Collection {
     ///
     /// # Errors
     /// `DuplicateKey`; nothing is changed then.
-    pub fn replace(&mut self, record: u64, raw: Arc<[u8]>) -> Result<(), EngineError> {
+    pub fn replace(&mut self, record: u64, raw: Buffer) -> Result<(), EngineError> {
         let Some(old) = self.get(record) else {
             return Ok(());
         };
-        let new = Document::from_raw(Arc::clone(&raw));
+        let new = Document::from_raw(raw.clone());
         self.check_unique(&new, Some(record))?;
         for at in 0..self.indexes.len() {
             let changed = self
@@ -215,7 +215,7 @@ impl Collection {
         let mut index = Index::new(spec);
         let mut cursor = self.records.cursor();
         while let Some((record, raw)) = cursor.forward() {
-            let doc = Document::from_raw(Arc::clone(raw));
+            let doc = Document::from_raw(raw.clone());
             if let Some(values) = index.conflict(&doc, Some(*record))? {
                 return Err(self.duplicate(&index, &values, &doc));
             }

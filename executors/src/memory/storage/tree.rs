@@ -8,6 +8,9 @@ use std::sync::Arc;
 /// Entries of a full node.
 const FULL: usize = 64;
 
+/// By how many entries a leaf grows.
+const STEP: usize = 8;
+
 /// The map.
 #[derive(Debug)]
 pub struct Tree<K, V> {
@@ -130,6 +133,13 @@ impl<K: Clone, V: Clone> Tree<K, V> {
     }
 }
 
+/// Makes room for one more entry without doubling: leaves are most of what a tree holds.
+fn room<T>(entries: &mut Vec<T>) {
+    if entries.len() == entries.capacity() {
+        entries.reserve_exact(STEP);
+    }
+}
+
 fn insert<K: Clone, V: Clone>(
     node: &mut Arc<Node<K, V>>,
     key: K,
@@ -153,16 +163,19 @@ fn insert<K: Clone, V: Clone>(
                     None => (None, None),
                 },
                 Err(at) if entries.len() < FULL => {
+                    room(entries);
                     entries.insert(at, (key, value));
                     (None, None)
                 }
                 Err(at) if at == entries.len() => {
-                    let mut right = Vec::with_capacity(FULL);
+                    let mut right = Vec::with_capacity(STEP);
                     right.push((key.clone(), value));
                     (None, Some((key, Arc::new(Node::Leaf(right)))))
                 }
                 Err(at) => {
                     let mut right = entries.split_off(FULL / 2);
+                    entries.shrink_to(FULL / 2 + STEP);
+                    room(&mut right);
                     if at <= FULL / 2 {
                         entries.insert(at, (key, value));
                     } else {

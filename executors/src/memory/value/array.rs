@@ -3,7 +3,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::raw::RawIter;
-use super::{Bytes, BytesRef, DocRef, Document, Value, ValueRef};
+use super::{Buffer, Bytes, BytesRef, DocRef, Document, Value, ValueRef};
 
 /// An owned array; cloning shares.
 #[derive(Clone)]
@@ -78,7 +78,7 @@ impl FromIterator<Value> for Array {
 }
 
 impl<'a> ArrRef<'a> {
-    pub(super) fn raw(buf: &'a Arc<[u8]>, start: usize, len: usize) -> Self {
+    pub(super) fn raw(buf: &'a Buffer, start: usize, len: usize) -> Self {
         Self(FormRef::Raw(BytesRef::part(buf, start, len)))
     }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use bson::Bson;
 
-use super::{Array, Bytes, Decimal, DocBuilder, DocRef, Document, Regex, Value, ValueRef};
+use super::{Array, Buffer, Bytes, Decimal, DocBuilder, DocRef, Document, Regex, Value, ValueRef};
 
 impl Value {
     /// From a BSON value; documents and arrays become built ones.
@@ -31,7 +31,7 @@ impl Value {
             }
             Bson::Binary(b) => Self::Binary(
                 b.subtype.into(),
-                Bytes::whole(Arc::from(b.bytes.as_slice())),
+                Bytes::whole(Buffer::from(b.bytes.as_slice())),
             ),
             Bson::ObjectId(id) => Self::ObjectId(id.bytes()),
             Bson::DateTime(d) => Self::Date(d.timestamp_millis()),
@@ -54,7 +54,7 @@ impl Value {
 fn pointer(v: &Bson) -> Option<Value> {
     let mut doc = bson::Document::new();
     doc.insert("v", v.clone());
-    let raw = Document::from_raw(Arc::from(doc.to_vec().ok()?));
+    let raw = Document::from_raw(Buffer::from(doc.to_vec().ok()?.as_slice()));
     Some(raw.get("v"))
 }
 

@@ -1,11 +1,46 @@
 //! Shared runs of bytes: a slice of a stored document's buffer, or a buffer of its own.
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
+
+use triomphe::ThinArc;
+
+/// A shared buffer behind one word: the count and the length stand before the bytes, so that values and trees stay small.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Buffer(ThinArc<(), u8>);
+
+impl Buffer {
+    /// Whether two are one buffer.
+    pub fn same(a: &Self, b: &Self) -> bool {
+        std::ptr::eq(ThinArc::as_ptr(&a.0), ThinArc::as_ptr(&b.0))
+    }
+}
+
+impl From<&[u8]> for Buffer {
+    fn from(bytes: &[u8]) -> Self {
+        Self(ThinArc::from_header_and_slice((), bytes))
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        &self.0.slice
+    }
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
 
 /// An owned, cheaply cloned run of bytes inside a shared buffer.
 #[derive(Clone)]
 pub struct Bytes {
-    buf: Arc<[u8]>,
+    buf: Buffer,
     start: u32,
     len: u32,
 }
@@ -13,7 +48,7 @@ pub struct Bytes {
 /// A borrowed run of bytes that can become [`Bytes`] without copying.
 #[derive(Clone, Copy)]
 pub struct BytesRef<'a> {
-    buf: &'a Arc<[u8]>,
+    buf: &'a Buffer,
     start: u32,
     len: u32,
 }
@@ -30,13 +65,13 @@ pub(crate) fn position(n: u32) -> usize {
 
 impl Bytes {
     /// Takes over a whole buffer.
-    pub fn whole(buf: Arc<[u8]>) -> Self {
+    pub fn whole(buf: Buffer) -> Self {
         let len = offset(buf.len());
         Self { buf, start: 0, len }
     }
 
     /// A part of a buffer; out of range parts read as empty.
-    pub fn part(buf: Arc<[u8]>, start: usize, len: usize) -> Self {
+    pub fn part(buf: Buffer, start: usize, len: usize) -> Self {
         Self {
             buf,
             start: offset(start),
@@ -64,7 +99,7 @@ impl Bytes {
 impl<'a> BytesRef<'a> {
     /// A part of a buffer; out of range parts read as empty.
     #[inline]
-    pub fn part(buf: &'a Arc<[u8]>, start: usize, len: usize) -> Self {
+    pub fn part(buf: &'a Buffer, start: usize, len: usize) -> Self {
         Self {
             buf,
             start: offset(start),
@@ -83,7 +118,7 @@ impl<'a> BytesRef<'a> {
 
     /// The shared buffer.
     #[inline]
-    pub fn buffer(self) -> &'a Arc<[u8]> {
+    pub fn buffer(self) -> &'a Buffer {
         self.buf
     }
 
@@ -108,7 +143,7 @@ impl<'a> BytesRef<'a> {
     #[inline]
     pub fn to_bytes(self) -> Bytes {
         Bytes {
-            buf: Arc::clone(self.buf),
+            buf: self.buf.clone(),
             start: self.start,
             len: self.len,
         }
@@ -126,7 +161,7 @@ pub struct StrRef<'a>(BytesRef<'a>);
 impl Str {
     /// A string of any bytes: only for keys that are compared and never read as text.
     pub(super) fn from_bytes(bytes: Vec<u8>) -> Self {
-        Self(Bytes::whole(Arc::from(bytes)))
+        Self(Bytes::whole(Buffer::from(bytes.as_slice())))
     }
 
     /// The text. Buffers are checked when documents enter; a broken one reads as empty.
@@ -176,19 +211,19 @@ impl<'a> StrRef<'a> {
 
 impl From<&str> for Str {
     fn from(s: &str) -> Self {
-        Self(Bytes::whole(Arc::from(s.as_bytes())))
+        Self(Bytes::whole(Buffer::from(s.as_bytes())))
     }
 }
 
 impl From<String> for Str {
     fn from(s: String) -> Self {
-        Self(Bytes::whole(Arc::from(s.into_bytes())))
+        Self(Bytes::whole(Buffer::from(s.as_bytes())))
     }
 }
 
 impl From<Arc<str>> for Str {
     fn from(s: Arc<str>) -> Self {
-        Self(Bytes::whole(Arc::from(s)))
+        Self(Bytes::whole(Buffer::from(s.as_bytes())))
     }
 }
 

@@ -3,7 +3,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::raw::{self, RawIter};
-use super::{Bytes, BytesRef, Part, Str, StrRef, Value, ValueRef, encode};
+use super::{Buffer, Bytes, BytesRef, Part, Str, StrRef, Value, ValueRef, encode};
 
 /// An owned document; cloning shares.
 #[derive(Clone)]
@@ -61,7 +61,7 @@ impl Document {
     }
 
     /// Takes over the bytes of one well-formed BSON document.
-    pub fn from_raw(bytes: Arc<[u8]>) -> Self {
+    pub fn from_raw(bytes: Buffer) -> Self {
         Self(Form::Raw(Bytes::whole(bytes)))
     }
 
@@ -155,16 +155,16 @@ impl Document {
     }
 
     /// The document as BSON bytes in a buffer of its own: what storage keeps.
-    pub fn to_raw(&self) -> Arc<[u8]> {
+    pub fn to_raw(&self) -> Buffer {
         if let Form::Raw(b) = &self.0 {
             let view = b.view();
             if view.start() == 0 && view.len() == view.buffer().len() {
-                return Arc::clone(view.buffer());
+                return view.buffer().clone();
             }
         }
         let mut out = Vec::with_capacity(128);
         encode::document(self.view(), &mut out);
-        Arc::from(out)
+        Buffer::from(out.as_slice())
     }
 
     /// About how many bytes the document keeps in memory (cheap to ask): for memory limits.
@@ -182,7 +182,7 @@ impl Document {
 }
 
 impl<'a> DocRef<'a> {
-    pub(super) fn raw(buf: &'a Arc<[u8]>, start: usize, len: usize) -> Self {
+    pub(super) fn raw(buf: &'a Buffer, start: usize, len: usize) -> Self {
         Self(FormRef::Raw(BytesRef::part(buf, start, len)))
     }
 

@@ -1,7 +1,5 @@
 //! Reading BSON bytes in place. Bytes are checked when they enter the engine; here a malformed element ends the walk.
-use std::sync::Arc;
-
-use super::{ArrRef, BytesRef, Decimal, DocRef, StrRef, ValueRef};
+use super::{ArrRef, Buffer, BytesRef, Decimal, DocRef, StrRef, ValueRef};
 
 fn take<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at.checked_add(N)?)?.try_into().ok()
@@ -38,12 +36,12 @@ fn width(kind: u8, bytes: &[u8], at: usize) -> Option<usize> {
     })
 }
 
-fn string(buf: &Arc<[u8]>, at: usize) -> Option<StrRef<'_>> {
+fn string(buf: &Buffer, at: usize) -> Option<StrRef<'_>> {
     let len = length(buf, at)?.checked_sub(1)?;
     Some(StrRef::new(BytesRef::part(buf, at + 4, len)))
 }
 
-fn decode(kind: u8, buf: &Arc<[u8]>, at: usize) -> Option<ValueRef<'_>> {
+fn decode(kind: u8, buf: &Buffer, at: usize) -> Option<ValueRef<'_>> {
     Some(match kind {
         0x01 => ValueRef::Double(f64::from_le_bytes(take(buf, at)?)),
         0x02 => ValueRef::Str(string(buf, at)?),
@@ -90,7 +88,7 @@ fn decode(kind: u8, buf: &Arc<[u8]>, at: usize) -> Option<ValueRef<'_>> {
 /// Walks the elements of the document in a run of bytes.
 #[derive(Clone)]
 pub(super) struct RawIter<'a> {
-    buf: &'a Arc<[u8]>,
+    buf: &'a Buffer,
     at: usize,
 }
 
