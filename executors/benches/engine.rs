@@ -59,20 +59,59 @@ fn rows(engine: &Engine, command: &Document) -> usize {
 fn commands() -> Vec<(&'static str, Document)> {
     vec![
         ("scan", doc! {"find": "people"}),
-        ("match", doc! {"find": "people", "filter": {"age": {"$gte": 30}, "address.zip": {"$lt": 2500}}}),
-        ("match in arrays", doc! {"find": "people", "filter": {"tags": "t3"}}),
-        ("match by pattern", doc! {"find": "people", "filter": {"name": {"$regex": "9$"}}}),
-        ("match by expression", doc! {"find": "people", "filter": {"$expr": {"$gt": ["$age", "$address.zip"]}}}),
-        ("match and group", doc! {"aggregate": "people", "pipeline": [{"$match": {"age": {"$gte": 30}}}, {"$group": {"_id": "$city", "n": {"$sum": 1}, "total": {"$sum": "$amount"}, "oldest": {"$max": "$age"}}}]}),
-        ("lookup by _id", doc! {"aggregate": "orders", "pipeline": [{"$lookup": {"from": "people", "localField": "person", "foreignField": "_id", "as": "p"}}]}),
-        ("lookup by hash", doc! {"aggregate": "orders", "pipeline": [{"$lookup": {"from": "people", "localField": "zip", "foreignField": "address.zip", "as": "p"}}]}),
-        ("lookup by pipeline", doc! {"aggregate": "orders", "pipeline": [{"$lookup": {"from": "people", "let": {"p": "$person"}, "pipeline": [{"$match": {"$expr": {"$eq": ["$_id", "$$p"]}}}], "as": "p"}}]}),
-        ("lookup, unwind, match", doc! {"aggregate": "orders", "pipeline": [{"$lookup": {"from": "people", "localField": "person", "foreignField": "_id", "as": "p"}}, {"$unwind": "$p"}, {"$match": {"p.age": {"$gt": 50}}}, {"$count": "n"}]}),
-        ("sort and limit", doc! {"find": "people", "sort": {"amount": -1, "address.zip": 1}, "limit": 10}),
+        (
+            "match",
+            doc! {"find": "people", "filter": {"age": {"$gte": 30}, "address.zip": {"$lt": 2500}}},
+        ),
+        (
+            "match in arrays",
+            doc! {"find": "people", "filter": {"tags": "t3"}},
+        ),
+        (
+            "match by pattern",
+            doc! {"find": "people", "filter": {"name": {"$regex": "9$"}}},
+        ),
+        (
+            "match by expression",
+            doc! {"find": "people", "filter": {"$expr": {"$gt": ["$age", "$address.zip"]}}},
+        ),
+        (
+            "match and group",
+            doc! {"aggregate": "people", "pipeline": [{"$match": {"age": {"$gte": 30}}}, {"$group": {"_id": "$city", "n": {"$sum": 1}, "total": {"$sum": "$amount"}, "oldest": {"$max": "$age"}}}]},
+        ),
+        (
+            "lookup by _id",
+            doc! {"aggregate": "orders", "pipeline": [{"$lookup": {"from": "people", "localField": "person", "foreignField": "_id", "as": "p"}}]},
+        ),
+        (
+            "lookup by hash",
+            doc! {"aggregate": "orders", "pipeline": [{"$lookup": {"from": "people", "localField": "zip", "foreignField": "address.zip", "as": "p"}}]},
+        ),
+        (
+            "lookup by pipeline",
+            doc! {"aggregate": "orders", "pipeline": [{"$lookup": {"from": "people", "let": {"p": "$person"}, "pipeline": [{"$match": {"$expr": {"$eq": ["$_id", "$$p"]}}}], "as": "p"}}]},
+        ),
+        (
+            "lookup, unwind, match",
+            doc! {"aggregate": "orders", "pipeline": [{"$lookup": {"from": "people", "localField": "person", "foreignField": "_id", "as": "p"}}, {"$unwind": "$p"}, {"$match": {"p.age": {"$gt": 50}}}, {"$count": "n"}]},
+        ),
+        (
+            "sort and limit",
+            doc! {"find": "people", "sort": {"amount": -1, "address.zip": 1}, "limit": 10},
+        ),
         ("sort", doc! {"find": "people", "sort": {"amount": -1}}),
-        ("sort by index and limit", doc! {"find": "people", "sort": {"city": 1, "age": 1}, "limit": 10}),
-        ("add and project", doc! {"aggregate": "people", "pipeline": [{"$addFields": {"x": {"$add": ["$age", 1]}}}, {"$project": {"x": 1, "name": 1}}]}),
-        ("unwind and group", doc! {"aggregate": "people", "pipeline": [{"$unwind": "$tags"}, {"$group": {"_id": "$tags", "n": {"$sum": 1}}}]}),
+        (
+            "sort by index and limit",
+            doc! {"find": "people", "sort": {"city": 1, "age": 1}, "limit": 10},
+        ),
+        (
+            "add and project",
+            doc! {"aggregate": "people", "pipeline": [{"$addFields": {"x": {"$add": ["$age", 1]}}}, {"$project": {"x": 1, "name": 1}}]},
+        ),
+        (
+            "unwind and group",
+            doc! {"aggregate": "people", "pipeline": [{"$unwind": "$tags"}, {"$group": {"_id": "$tags", "n": {"$sum": 1}}}]},
+        ),
     ]
 }
 

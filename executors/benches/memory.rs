@@ -52,21 +52,21 @@ type Make = fn(u64) -> Document;
 fn main() {
     let shapes: [(&str, Option<Document>, u64, Make); 10] = [
         ("90 bytes, int _id", None, 200_000, |i| {
-            doc! {"_id": i32::try_from(i).unwrap(), "name": text(i, 14), "age": 18 + i32::try_from(i % 60).unwrap(), "city": text(i % 97, 10), "ok": true}
+            doc! {"_id": i32::try_from(i).unwrap(), "name": text(i, 20), "age": 18 + i32::try_from(i % 60).unwrap(), "city": text(i % 97, 19), "ok": true}
         }),
         ("90 bytes, ObjectId", None, 200_000, |i| {
-            doc! {"_id": oid(i), "name": text(i, 12), "age": 18 + i32::try_from(i % 60).unwrap(), "zip": text(i % 97, 6), "ok": true}
+            doc! {"_id": oid(i), "name": text(i, 18), "age": 18 + i32::try_from(i % 60).unwrap(), "zip": text(i % 97, 14), "ok": true}
         }),
         (
             "90 bytes, ObjectId, index on an int",
             Some(doc! {"age": 1}),
             200_000,
             |i| {
-                doc! {"_id": oid(i), "name": text(i, 12), "age": 18 + i32::try_from(i % 60).unwrap(), "zip": text(i % 97, 6), "ok": true}
+                doc! {"_id": oid(i), "name": text(i, 18), "age": 18 + i32::try_from(i % 60).unwrap(), "zip": text(i % 97, 14), "ok": true}
             },
         ),
         ("110 bytes, scattered string _id", None, 200_000, |i| {
-            doc! {"_id": text(i, 32), "name": text(i, 14), "age": 18 + i32::try_from(i % 60).unwrap(), "ok": true}
+            doc! {"_id": text(i, 32), "name": text(i, 20), "age": 18 + i32::try_from(i % 60).unwrap(), "zip": text(i % 97, 12), "ok": true}
         }),
         ("200 bytes, long _id, nested", None, 100_000, |i| {
             doc! {"_id": i64::try_from(i).unwrap(), "name": text(i, 20), "address": {"street": text(i, 20), "zip": i32::try_from(i % 9000).unwrap(), "city": text(i % 97, 10)}, "at": bson::DateTime::from_millis(i64::try_from(i).unwrap()), "tags": ["a", "b", "c"]}
@@ -91,11 +91,15 @@ fn main() {
             doc! {"_id": oid(i), "title": text(i, 60), "body": text(i + 1, 320), "pages": 17, "price": 12.5, "tags": [text(i % 7, 8), text(i % 11, 8)]}
         }),
         ("1 kB", None, 30_000, |i| {
-            let rows: Vec<Bson> = (0..12).map(|n| Bson::Document(doc! {"sku": text(i + n, 12), "n": 3, "price": 1.25})).collect();
+            let rows: Vec<Bson> = (0..12)
+                .map(|n| Bson::Document(doc! {"sku": text(i + n, 12), "n": 3, "price": 1.25}))
+                .collect();
             doc! {"_id": oid(i), "customer": text(i, 30), "rows": rows, "note": text(i, 200)}
         }),
         ("2 kB", None, 20_000, |i| {
-            let rows: Vec<Bson> = (0..25).map(|n| Bson::Document(doc! {"sku": text(i + n, 12), "n": 3, "price": 1.25})).collect();
+            let rows: Vec<Bson> = (0..25)
+                .map(|n| Bson::Document(doc! {"sku": text(i + n, 12), "n": 3, "price": 1.25}))
+                .collect();
             doc! {"_id": oid(i), "customer": text(i, 30), "rows": rows, "note": text(i, 400)}
         }),
     ];

@@ -22,6 +22,7 @@ pub struct WireOptions {
     pub(super) login: Option<(String, String)>,
     pub(super) data: Option<PathBuf>,
     pub(super) save_every: Duration,
+    pub(super) expire_every: Duration,
     pub(super) replica_set: String,
     pub(super) limits: WireLimits,
 }
@@ -71,6 +72,7 @@ impl Default for WireOptions {
             login: None,
             data: None,
             save_every: Duration::from_secs(10),
+            expire_every: Duration::from_secs(60),
             replica_set: "rs0".to_owned(),
             limits: WireLimits::default(),
         }
@@ -123,6 +125,14 @@ impl WireOptions {
     #[must_use]
     pub fn save_every(mut self, interval: Duration) -> Self {
         self.save_every = interval;
+        self
+    }
+
+    /// How often documents are deleted that TTL indexes say are too old; every 60 seconds unless set, as on a server.
+    /// The clock is the engine's.
+    #[must_use]
+    pub fn expire_every(mut self, interval: Duration) -> Self {
+        self.expire_every = interval;
         self
     }
 

@@ -83,6 +83,13 @@ impl Shared {
         })
     }
 
+    /// Deletes what TTL indexes say; what cannot be deleted now is tried again next time.
+    fn expire(&self) {
+        if self.engine.expire().is_ok_and(|n| n > 0) {
+            self.writes.fetch_add(1, Ordering::Release);
+        }
+    }
+
     /// Saves if there is where to, and something new.
     pub fn save(&self) -> Result<(), EngineError> {
         let Some(dir) = &self.data else {
@@ -170,7 +177,11 @@ impl WireServer {
             TcpListener::from_std(listener)?
         };
         runtime.spawn(listen(listener, Arc::clone(&shared)));
-        runtime.spawn(housekeep(Arc::clone(&shared), options.save_every));
+        runtime.spawn(housekeep(
+            Arc::clone(&shared),
+            options.save_every,
+            options.expire_every,
+        ));
         Ok(Self {
             address,
             shared,
@@ -308,22 +319,27 @@ fn welcome(stream: TcpStream, remote: SocketAddr, shared: &Arc<Shared>) {
     });
 }
 
-async fn housekeep(shared: Arc<Shared>, save_every: Duration) {
+async fn housekeep(shared: Arc<Shared>, save_every: Duration, expire_every: Duration) {
     let mut stop = shared.stop.subscribe();
     let shortest = shared
         .limits
         .cursor_idle
         .min(shared.limits.transaction)
         .min(save_every)
+        .min(expire_every)
         / 2;
     let pause = shortest.clamp(Duration::from_millis(10), Duration::from_secs(5));
-    let mut saved = Instant::now();
+    let (mut saved, mut expired) = (Instant::now(), Instant::now());
     loop {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
         tokio::task::block_in_place(|| session::sweep(&shared));
+        if expired.elapsed() >= expire_every {
+            expired = Instant::now();
+            tokio::task::block_in_place(|| shared.expire());
+        }
         if saved.elapsed() >= save_every {
             saved = Instant::now();
             // Tried again next time; the end tells.

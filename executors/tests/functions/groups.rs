@@ -52,6 +52,7 @@ impl Case {
             now: 0,
             seed: 1,
             collation: None,
+            budget: None,
         };
         let mut env = Env::new(&evaluation);
         let mut out = Document::new();

@@ -184,3 +184,31 @@ fn many_at_once() {
         1000
     );
 }
+
+/// Documents expire by themselves, by the engine's clock.
+#[test]
+fn documents_expire() {
+    let server = WireOptions::new()
+        .expire_every(Duration::from_millis(30))
+        .start()
+        .unwrap();
+    let engine = server.engine();
+    let index = doc! {"createIndexes": "c", "indexes": [{"key": {"at": 1}, "name": "at", "expireAfterSeconds": 1}]};
+    engine.run_command("test", doc! {"create": "c"}).unwrap();
+    engine.run_command("test", index).unwrap();
+    let old = bson::DateTime::from_millis(bson::DateTime::now().timestamp_millis() - 5_000);
+    let new = bson::DateTime::from_millis(bson::DateTime::now().timestamp_millis() + 600_000);
+    let insert = doc! {"insert": "c", "documents": [{"at": old}, {"at": new}, {"at": "text"}]};
+    engine.run_command("test", insert).unwrap();
+    let left = || {
+        let reply = engine.run_command("test", doc! {"count": "c"}).unwrap();
+        reply.get_i32("n").unwrap()
+    };
+    for _ in 0..200 {
+        if left() == 2 {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("{} documents are left", left());
+}

@@ -1,7 +1,12 @@
 //! Arguments of commands, with MongoDB's complaints about them.
+use std::sync::Arc;
+use std::time::Duration;
+
 use bson::{Bson, Document};
 
 use crate::memory::error::EngineError;
+use crate::memory::expr::Budget;
+use crate::memory::plan::Hint;
 use crate::memory::value::{Collation, Value};
 
 /// The arguments of one command.
@@ -46,6 +51,11 @@ impl<'a> Args<'a> {
     /// The arguments in a document; `command` is for messages.
     pub fn new(command: &'a str, doc: &'a Document) -> Self {
         Self { command, doc }
+    }
+
+    /// The command's name.
+    pub fn command(self) -> &'a str {
+        self.command
     }
 
     /// The document itself.
@@ -185,6 +195,32 @@ impl<'a> Args<'a> {
             Some(d) if !d.is_empty() => Collation::parse(d),
             _ => Ok(default.cloned()),
         }
+    }
+
+    /// `hint`.
+    ///
+    /// # Errors
+    /// What [`Hint::parse`] gives.
+    pub fn hint(self) -> Result<Option<Arc<Hint>>, EngineError> {
+        Ok(Hint::parse(self.get("hint"))?.map(Arc::new))
+    }
+
+    /// `maxTimeMS`: how long the command may work; 0 is without end.
+    ///
+    /// # Errors
+    /// `TypeMismatch`, `BadValue` out of range.
+    pub fn budget(self) -> Result<Option<Arc<Budget>>, EngineError> {
+        let Some(n) = self.int("maxTimeMS")? else {
+            return Ok(None);
+        };
+        if i32::try_from(n).is_err() || n < 0 {
+            return Err(EngineError::bad_value(format!(
+                "{n} value for maxTimeMS is out of range [0, {}]",
+                i32::MAX
+            )));
+        }
+        let time = Duration::from_millis(u64::try_from(n).unwrap_or(0));
+        Ok((n > 0).then(|| Arc::new(Budget::new(time))))
     }
 
     /// The command's collection: the value of its first field.

@@ -56,7 +56,7 @@ impl Engine {
         let lets = args.document("let")?;
         let mut totals = Totals::default();
         let mut results: Vec<(usize, Bdoc)> = Vec::new();
-        let errors = self.statements(txn, ordered, ops, |writing, i, op| {
+        let errors = self.statements(args, txn, ordered, ops, |writing, i, op| {
             let Bson::Document(op) = op else {
                 return Err(EngineError::type_mismatch(
                     "BSON field 'bulkWrite.ops' must hold objects",

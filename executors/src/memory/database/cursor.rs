@@ -40,12 +40,20 @@ impl Rows {
         if let Some(doc) = self.ahead.take() {
             return Ok(Some(doc));
         }
+        let budget = self.context.evaluation.budget.clone();
+        if let Some(budget) = &budget {
+            budget.resume();
+        }
         let mut env = Env::with_slots(&self.context.evaluation, self.slots.clone());
         if std::mem::replace(&mut self.random, true) {
             // Later calls draw other numbers than the first.
             env.random();
         }
-        self.source.next(&mut env)
+        let next = self.source.next(&mut env);
+        if let Some(budget) = &budget {
+            budget.pause();
+        }
+        next
     }
 
     /// Calls `f` with every document that is left: quicker than asking one by one.
@@ -68,6 +76,16 @@ impl Rows {
 
     /// Up to `n` documents, less when they become too many bytes; tells whether more are left.
     fn batch(&mut self, n: usize) -> Result<(Vec<Bson>, bool), EngineError> {
+        let Some(budget) = self.context.evaluation.budget.clone() else {
+            return self.take(n);
+        };
+        budget.resume();
+        let taken = self.take(n);
+        budget.pause();
+        taken
+    }
+
+    fn take(&mut self, n: usize) -> Result<(Vec<Bson>, bool), EngineError> {
         const MAX_BYTES: usize = 16 * 1024 * 1024;
         let mut out = Vec::new();
         let mut bytes = 0_usize;
@@ -80,6 +98,7 @@ impl Rows {
             let Some(doc) = next else {
                 return Ok((out, false));
             };
+            env.tick()?;
             bytes = bytes.saturating_add(doc.byte_size());
             if out.len() >= n || (!out.is_empty() && bytes > MAX_BYTES) {
                 self.ahead = Some(doc);
@@ -122,6 +141,10 @@ impl Engine {
         batch: Option<usize>,
         single: bool,
     ) -> Result<Bdoc, EngineError> {
+        // Starting the pipeline counts; from here on the batches do.
+        if let Some(budget) = &rows.context.evaluation.budget {
+            budget.pause();
+        }
         let (docs, more) = rows.batch(batch.unwrap_or(FIRST_BATCH))?;
         let mut id = 0;
         if more && !single {
@@ -147,6 +170,11 @@ impl Engine {
 
     pub(super) fn get_more(&self, db: &str, args: Args<'_>) -> Result<Bdoc, EngineError> {
         let id = args.int("getMore")?.unwrap_or(0);
+        if args.int("maxTimeMS")?.is_some_and(|n| n > 0) {
+            return Err(EngineError::bad_value(
+                "cannot set maxTimeMS on getMore command for a non-awaitData cursor",
+            ));
+        }
         let batch = args
             .count("batchSize")?
             .filter(|n| *n > 0)

@@ -1,51 +1,38 @@
 //! `explain`: which index, and how much was read.
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use bson::{Bson, Document as Bdoc, doc};
 
 use super::Engine;
 use super::args::Args;
+use super::explain_bounds::bounds;
 use super::read::{Find, start};
 use super::session::InTransaction;
 use super::statement::Lets;
 use crate::memory::error::{Code, EngineError};
 use crate::memory::expr::Env;
 use crate::memory::filter::Filter;
-use crate::memory::plan::{self, Access, Bound, Examined, Range};
+use crate::memory::plan::{self, Access, Examined};
 use crate::memory::stage::{Compiling, Context, Pipeline, Place, SortSpec, Source};
-use crate::memory::storage::IndexSpec;
 use crate::memory::value::num;
 
-fn bounds(spec: &IndexSpec, ranges: &[Range]) -> Bdoc {
-    let mut out = Bdoc::new();
-    for (at, field) in spec.fields.iter().enumerate() {
-        let mut shown: Vec<Bson> = Vec::new();
-        for range in ranges.iter().take(50) {
-            let text = match (range.prefix.get(at), &range.interval) {
-                (Some(v), _) => format!("[{v:?}, {v:?}]"),
-                (None, Some(i)) if at == range.prefix.len() => {
-                    let low = match &i.low {
-                        Bound::Value(v, true) => format!("[{v:?}"),
-                        Bound::Value(v, false) => format!("({v:?}"),
-                        Bound::Bracket(_) => "[-inf".to_owned(),
-                    };
-                    let high = match &i.high {
-                        Bound::Value(v, true) => format!("{v:?}]"),
-                        Bound::Value(v, false) => format!("{v:?})"),
-                        Bound::Bracket(_) => "inf]".to_owned(),
-                    };
-                    format!("{low}, {high}")
-                }
-                _ => "[MinKey, MaxKey]".to_owned(),
-            };
-            let text = Bson::String(text);
-            if !shown.contains(&text) {
-                shown.push(text);
-            }
-        }
-        out.insert(field.path.to_string(), shown);
-    }
+/// The stages of a `find` above the reading of its collection, from the inside out.
+struct Above<'a> {
+    /// What the command is, when it is none that gives documents.
+    command: Option<&'static str>,
+    args: Args<'a>,
+}
+
+/// What `explain` echoes of a command: all but what concerns the session.
+fn echoed(db: &str, command: &Bdoc) -> Bdoc {
+    let mut out: Bdoc = command
+        .iter()
+        .filter(|(k, _)| !k.starts_with('$') && !matches!(k.as_str(), "lsid" | "txnNumber"))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
+    out.insert("$db", db);
     out
 }
 
@@ -63,30 +50,56 @@ impl Engine {
         };
         let name = command.keys().next().map_or("", String::as_str);
         let inner = Args::new(name, command);
-        let execute = args.string("verbosity")? != Some("queryPlanner");
-        match name {
-            "find" => self.explain_find(db, inner, txn, execute),
-            "aggregate" => self.explain_aggregate(db, inner, txn),
-            "count" | "distinct" | "update" | "delete" | "findAndModify" => {
-                let query = match name {
-                    "count" | "distinct" | "findAndModify" => inner.document("query")?.cloned(),
-                    "update" => first(inner.array("updates")?),
-                    _ => first(inner.array("deletes")?),
-                };
-                let find = doc! {"find": inner.collection()?, "filter": query.unwrap_or_default()};
-                self.explain_find(db, Args::new("find", &find), txn, execute)
+        let execute = match args.string("verbosity")? {
+            Some("queryPlanner") => false,
+            None | Some("executionStats" | "allPlansExecution") => true,
+            Some(other) => {
+                return Err(EngineError::bad_value(format!(
+                    "Enumeration value '{other}' for field 'explain.verbosity' is not a valid value."
+                )));
             }
-            _ => Err(EngineError::new(
-                Code::CommandNotFound,
-                format!("Explain failed due to unknown command: {name}"),
-            )),
-        }
+        };
+        let above = |command| Above {
+            command,
+            args: inner,
+        };
+        let mut reply = match name {
+            "find" => self.explain_find(db, inner, &above(None), txn, execute)?,
+            "aggregate" => self.explain_aggregate(db, inner, txn, execute)?,
+            "count" | "distinct" | "update" | "delete" | "findAndModify" | "findandmodify" => {
+                let (statement, kind) = match name {
+                    "count" => (None, Some("COUNT")),
+                    "distinct" => (None, None),
+                    "update" => (first(inner.array("updates")?), Some("UPDATE")),
+                    "delete" => (first(inner.array("deletes")?), Some("DELETE")),
+                    _ if inner.flag("remove")? => (None, Some("DELETE")),
+                    _ => (None, Some("UPDATE")),
+                };
+                let find = as_find(inner, statement.unwrap_or(inner))?;
+                let find = Args::new("find", &find);
+                self.explain_find(db, find, &above(kind), txn, execute)?
+            }
+            _ => {
+                return Err(EngineError::new(
+                    Code::CommandNotFound,
+                    format!("Explain failed due to unknown command: {name}"),
+                ));
+            }
+        };
+        reply.insert("command", echoed(db, command));
+        reply.insert(
+            "serverInfo",
+            doc! {"host": "localhost", "port": 0, "version": "8.0.0", "gitVersion": ""},
+        );
+        reply.insert("ok", 1.0);
+        Ok(reply)
     }
 
     fn explain_find(
         &self,
         db: &str,
         args: Args<'_>,
+        above: &Above<'_>,
         txn: Option<&InTransaction>,
         execute: bool,
     ) -> Result<Bdoc, EngineError> {
@@ -95,19 +108,28 @@ impl Engine {
         let examined = Arc::new(Examined::default());
         let context = self.read_context(db, name, args, txn, Some(Arc::clone(&examined)))?;
         let mut env = Env::new(&context.evaluation);
-        let plan = describe(
+        let read = describe(
             name,
             &[Arc::clone(&find.filter)],
             find.sort.as_deref(),
+            args.document("filter")?,
             &context,
             &mut env,
-        );
-        let mut reply = doc! {"queryPlanner": {"namespace": format!("{db}.{name}"), "parsedQuery": args.document("filter")?.cloned().unwrap_or_default(), "winningPlan": plan, "rejectedPlans": []}};
+        )?;
+        let plan = above.put_on(sorted(read, args)?)?;
+        let mut reply = doc! {"explainVersion": "1", "queryPlanner": {
+            "namespace": format!("{db}.{name}"), "parsedQuery": args.document("filter")?.cloned().unwrap_or_default(), "indexFilterSet": false,
+            "winningPlan": plan.clone(), "rejectedPlans": [],
+        }};
         if execute {
             let source = find.start(name, &context, &mut env)?;
-            reply.insert("executionStats", run(source, &examined, &mut env)?);
+            let n = if above.command.is_some() {
+                Some(0)
+            } else {
+                None
+            };
+            reply.insert("executionStats", run(source, plan, n, &examined, &mut env)?);
         }
-        reply.insert("ok", 1.0);
         Ok(reply)
     }
 
@@ -116,6 +138,7 @@ impl Engine {
         db: &str,
         args: Args<'_>,
         txn: Option<&InTransaction>,
+        execute: bool,
     ) -> Result<Bdoc, EngineError> {
         let name = args.collection()?;
         let lets = Lets::compile(&[args.document("let")?])?;
@@ -134,33 +157,134 @@ impl Engine {
         let mut env = Env::new(&context.evaluation);
         lets.bind(&mut env)?;
         let (filters, sort) = pipeline.leading();
-        let plan = describe(name, &filters, sort.map(|s| &**s), &context, &mut env);
+        let filter = match stages.first() {
+            Some(Bson::Document(d)) => d.get_document("$match").ok(),
+            _ => None,
+        };
+        let spec = sort.map(|s| &**s);
+        let (mut plan, ordered) = describe(name, &filters, spec, filter, &context, &mut env)?;
+        if spec.is_some() && !ordered {
+            plan = doc! {"stage": "SORT", "type": "simple", "inputStage": plan};
+        }
+        let planner = doc! {"namespace": format!("{db}.{name}"), "indexFilterSet": false, "winningPlan": plan.clone(), "rejectedPlans": []};
         let mut shown: Vec<Bson> = vec![Bson::Document(
-            doc! {"$cursor": {"queryPlanner": {"namespace": format!("{db}.{name}"), "winningPlan": plan.clone()}}},
+            doc! {"$cursor": {"queryPlanner": planner.clone()}},
         )];
         let skip = stages
             .iter()
             .take_while(|s| matches!(s, Bson::Document(d) if d.contains_key("$match")))
             .count();
         shown.extend(stages.iter().skip(skip).cloned());
-        let mut reply = doc! {"queryPlanner": {"namespace": format!("{db}.{name}"), "winningPlan": plan}, "stages": shown};
-        if pipeline.write().is_none() {
+        let mut reply = doc! {"explainVersion": "1", "queryPlanner": planner, "stages": shown};
+        if execute && pipeline.write().is_none() {
             let source = start(&pipeline, name, Place::Collection, &context, &mut env)?;
-            reply.insert("executionStats", run(source, &examined, &mut env)?);
+            reply.insert(
+                "executionStats",
+                run(source, plan, None, &examined, &mut env)?,
+            );
         }
         reply.insert("ok", 1.0);
         Ok(reply)
     }
 }
 
-fn first(list: Option<&Vec<Bson>>) -> Option<Bdoc> {
+/// The first statement of an update or delete.
+fn first<'a>(list: Option<&'a Vec<Bson>>) -> Option<Args<'a>> {
     match list?.first()? {
-        Bson::Document(d) => d.get_document("q").ok().cloned(),
+        Bson::Document(d) => Some(Args::new("statement", d)),
         _ => None,
     }
 }
 
-fn run(mut source: Source, examined: &Examined, env: &mut Env<'_>) -> Result<Bdoc, EngineError> {
+/// The `find` that reads what a command reads.
+fn as_find(command: Args<'_>, statement: Args<'_>) -> Result<Bdoc, EngineError> {
+    let mut find = doc! {"find": command.collection()?};
+    for (key, name) in [
+        ("q", "filter"),
+        ("query", "filter"),
+        ("sort", "sort"),
+        ("hint", "hint"),
+        ("collation", "collation"),
+    ] {
+        if let Some(v) = statement.get(key) {
+            find.insert(name, v.clone());
+        }
+    }
+    let one = statement.int("limit")? == Some(1) || statement.doc().contains_key("update");
+    if command.command() == "count" {
+        for key in ["skip", "limit"] {
+            if let Some(n) = statement.int(key)? {
+                find.insert(key, n.unsigned_abs().cast_signed());
+            }
+        }
+    } else if one {
+        find.insert("limit", 1);
+    }
+    if let Some(lets) = command.get("let") {
+        find.insert("let", lets.clone());
+    }
+    if let Some(n) = command.get("maxTimeMS") {
+        find.insert("maxTimeMS", n.clone());
+    }
+    Ok(find)
+}
+
+/// The blocking sort of a `find`, when its index does not give the order.
+fn sorted((read, ordered): (Bdoc, bool), args: Args<'_>) -> Result<Bdoc, EngineError> {
+    let sort = args
+        .document("sort")?
+        .filter(|s| !s.is_empty() && !s.contains_key("$natural"));
+    let Some(sort) = sort.filter(|_| !ordered) else {
+        return Ok(read);
+    };
+    let mut out = doc! {"stage": "SORT", "sortPattern": sort.clone(), "type": "simple"};
+    if let Some(limit) = args.int("limit")?.filter(|n| *n > 0) {
+        let n = limit.saturating_add(args.int("skip")?.unwrap_or(0));
+        out.insert("limitAmount", n);
+    }
+    out.insert("inputStage", read);
+    Ok(out)
+}
+
+impl Above<'_> {
+    fn put_on(&self, mut plan: Bdoc) -> Result<Bdoc, EngineError> {
+        if let Some(stage) = self.command {
+            return Ok(doc! {"stage": stage, "inputStage": plan});
+        }
+        let sorts = matches!(plan.get_str("stage"), Ok("SORT"));
+        if let Some(n) = self.args.int("skip")?.filter(|n| *n > 0) {
+            plan = doc! {"stage": "SKIP", "skipAmount": n, "inputStage": plan};
+        }
+        let limit = self.args.int("limit")?.filter(|n| *n > 0);
+        // A sort with a limit stops by itself.
+        if let Some(n) = limit.filter(|_| !sorts) {
+            plan = doc! {"stage": "LIMIT", "limitAmount": n, "inputStage": plan};
+        }
+        if let Some(p) = self.args.document("projection")?.filter(|p| !p.is_empty()) {
+            let simple = p.iter().all(|(k, v)| {
+                !k.contains(['.', '$'])
+                    && !matches!(v, Bson::Document(_) | Bson::Array(_) | Bson::String(_))
+            });
+            let stage = if simple {
+                "PROJECTION_SIMPLE"
+            } else {
+                "PROJECTION_DEFAULT"
+            };
+            plan = doc! {"stage": stage, "transformBy": p.clone(), "inputStage": plan};
+        }
+        Ok(plan)
+    }
+}
+
+/// Runs a plan and says what it read; `given` is what the command itself would give, when that is not the documents.
+fn run(
+    mut source: Source,
+    plan: Bdoc,
+    given: Option<usize>,
+    examined: &Examined,
+    env: &mut Env<'_>,
+) -> Result<Bdoc, EngineError> {
+    let begun = Instant::now();
     let mut n = 0_usize;
     while source.next(env)?.is_some() {
         n += 1;
@@ -168,42 +292,81 @@ fn run(mut source: Source, examined: &Examined, env: &mut Env<'_>) -> Result<Bdo
     let count = |n: &std::sync::atomic::AtomicU64| {
         i64::try_from(n.load(Ordering::Relaxed)).unwrap_or(i64::MAX)
     };
-    Ok(
-        doc! {"executionSuccess": true, "nReturned": num::len_i64(n), "totalKeysExamined": count(&examined.keys), "totalDocsExamined": count(&examined.documents)},
-    )
+    let (keys, documents) = (count(&examined.keys), count(&examined.documents));
+    let mut stages = measured(plan, keys, documents);
+    match (given, stages.get_str("stage")) {
+        (Some(_), Ok("COUNT")) => stages.insert("nCounted", num::len_i64(n)),
+        (Some(_), Ok("DELETE")) => stages.insert("nWouldDelete", num::len_i64(n)),
+        (Some(_), _) => {
+            stages.insert("nMatched", num::len_i64(n));
+            stages.insert("nWouldModify", num::len_i64(n))
+        }
+        (None, _) => None,
+    };
+    let n = given.unwrap_or(n);
+    stages.insert("nReturned", num::len_i64(n));
+    let millis = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
+    Ok(doc! {
+        "executionSuccess": true, "nReturned": num::len_i64(n), "executionTimeMillis": millis,
+        "totalKeysExamined": keys, "totalDocsExamined": documents, "executionStages": stages,
+    })
 }
 
+/// The plan, with what its reading stages read.
+fn measured(mut stage: Bdoc, keys: i64, documents: i64) -> Bdoc {
+    match stage.get_str("stage") {
+        Ok("IXSCAN") => {
+            stage.insert("keysExamined", keys);
+        }
+        Ok("FETCH" | "COLLSCAN") => {
+            stage.insert("docsExamined", documents);
+        }
+        _ => {}
+    }
+    if let Some(Bson::Document(input)) = stage.remove("inputStage") {
+        stage.insert("inputStage", measured(input, keys, documents));
+    }
+    stage
+}
+
+/// How a collection is read, and whether the documents come sorted.
 fn describe(
     name: &str,
     filters: &[Arc<Filter>],
     sort: Option<&SortSpec>,
+    filter: Option<&Bdoc>,
     context: &Context,
     env: &mut Env<'_>,
-) -> Bdoc {
+) -> Result<(Bdoc, bool), EngineError> {
     let Some(collection) = context.state.get(&context.db, name) else {
-        return doc! {"stage": "EOF"};
+        return Ok((doc! {"stage": "EOF"}, true));
     };
-    let plan = plan::choose(collection, filters, sort, env);
-    let mut out = match &plan.access {
-        Access::Scan => doc! {"stage": "COLLSCAN", "direction": "forward"},
-        Access::Index {
-            index,
-            ranges,
-            reverse,
-        } => match collection.indexes().get(*index) {
-            Some(i) => doc! {
-                "stage": "FETCH",
-                "inputStage": {
-                    "stage": "IXSCAN", "keyPattern": i.spec.key.clone(), "indexName": i.spec.name.clone(),
-                    "isMultiKey": i.multikey, "isUnique": i.spec.unique, "isSparse": i.spec.sparse, "isPartial": i.spec.partial.is_some(),
-                    "direction": if *reverse { "backward" } else { "forward" }, "indexBounds": bounds(&i.spec, ranges),
-                },
+    let plan = plan::choose(collection, filters, sort, context.hint.as_deref(), env)?;
+    let index = match &plan.access {
+        Access::Scan { .. } => None,
+        Access::Index { index, .. } => collection.indexes().get(*index),
+    };
+    let mut out = match (&plan.access, index) {
+        (
+            Access::Index {
+                ranges, reverse, ..
             },
-            None => doc! {"stage": "COLLSCAN"},
+            Some(i),
+        ) => doc! {
+            "stage": "FETCH",
+            "inputStage": {
+                "stage": "IXSCAN", "keyPattern": i.spec.key.clone(), "indexName": i.spec.name.clone(),
+                "isMultiKey": i.multikey, "isUnique": i.spec.unique, "isSparse": i.spec.sparse, "isPartial": i.spec.partial.is_some(), "indexVersion": 2,
+                "direction": if *reverse { "backward" } else { "forward" }, "indexBounds": bounds(&i.spec, ranges, *reverse),
+            },
         },
+        (Access::Scan { reverse: true }, _) => {
+            doc! {"stage": "COLLSCAN", "direction": "backward"}
+        }
+        _ => doc! {"stage": "COLLSCAN", "direction": "forward"},
     };
-    if sort.is_some() && !plan.sorted {
-        out = doc! {"stage": "SORT", "inputStage": out};
+    if let Some(filter) = filter.filter(|f| !f.is_empty()) {
+        out.insert("filter", filter.clone());
     }
-    out
+    Ok((out, plan.sorted))
 }

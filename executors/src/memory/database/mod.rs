@@ -10,6 +10,7 @@ mod cursor;
 mod dispatch;
 pub mod ejson;
 mod explain;
+mod explain_bounds;
 mod find_projection;
 mod output;
 mod persist;
@@ -43,7 +44,8 @@ pub struct Engine {
 /// Limits that a command may not pass.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Bytes that one stage may hold (MongoDB: 100 MB).
+    /// Bytes that one stage may hold. A server goes on to disk after 100 MB; here this is the end. With
+    /// `allowDiskUse: false` it is 100 MB as there.
     pub stage_bytes: usize,
     /// Open cursors.
     pub cursors: usize,
@@ -52,7 +54,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            stage_bytes: 100 * 1024 * 1024,
+            stage_bytes: 1024 * 1024 * 1024,
             cursors: 10_000,
         }
     }
@@ -68,6 +70,8 @@ struct Inner {
     records: AtomicU64,
     ids: AtomicU64,
     seed: AtomicU64,
+    /// Held while saving: two saves at once would take each other's file names.
+    saving: Mutex<()>,
     limits: Limits,
 }
 
@@ -99,6 +103,7 @@ impl Engine {
             records: AtomicU64::new(1),
             ids: AtomicU64::new(1),
             seed: AtomicU64::new(0x5eed),
+            saving: Mutex::default(),
             limits,
         };
         Self {
@@ -171,6 +176,7 @@ impl Inner {
             now: self.now(),
             seed,
             collation,
+            budget: None,
         }
     }
 
@@ -181,6 +187,7 @@ impl Inner {
             evaluation: self.evaluation(collation),
             memory_limit: self.limits.stage_bytes,
             examined: None,
+            hint: None,
         }
     }
 }

@@ -172,7 +172,7 @@ fn merge_one(
     }
     let filter = Arc::new(Filter::of(Node::And(nodes)));
     let hit = match writing.collection(db, name) {
-        Some(c) => super::statement::matching(&c, &filter, None, 1, env)?.pop(),
+        Some(c) => super::statement::matching(&c, &filter, None, None, 1, env)?.pop(),
         None => None,
     };
     let Some((record, old)) = hit else {

@@ -90,6 +90,7 @@ impl Engine {
     /// # Errors
     /// `OperationFailed` when the file system fails; what was saved before is still whole then.
     pub fn save(&self, dir: impl AsRef<Path>) -> Result<(), EngineError> {
+        let _alone = super::locked(&self.inner.saving);
         let dir = dir.as_ref();
         fs::create_dir_all(dir).map_err(|e| failed("make", dir, e))?;
         let old = read_catalog(dir)?;
@@ -170,7 +171,10 @@ impl Engine {
                 }
                 let doc = parse(&line).map_err(|e| failed("read", &path, e))?;
                 let bytes = doc.to_vec().map_err(|e| failed("read", &path, e))?;
-                c.insert(self.inner.next_record(), crate::memory::value::Buffer::from(bytes.as_slice()))?;
+                c.insert(
+                    self.inner.next_record(),
+                    crate::memory::value::Buffer::from(bytes.as_slice()),
+                )?;
             }
             for spec in d.get_array("indexes").into_iter().flatten() {
                 let Bson::Document(spec) = spec else {

@@ -13,12 +13,15 @@ use super::statement::Lets;
 use crate::memory::error::{Code, EngineError};
 use crate::memory::expr::Env;
 use crate::memory::filter::{Filter, visit};
-use crate::memory::plan::Examined;
+use crate::memory::plan::{Examined, Hint};
 use crate::memory::stage::{
     Compiling, Context, Input, Pipeline, Place, SortSpec, Source, Stage, limited, open_namespace,
     skipped,
 };
 use crate::memory::value::{Collation, Document, Key, Path, Value, ValueRef};
+
+/// What a stage may hold when `allowDiskUse` is false, as on a server.
+const IN_MEMORY: usize = 100 * 1024 * 1024;
 
 /// A `find`, compiled.
 pub(super) struct Find {
@@ -70,10 +73,15 @@ impl Find {
         let empty = Bdoc::new();
         let filter = Filter::compile(args.document("filter")?.unwrap_or(&empty), &lets.scope)?;
         let sort = match args.document("sort")? {
-            Some(s) if !s.is_empty() => match s.get("$natural") {
-                Some(_) => None,
-                None => Some(Arc::new(SortSpec::compile(s)?)),
-            },
+            Some(s) if s.contains_key("$natural") => {
+                if s.len() > 1 {
+                    return Err(EngineError::bad_value(
+                        "$natural sort cannot be set to a value other than -1 or 1, nor be combined with other fields",
+                    ));
+                }
+                None
+            }
+            Some(s) if !s.is_empty() => Some(Arc::new(SortSpec::compile(s)?)),
             _ => None,
         };
         let projection = match args.document("projection")? {
@@ -163,6 +171,19 @@ impl Engine {
         let collation = self.collation_of(db, name, args, txn)?;
         let mut context = self.inner.context(db, self.read_state(txn), collation);
         context.examined = examined;
+        context.evaluation.budget = args.budget()?;
+        context.hint = args.hint()?;
+        if args.get("allowDiskUse").is_some() && !args.flag("allowDiskUse")? {
+            context.memory_limit = context.memory_limit.min(IN_MEMORY);
+        }
+        // `sort: {$natural: ...}` says how to read, as a hint does.
+        if args.command() == "find"
+            && context.hint.is_none()
+            && let Some(sort) = args.document("sort")?
+            && sort.contains_key("$natural")
+        {
+            context.hint = Hint::of_document(sort)?.map(Arc::new);
+        }
         Ok(Arc::new(context))
     }
 
@@ -262,7 +283,7 @@ impl Engine {
         txn: Option<&InTransaction>,
     ) -> Result<Bdoc, EngineError> {
         if args.flag("explain")? {
-            return self.explain_aggregate(db, args, txn);
+            return self.explain_aggregate(db, args, txn, false);
         }
         let rows = self.aggregate_rows(db, args, txn)?;
         let batch = match args.document("cursor")? {

@@ -10,7 +10,7 @@ use super::writing::Writing;
 use crate::memory::error::{Code, EngineError};
 use crate::memory::expr::{Env, Expr, Scope, Slot};
 use crate::memory::filter::Filter;
-use crate::memory::plan::{self, Access, CollectionScan, IndexScan};
+use crate::memory::plan::{self, Access, CollectionScan, Hint, IndexScan};
 use crate::memory::stage::{Context, SortSpec};
 use crate::memory::storage::Collection;
 use crate::memory::value::{Buffer, Collation, Document, Value};
@@ -57,16 +57,17 @@ pub(super) fn matching(
     collection: &Arc<Collection>,
     filter: &Arc<Filter>,
     sort: Option<&SortSpec>,
+    hint: Option<&Hint>,
     limit: usize,
     env: &mut Env<'_>,
 ) -> Result<Vec<(u64, Document)>, EngineError> {
     let filters = vec![Arc::clone(filter)];
-    let plan = plan::choose(collection, &filters, sort, env);
+    let plan = plan::choose(collection, &filters, sort, hint, env)?;
     let stop = if plan.sorted { limit } else { usize::MAX };
     let mut found = Vec::new();
     match plan.access {
-        Access::Scan => {
-            let mut scan = CollectionScan::new(collection, filters, None);
+        Access::Scan { reverse } => {
+            let mut scan = CollectionScan::new(collection, reverse, filters, None);
             while found.len() < stop
                 && let Some(hit) = scan.next_record(env)?
             {
@@ -149,6 +150,7 @@ pub(super) struct UpdateStatement {
     update: Update,
     lets: Lets,
     sort: Option<SortSpec>,
+    hint: Option<Arc<Hint>>,
     multi: bool,
     upsert: bool,
     collation: Option<Collation>,
@@ -198,6 +200,7 @@ impl UpdateStatement {
             update,
             lets,
             sort,
+            hint: args.hint()?,
             multi,
             upsert: args.flag("upsert")?,
             collation: args.collation(default)?,
@@ -211,11 +214,13 @@ impl UpdateStatement {
         db: &str,
         name: &str,
     ) -> Result<Updated, EngineError> {
-        let context = Arc::new(engine.inner.context(
+        let mut context = engine.inner.context(
             db,
             Arc::new(writing.state().clone()),
             self.collation.clone(),
-        ));
+        );
+        context.evaluation.budget.clone_from(&writing.budget);
+        let context = Arc::new(context);
         let mut env = Env::new(&context.evaluation);
         self.lets.bind(&mut env)?;
         let mut out = Updated::default();
@@ -225,6 +230,7 @@ impl UpdateStatement {
                 c,
                 &self.filter,
                 self.sort.as_ref(),
+                self.hint.as_deref(),
                 if self.multi { usize::MAX } else { 1 },
                 &mut env,
             )?,

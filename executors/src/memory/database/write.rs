@@ -66,19 +66,26 @@ pub(super) fn insert_one(
 
 /// Whether an error ends the command instead of becoming a write error.
 fn fatal(e: &EngineError) -> bool {
-    e.code == Code::WriteConflict.number()
+    [
+        Code::WriteConflict.number(),
+        Code::MaxTimeMSExpired.number(),
+    ]
+    .contains(&e.code)
 }
 
 impl Engine {
     /// Runs the statements of a write command one by one; their errors are collected, and stop it when it is ordered.
     pub(super) fn statements<T>(
         &self,
+        args: Args<'_>,
         txn: Option<&InTransaction>,
         ordered: bool,
         statements: impl IntoIterator<Item = T>,
         mut f: impl FnMut(&mut Writing<'_>, usize, T) -> Result<(), EngineError>,
     ) -> Result<Vec<Bson>, EngineError> {
+        let budget = args.budget()?;
         let mut writing = self.writing(txn);
+        writing.budget = budget;
         let mut errors = Vec::new();
         for (i, statement) in statements.into_iter().enumerate() {
             if let Err(e) = f(&mut writing, i, statement) {
@@ -135,7 +142,7 @@ impl Engine {
             ));
         }
         let mut n = 0;
-        let errors = self.statements(txn, Self::ordered(args)?, docs, |writing, _, d| {
+        let errors = self.statements(args, txn, Self::ordered(args)?, docs, |writing, _, d| {
             let Bson::Document(d) = d else {
                 return Err(EngineError::type_mismatch(
                     "BSON field 'insert.documents' must hold objects",
@@ -170,24 +177,30 @@ impl Engine {
             ));
         };
         let (mut n, mut modified, mut upserted) = (0, 0, Vec::new());
-        let errors = self.statements(txn, Self::ordered(args)?, updates, |writing, i, u| {
-            let Bson::Document(u) = u else {
-                return Err(EngineError::type_mismatch(
-                    "BSON field 'update.updates' must hold objects",
-                ));
-            };
-            let u = Args::new("update.updates", u);
-            let statement =
-                UpdateStatement::compile(u, ["q", "u"], lets, u.flag("multi")?, default.as_ref())?;
-            let done = statement.run(writing, self, db, name)?;
-            n += done.matched;
-            modified += done.modified;
-            if let Some(id) = done.upserted {
-                n += 1;
-                upserted.push(Bson::Document(doc! {"index": int(i), "_id": id.to_bson()}));
-            }
-            Ok(())
-        })?;
+        let errors =
+            self.statements(args, txn, Self::ordered(args)?, updates, |writing, i, u| {
+                let Bson::Document(u) = u else {
+                    return Err(EngineError::type_mismatch(
+                        "BSON field 'update.updates' must hold objects",
+                    ));
+                };
+                let u = Args::new("update.updates", u);
+                let statement = UpdateStatement::compile(
+                    u,
+                    ["q", "u"],
+                    lets,
+                    u.flag("multi")?,
+                    default.as_ref(),
+                )?;
+                let done = statement.run(writing, self, db, name)?;
+                n += done.matched;
+                modified += done.modified;
+                if let Some(id) = done.upserted {
+                    n += 1;
+                    upserted.push(Bson::Document(doc! {"index": int(i), "_id": id.to_bson()}));
+                }
+                Ok(())
+            })?;
         let mut reply = doc! {"n": int(n), "nModified": int(modified)};
         if !upserted.is_empty() {
             reply.insert("upserted", upserted);
@@ -216,33 +229,34 @@ impl Engine {
             ));
         };
         let mut n = 0;
-        let errors = self.statements(txn, Self::ordered(args)?, deletes, |writing, _, d| {
-            let Bson::Document(d) = d else {
-                return Err(EngineError::type_mismatch(
-                    "BSON field 'delete.deletes' must hold objects",
-                ));
-            };
-            let d = Args::new("delete.deletes", d);
-            let limit = match d.int("limit")? {
-                Some(0) => usize::MAX,
-                Some(1) => 1,
-                Some(n) => {
-                    return Err(EngineError::failed_to_parse(format!(
-                        "The limit field in delete objects must be 0 or 1. Got {n}"
-                    )));
-                }
-                None => {
-                    return Err(EngineError::location(
-                        40414,
-                        "BSON field 'delete.deletes.limit' is missing but a required field",
+        let errors =
+            self.statements(args, txn, Self::ordered(args)?, deletes, |writing, _, d| {
+                let Bson::Document(d) = d else {
+                    return Err(EngineError::type_mismatch(
+                        "BSON field 'delete.deletes' must hold objects",
                     ));
-                }
-            };
-            n += self
-                .delete_matching(writing, db, name, d, lets, limit, default.as_ref())?
-                .len();
-            Ok(())
-        })?;
+                };
+                let d = Args::new("delete.deletes", d);
+                let limit = match d.int("limit")? {
+                    Some(0) => usize::MAX,
+                    Some(1) => 1,
+                    Some(n) => {
+                        return Err(EngineError::failed_to_parse(format!(
+                            "The limit field in delete objects must be 0 or 1. Got {n}"
+                        )));
+                    }
+                    None => {
+                        return Err(EngineError::location(
+                            40414,
+                            "BSON field 'delete.deletes.limit' is missing but a required field",
+                        ));
+                    }
+                };
+                n += self
+                    .delete_matching(writing, db, name, d, lets, limit, default.as_ref())?
+                    .len();
+                Ok(())
+            })?;
         let mut reply = doc! {"n": int(n), "ok": 1.0};
         if !errors.is_empty() {
             reply.insert("writeErrors", errors);
@@ -280,13 +294,22 @@ impl Engine {
             .filter(|s| !s.is_empty())
             .map(SortSpec::compile)
             .transpose()?;
-        let evaluation = self.inner.evaluation(args.collation(default)?);
+        let mut evaluation = self.inner.evaluation(args.collation(default)?);
+        evaluation.budget.clone_from(&writing.budget);
+        let hint = args.hint()?;
         let mut env = Env::new(&evaluation);
         lets.bind(&mut env)?;
         let Some(collection) = writing.collection(db, name) else {
             return Ok(Vec::new());
         };
-        let hits = matching(&collection, &filter, sort.as_ref(), limit, &mut env)?;
+        let hits = matching(
+            &collection,
+            &filter,
+            sort.as_ref(),
+            hint.as_deref(),
+            limit,
+            &mut env,
+        )?;
         drop(collection);
         let mut gone = Vec::with_capacity(hits.len());
         for (record, doc) in hits {
@@ -332,7 +355,9 @@ impl Engine {
         }
         let lets = args.document("let")?;
         let default = self.default_collation(txn, db, name);
+        let budget = args.budget()?;
         let mut writing = self.writing(txn);
+        writing.budget = budget;
         let done = if remove {
             self.delete_matching(&mut writing, db, name, args, lets, 1, default.as_ref())
                 .map(|mut gone| {

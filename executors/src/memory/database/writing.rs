@@ -5,6 +5,7 @@ use std::sync::{Arc, MutexGuard};
 use super::Inner;
 use super::session::Transaction;
 use crate::memory::error::{Code, EngineError};
+use crate::memory::expr::Budget;
 use crate::memory::storage::{Collection, CollectionOptions, State};
 use crate::memory::value::{Buffer, Document, Key};
 
@@ -33,6 +34,8 @@ pub struct Writing<'e> {
     locks: MutexGuard<'e, Locks>,
     state: State,
     open: Option<AtWork>,
+    /// How long the command may take.
+    pub budget: Option<Arc<Budget>>,
 }
 
 fn conflict() -> EngineError {
@@ -61,12 +64,14 @@ impl<'e> Writing<'e> {
                 locks,
                 state: (*inner.state()).clone(),
                 open: None,
+                budget: None,
             },
             Some((session, t)) => Self {
                 inner,
                 locks,
                 state: t.state,
                 open: Some((session, t.base, t.touched)),
+                budget: None,
             },
         }
     }
@@ -267,6 +272,14 @@ pub fn replay(state: &mut State, open: &Transaction) -> Result<(), EngineError> 
         state.put(db, name, shared);
         out
     };
+    // Collections that it made, also those that stayed empty.
+    for (db, name, collection) in open.state.list(None) {
+        if open.base.get(&db, &name).is_none() && state.get(&db, &name).is_none() {
+            let options = (*collection.options).clone();
+            let made = Collection::new(&format!("{db}.{name}"), options);
+            state.put(&db, &name, Arc::new(made));
+        }
+    }
     for t in &open.touched {
         touch(state, t, &mut |c| c.remove(t.2))?;
     }

@@ -41,6 +41,7 @@ impl Operator for Map {
         };
         let mut out = Vec::with_capacity(items.len());
         for item in items.iter() {
+            env.tick()?;
             env.set(self.slot, item.to_value());
             out.push(self.each.eval(env)?.or_null());
         }
@@ -94,6 +95,7 @@ impl Operator for Filter {
         };
         let mut out = Vec::new();
         for item in items.iter() {
+            env.tick()?;
             if out.len() >= limit {
                 break;
             }
@@ -142,6 +144,7 @@ impl Operator for Reduce {
         };
         let mut total = self.initial.eval(env)?;
         for item in items.iter() {
+            env.tick()?;
             env.set(self.value, total);
             env.set(self.this, item.to_value());
             total = self.each.eval(env)?;

@@ -230,7 +230,10 @@ pub(super) fn to_binary(
         }
         _ => return None,
     };
-    Some(Ok(Value::Binary(subtype, Bytes::whole(Buffer::from(bytes.as_slice())))))
+    Some(Ok(Value::Binary(
+        subtype,
+        Bytes::whole(Buffer::from(bytes.as_slice())),
+    )))
 }
 
 fn little(bytes: &[u8], order: ByteOrder) -> Vec<u8> {

@@ -1,5 +1,9 @@
 //! What an expression is evaluated on.
+use std::sync::Arc;
+
 use super::Slot;
+use super::budget::Budget;
+use crate::memory::error::EngineError;
 use crate::memory::value::{Collation, Document, Value};
 
 /// What stays the same during one command.
@@ -11,7 +15,12 @@ pub struct Evaluation {
     pub seed: u64,
     /// How strings compare.
     pub collation: Option<Collation>,
+    /// How long it may take.
+    pub budget: Option<Arc<Budget>>,
 }
+
+/// Between two looks at the clock.
+const TICKS: u32 = 128;
 
 /// The environment of one evaluation: the document and the variables. Reused from document to document.
 #[derive(Clone, Debug)]
@@ -20,6 +29,7 @@ pub struct Env<'e> {
     root: Document,
     slots: Vec<Value>,
     random: u64,
+    ticks: u32,
 }
 
 impl<'e> Env<'e> {
@@ -30,6 +40,7 @@ impl<'e> Env<'e> {
             root: Document::empty(),
             slots: Vec::new(),
             random: evaluation.seed,
+            ticks: 0,
         }
     }
 
@@ -38,6 +49,30 @@ impl<'e> Env<'e> {
         Self {
             slots,
             ..Self::new(evaluation)
+        }
+    }
+
+    /// To be called in every loop over documents, elements or index entries: looks at the clock now and then.
+    ///
+    /// # Errors
+    /// `MaxTimeMSExpired`.
+    #[inline]
+    pub fn tick(&mut self) -> Result<(), EngineError> {
+        match self.ticks.checked_sub(1) {
+            Some(left) => {
+                self.ticks = left;
+                Ok(())
+            }
+            None => self.look(),
+        }
+    }
+
+    #[cold]
+    fn look(&mut self) -> Result<(), EngineError> {
+        self.ticks = TICKS;
+        match &self.evaluation.budget {
+            Some(budget) => budget.check(),
+            None => Ok(()),
         }
     }
 

@@ -7,6 +7,7 @@ mod accumulate;
 pub mod arith;
 mod array;
 mod array_form;
+mod budget;
 mod collections;
 mod compile;
 mod control;
@@ -32,6 +33,7 @@ use bson::Bson;
 
 pub(crate) use arith::coerce_date;
 pub(crate) use array_form::count;
+pub use budget::Budget;
 pub(crate) use compile::{Context, Fields};
 pub use env::{Env, Evaluation};
 pub(crate) use object::merge_into;

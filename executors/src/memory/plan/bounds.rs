@@ -1,5 +1,6 @@
 //! What a filter says about single paths: equal values and intervals.
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use crate::memory::expr::Env;
 use crate::memory::filter::{Comparison, Node, Pred};
@@ -105,8 +106,8 @@ pub struct Condition {
     pub points: Option<Vec<Value>>,
     /// Or lies in here.
     pub interval: Option<Interval>,
-    /// The interval is that of a string prefix (no collation then).
-    pub prefix: bool,
+    /// The interval is that of the strings that start as this regular expression does (no collation then).
+    pub pattern: Option<Value>,
     /// It comes from an expression, which sees arrays as a whole.
     pub scalar_only: bool,
 }
@@ -120,7 +121,7 @@ pub(super) fn collect(nodes: &[&Node], env: &mut Env<'_>) -> Vec<Condition> {
                     path: path.clone(),
                     points: None,
                     interval: None,
-                    prefix: false,
+                    pattern: None,
                     scalar_only: false,
                 };
                 if of_pred(pred, &mut condition) {
@@ -145,7 +146,7 @@ pub(super) fn collect(nodes: &[&Node], env: &mut Env<'_>) -> Vec<Condition> {
                         path,
                         points: Some(points),
                         interval: None,
-                        prefix: false,
+                        pattern: None,
                         scalar_only: true,
                     });
                 }
@@ -180,7 +181,7 @@ fn one_path(branches: &[Node]) -> Option<Condition> {
         path,
         points: Some(points),
         interval: None,
-        prefix: false,
+        pattern: None,
         scalar_only: false,
     })
 }
@@ -219,7 +220,6 @@ fn of_pred(pred: &Pred, out: &mut Condition) -> bool {
             let Some(prefix) = literal_prefix(source.pattern.as_str()) else {
                 return false;
             };
-            // Regular expression values equal to the pattern are not strings: only a check of the type is lost.
             let mut end = prefix.clone().into_bytes();
             while let Some(last) = end.last_mut() {
                 if *last < 0x7f {
@@ -234,7 +234,7 @@ fn of_pred(pred: &Pred, out: &mut Condition) -> bool {
                 _ => Bound::Bracket(Value::str("").view().type_bracket()),
             };
             out.interval = Some(Interval { low, high });
-            out.prefix = true;
+            out.pattern = Some(Value::Regex(Arc::new(source.clone())));
         }
         _ => return false,
     }

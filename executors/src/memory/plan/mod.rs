@@ -3,13 +3,16 @@
 //! An index holds an entry for every value that the match language finds at its paths, so a predicate on one path is
 //! answered by the entries inside its bounds; the whole filter is then checked on every document that they lead to.
 mod bounds;
+mod hint;
 mod scan;
 
 use std::sync::Arc;
 
 pub use bounds::{Bound, Interval};
+pub use hint::Hint;
 pub use scan::{CollectionScan, Examined, IndexScan};
 
+use super::error::EngineError;
 use super::expr::Env;
 use super::filter::{Filter, Node, Pred};
 use super::stage::SortSpec;
@@ -29,7 +32,10 @@ pub struct Range {
 #[derive(Clone, Debug)]
 pub enum Access {
     /// Every document, in order of insertion.
-    Scan,
+    Scan {
+        /// Or in the opposite order.
+        reverse: bool,
+    },
     /// The entries of one index within some ranges.
     Index {
         /// Which index of the collection.
@@ -61,28 +67,47 @@ fn flatten<'f>(node: &'f Node, out: &mut Vec<&'f Node>) {
 }
 
 /// Chooses how to read a collection for filters that must all hold.
+///
+/// # Errors
+/// `BadValue` for a hint that names no index, `NoQueryExecutionPlans` for one that cannot answer the filters.
 pub fn choose(
     collection: &Collection,
     filters: &[Arc<Filter>],
     sort: Option<&SortSpec>,
+    hint: Option<&Hint>,
     env: &mut Env<'_>,
-) -> Plan {
+) -> Result<Plan, EngineError> {
     let mut nodes = Vec::new();
     filters.iter().for_each(|f| flatten(f.node(), &mut nodes));
     let conditions = bounds::collect(&nodes, env);
     let scan = Plan {
-        access: Access::Scan,
+        access: Access::Scan {
+            reverse: matches!(hint, Some(Hint::Natural { reverse: true })),
+        },
         sorted: sort.is_none_or(|s| s.parts.is_empty()),
     };
+    if let Some(hint) = hint {
+        let Some(at) = hint.index(collection)? else {
+            return Ok(scan);
+        };
+        return match collection.indexes().get(at) {
+            // Indexes that are only listed have no entries: the collection is read.
+            Some(index) if index.spec.fields.is_empty() => Ok(scan),
+            Some(index) => with_index(at, index, &nodes, &conditions, sort, true, env)
+                .map(|c| c.plan)
+                .ok_or_else(|| hint::no_plan(collection)),
+            None => Ok(scan),
+        };
+    }
     if conditions.is_empty() && scan.sorted {
-        return scan;
+        return Ok(scan);
     }
     let mut candidates: Vec<Candidate> = Vec::new();
     for (at, index) in collection.indexes().iter().enumerate() {
-        candidates.extend(with_index(at, index, &nodes, &conditions, sort, env));
+        candidates.extend(with_index(at, index, &nodes, &conditions, sort, false, env));
     }
     let Some(best) = best_shape(&candidates) else {
-        return scan;
+        return Ok(scan);
     };
     let sorted = best.plan.sorted;
     let best = if best.one {
@@ -93,7 +118,7 @@ pub fn choose(
         smallest(collection, &candidates)
     };
     let best = best.or_else(|| best_shape(&candidates));
-    best.map_or(scan, |c| c.plan.clone())
+    Ok(best.map_or(scan, |c| c.plan.clone()))
 }
 
 /// An index that serves.
@@ -141,6 +166,7 @@ fn with_index(
     nodes: &[&Node],
     conditions: &[bounds::Condition],
     sort: Option<&SortSpec>,
+    forced: bool,
     env: &Env<'_>,
 ) -> Option<Candidate> {
     let spec = &index.spec;
@@ -193,11 +219,13 @@ fn with_index(
             break;
         }
         let mut interval: Option<Interval> = None;
+        let mut pattern: Option<&Value> = None;
         for condition in &mut here {
             let Some(bounds) = &condition.interval else {
                 continue;
             };
-            if !same_collation && bounds.has_text() || spec.collation.is_some() && condition.prefix
+            if !same_collation && bounds.has_text()
+                || spec.collation.is_some() && condition.pattern.is_some()
             {
                 continue;
             }
@@ -205,6 +233,7 @@ fn with_index(
                 Some(c) => bounds.fold(c),
                 None => bounds.clone(),
             };
+            pattern = pattern.or(condition.pattern.as_ref());
             // Two bounds on an array may hold for different elements: only one of them limits the scan then.
             interval = Some(match interval {
                 Some(old) if !index.multikey => old.and(folded),
@@ -216,6 +245,9 @@ fn with_index(
             ranges
                 .iter_mut()
                 .for_each(|r| r.interval = Some(interval.clone()));
+            if let Some(pattern) = pattern {
+                ranges = with_pattern(ranges, pattern, field.ascending);
+            }
             score += 6;
         }
         break;
@@ -236,7 +268,7 @@ fn with_index(
         reverse = direction;
         score += 3;
     }
-    if score == 0 {
+    if score == 0 && !forced {
         return None;
     }
     let one = spec.unique && points == spec.fields.len() && single;
@@ -256,6 +288,23 @@ fn with_index(
         bounded,
         one,
     })
+}
+
+/// After each range of strings that start alike, the regular expression itself: a stored one matches too.
+fn with_pattern(ranges: Vec<Range>, pattern: &Value, ascending: bool) -> Vec<Range> {
+    let both = |strings: Range| {
+        let mut same = Range {
+            prefix: strings.prefix.clone(),
+            interval: None,
+        };
+        same.prefix.push(pattern.clone());
+        if ascending {
+            [strings, same]
+        } else {
+            [same, strings]
+        }
+    };
+    ranges.into_iter().flat_map(both).collect()
 }
 
 /// Whether the index, after its first `points` fields that are fixed, is in the order of the sort; `Some(true)` when

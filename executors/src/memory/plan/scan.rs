@@ -30,9 +30,10 @@ fn passes(filters: &[Arc<Filter>], doc: &Document, env: &mut Env<'_>) -> Result<
     Ok(true)
 }
 
-/// Every document that passes the filters, in order of insertion.
+/// Every document that passes the filters, in order of insertion or its reverse.
 pub struct CollectionScan {
     cursor: Cursor<u64, Buffer>,
+    reverse: bool,
     filters: Vec<Arc<Filter>>,
     examined: Option<Arc<Examined>>,
 }
@@ -41,12 +42,18 @@ impl CollectionScan {
     /// A scan of a snapshot.
     pub fn new(
         collection: &Collection,
+        reverse: bool,
         filters: Vec<Arc<Filter>>,
         examined: Option<Arc<Examined>>,
     ) -> Self {
         let filters = filters.into_iter().filter(|f| !f.is_all()).collect();
         Self {
-            cursor: collection.cursor(),
+            cursor: if reverse {
+                collection.cursor_at_end()
+            } else {
+                collection.cursor()
+            },
+            reverse,
             filters,
             examined,
         }
@@ -60,7 +67,16 @@ impl CollectionScan {
         &mut self,
         env: &mut Env<'_>,
     ) -> Result<Option<(u64, Document)>, EngineError> {
-        while let Some((record, raw)) = self.cursor.forward() {
+        loop {
+            let next = if self.reverse {
+                self.cursor.backward()
+            } else {
+                self.cursor.forward()
+            };
+            let Some((record, raw)) = next else {
+                return Ok(None);
+            };
+            env.tick()?;
             if let Some(examined) = &self.examined {
                 examined.documents.fetch_add(1, Atomic::Relaxed);
             }
@@ -69,7 +85,6 @@ impl CollectionScan {
                 return Ok(Some((*record, doc)));
             }
         }
-        Ok(None)
     }
 }
 
@@ -206,6 +221,7 @@ impl IndexScan {
         env: &mut Env<'_>,
     ) -> Result<Option<(u64, Document)>, EngineError> {
         while let Some(record) = self.next_entry() {
+            env.tick()?;
             if let Some(seen) = &mut self.seen
                 && !seen.insert(record)
             {

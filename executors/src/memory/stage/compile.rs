@@ -261,7 +261,7 @@ impl Pipeline {
         env: &mut Env<'_>,
     ) -> Result<Source, EngineError> {
         let input = match (&self.head, input) {
-            (Some(head), Input::Collection(collection)) => {
+            (Some(head), Input::Collection(collection, _)) => {
                 Input::Source(head.open(collection.as_ref(), context, env)?)
             }
             (_, input) => input,
@@ -281,7 +281,7 @@ pub(super) fn start(
     let mut sorted = false;
     let mut source = match input {
         Input::Source(source) => source,
-        Input::Collection(collection) => {
+        Input::Collection(collection, hint) => {
             let mut filters = Vec::new();
             while let Some((Step::Match(filter), rest)) = steps.split_first() {
                 filters.push(Arc::clone(filter));
@@ -291,7 +291,7 @@ pub(super) fn start(
                 Some(Step::Sort(spec)) => Some(&**spec),
                 _ => None,
             };
-            let (source, done) = open(collection, filters, sort, context, env);
+            let (source, done) = open(collection, filters, sort, hint.as_deref(), context, env)?;
             sorted = done && sort.is_some();
             source
         }

@@ -7,6 +7,7 @@ use super::{Compiling, Context, Input, Pipeline, Place, drain};
 use crate::memory::error::EngineError;
 use crate::memory::expr::{Env, Scope};
 use crate::memory::filter::visit;
+use crate::memory::plan::Hint;
 use crate::memory::storage::Collection;
 use crate::memory::value::{Document, Key, Path, Value, ValueRef, compare, equal};
 
@@ -48,11 +49,13 @@ pub fn source_of(
     let Some(from) = from else {
         return Ok(documents(vec![Document::empty()]));
     };
-    resolve(&from.name, context, env, 0)
+    resolve(&from.name, None, context, env, 0)
 }
 
-fn resolve(
+/// What a name stands for; the hint goes to the collection that is read in the end.
+pub(super) fn resolve(
     name: &str,
+    hint: Option<&Arc<Hint>>,
     context: &Arc<Context>,
     env: &mut Env<'_>,
     depth: usize,
@@ -64,10 +67,10 @@ fn resolve(
         ));
     }
     let Some(collection) = context.state.get(&context.db, name).cloned() else {
-        return Ok(Input::Collection(None));
+        return Ok(Input::Collection(None, None));
     };
     let Some((on, stages)) = &collection.options.view else {
-        return Ok(Input::Collection(Some(collection)));
+        return Ok(Input::Collection(Some(collection), hint.cloned()));
     };
     let scope = Scope::new();
     let pipeline = Pipeline::compile(
@@ -78,7 +81,7 @@ fn resolve(
             depth: 0,
         },
     )?;
-    let input = resolve(on, context, env, depth + 1)?;
+    let input = resolve(on, hint, context, env, depth + 1)?;
     Ok(Input::Source(pipeline.start(input, context, env)?))
 }
 

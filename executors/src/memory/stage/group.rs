@@ -179,6 +179,7 @@ impl Grouping {
         let collation = env.collation();
         let mut bytes = 0_usize;
         while let Some(doc) = input.next(env)? {
+            env.tick()?;
             env.set_root(doc);
             let id = self.plan.id.eval(env)?.or_null();
             let (key, shown) = match collation {

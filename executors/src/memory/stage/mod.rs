@@ -28,7 +28,7 @@ use super::error::{Code, EngineError};
 use super::expr::{Env, Evaluation};
 use super::filter::Filter;
 use super::geo::Geo;
-use super::plan::{self, Access, CollectionScan, Examined, IndexScan, Plan};
+use super::plan::{self, Access, CollectionScan, Examined, Hint, IndexScan, Plan};
 use super::storage::{Collection, State};
 use super::value::{Document, Path};
 
@@ -62,6 +62,8 @@ pub struct Context {
     pub memory_limit: usize,
     /// Counts what is read, when asked for.
     pub examined: Option<Arc<Examined>>,
+    /// The index that the command insists on, for its own collection.
+    pub hint: Option<Arc<Hint>>,
 }
 
 /// What a stage is started with.
@@ -81,8 +83,8 @@ pub trait StagePlan: Send + Sync + std::fmt::Debug {
 
 /// Where a pipeline's documents come from.
 pub enum Input {
-    /// A collection (`None` when it does not exist).
-    Collection(Option<Arc<Collection>>),
+    /// A collection (`None` when it does not exist), and the index to use.
+    Collection(Option<Arc<Collection>>, Option<Arc<Hint>>),
     /// Another source.
     Source(Source),
 }
@@ -108,7 +110,8 @@ impl Documents {
 }
 
 impl Stage for Documents {
-    fn next(&mut self, _: &mut Env<'_>) -> Result<Option<Document>, EngineError> {
+    fn next(&mut self, env: &mut Env<'_>) -> Result<Option<Document>, EngineError> {
+        env.tick()?;
         Ok(self.0.next())
     }
 }
@@ -122,7 +125,9 @@ pub fn read(
 ) -> Source {
     let examined = context.examined.clone();
     match plan.access {
-        Access::Scan => Box::new(CollectionScan::new(&collection, filters, examined)),
+        Access::Scan { reverse } => {
+            Box::new(CollectionScan::new(&collection, reverse, filters, examined))
+        }
         Access::Index {
             index,
             ranges,
@@ -134,28 +139,32 @@ pub fn read(
 }
 
 /// Plans and reads: filters, and a sort if the plan can give it. Tells whether the documents come sorted.
+///
+/// # Errors
+/// What a hint that does not fit gives.
 pub fn open(
     collection: Option<Arc<Collection>>,
     filters: Vec<Arc<Filter>>,
     sort: Option<&SortSpec>,
+    hint: Option<&Hint>,
     context: &Context,
     env: &mut Env<'_>,
-) -> (Source, bool) {
+) -> Result<(Source, bool), EngineError> {
     let Some(collection) = collection else {
-        return (Box::new(Documents::new(Vec::new())), true);
+        return Ok((Box::new(Documents::new(Vec::new())), true));
     };
-    let plan = plan::choose(&collection, &filters, sort, env);
+    let plan = plan::choose(&collection, &filters, sort, hint, env)?;
     let sorted = plan.sorted;
     let text = filters.iter().find_map(|f| f.text()).cloned();
     let source = read(collection, plan, filters, context);
     match text {
-        None => (source, sorted),
+        None => Ok((source, sorted)),
         Some(text) => {
             let scored = move |doc: Document, _: &mut Env<'_>| match text.score(doc.view()) {
                 Some(score) => Ok(doc.with_score(score)),
                 None => Ok(doc),
             };
-            (Box::new(simple::Mapping::new(source, scored)), sorted)
+            Ok((Box::new(simple::Mapping::new(source, scored)), sorted))
         }
     }
 }
@@ -185,9 +194,14 @@ pub fn open_namespace(
     env: &mut Env<'_>,
 ) -> Result<Source, EngineError> {
     let (mut source, sorted) = match input_of(name, context, env)? {
-        Input::Collection(collection) => {
-            open(collection, filters, sort.map(|s| &**s), context, env)
-        }
+        Input::Collection(collection, hint) => open(
+            collection,
+            filters,
+            sort.map(|s| &**s),
+            hint.as_deref(),
+            context,
+            env,
+        )?,
         Input::Source(mut source) => {
             for filter in filters {
                 source = Box::new(simple::Matching::new(source, filter));
@@ -212,11 +226,7 @@ pub fn input_of(
     context: &Arc<Context>,
     env: &mut Env<'_>,
 ) -> Result<Input, EngineError> {
-    foreign::source_of(
-        Some(&foreign::Namespace::new(name.to_owned())),
-        context,
-        env,
-    )
+    foreign::resolve(name, context.hint.as_ref(), context, env, 0)
 }
 
 /// The first `n` documents.

@@ -122,9 +122,10 @@ impl Search {
             Some(Arc::clone(collection)),
             vec![Arc::new(filter)],
             None,
+            None,
             context,
             env,
-        );
+        )?;
         let mut found: Vec<(f64, Document)> = Vec::new();
         while let Some(doc) = source.next(env)? {
             let score = match self {

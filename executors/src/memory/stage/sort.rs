@@ -223,6 +223,7 @@ impl Stage for Sort {
             });
             let mut bytes = 0_usize;
             while let Some(doc) = input.next(env)? {
+                env.tick()?;
                 let key = self.spec.key(doc.view(), env.collation())?;
                 if self.limit.is_none() {
                     bytes = bytes.saturating_add(doc.held_bytes());

@@ -212,9 +212,10 @@ impl GeoNear {
             Some(Arc::clone(collection)),
             vec![Arc::new(self.filter.clone())],
             None,
+            None,
             context,
             env,
-        );
+        )?;
         let mut found: Vec<(f64, Document)> = Vec::new();
         for doc in drain(source, env)? {
             let at = path.get(doc.view());

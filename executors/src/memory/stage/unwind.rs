@@ -122,6 +122,7 @@ impl Stage for Unwinding {
             if let Some((doc, items, at)) = &mut self.current {
                 let (place, item) = (*at, items.get(*at));
                 if !item.is_missing() {
+                    env.tick()?;
                     *at += 1;
                     let doc = doc.clone();
                     return Ok(Some(self.row(

@@ -73,8 +73,7 @@ impl Collection {
 
     /// The document of a record.
     pub fn get(&self, record: u64) -> Option<Document> {
-        self.raw(record)
-            .map(|raw| Document::from_raw(raw.clone()))
+        self.raw(record).map(|raw| Document::from_raw(raw.clone()))
     }
 
     /// The bytes of a record.
@@ -94,6 +93,11 @@ impl Collection {
     /// All records, in order of insertion.
     pub fn cursor(&self) -> Cursor<u64, Buffer> {
         self.records.cursor()
+    }
+
+    /// A cursor behind the last record, to go backward.
+    pub fn cursor_at_end(&self) -> Cursor<u64, Buffer> {
+        self.records.seek(|_| true)
     }
 
     fn duplicate(&self, index: &Index, values: &[Value], doc: &Document) -> EngineError {
