@@ -7,7 +7,7 @@ use super::filter::{all, any, constant, expression};
 use super::scope::Val;
 use crate::error::Result;
 use crate::mql::{Expr, FieldOp, Filter};
-use crate::plan::facts::Nulls;
+use crate::plan::facts::{Nulls, strict_columns};
 use crate::plan::{ArrayFact, CompareOp, Node, Predicate, Scalar};
 use crate::schema::StorageFamily;
 
@@ -76,6 +76,11 @@ impl Lowerer<'_> {
             return Ok(None);
         }
         let used = scalar.used_columns();
+        // A branch or a substitute may have a value although a column of it has none.
+        let strict = strict_columns(scalar);
+        if !used.iter().all(|id| strict.contains(id)) {
+            return Ok(None);
+        }
         let mut nulls = Nulls::new(self.columns);
         let mut filters = Vec::new();
         for id in used.iter() {

@@ -54,6 +54,9 @@ impl Checker<'_> {
             }
             Stage::Limit(0) => Err(Error::internal("$limit must be positive")),
             Stage::Sample(0) => Err(Error::internal("$sample must have a positive size")),
+            Stage::Lookup(lookup) if !lookup.variables.is_empty() && lookup.pipeline.is_empty() => {
+                Err(Error::internal("$lookup with variables needs a pipeline"))
+            }
             Stage::Lookup(lookup) => {
                 for (_, outside) in &lookup.variables {
                     self.expr(outside)?;

@@ -60,6 +60,10 @@ fn inner(stage: Stage) -> Option<Stage> {
         },
         Stage::Lookup(mut lookup) => {
             lookup.pipeline = pipeline(lookup.pipeline);
+            // The server refuses variables that nothing could read.
+            if lookup.pipeline.is_empty() {
+                lookup.variables.clear();
+            }
             Stage::Lookup(lookup)
         }
         Stage::UnionWith {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo run --release -p conformance -- <corpus dir> [--executor memory|mongodb --uri URI] [--filter TEXT] [--json FILE]
+//! cargo run --release -p conformance -- <corpus dir> --each-rule
 //! cargo run --release -p conformance -- --engine <battery dir> [--uri URI]
 //! ```
 //!
@@ -55,6 +56,34 @@ fn open(options: &Options) -> suite::Result<Box<dyn Suite>> {
     })
 }
 
+/// Rules change no outcome: one line for each that is switched off.
+fn each_rule(
+    cases: &[suite::Case],
+    with_all: &[suite::Verdict],
+    options: &Options,
+) -> suite::Result<ExitCode> {
+    let mut code = ExitCode::SUCCESS;
+    let names = mqlc_compiler::rewrite::rules().map(|rule| rule.name);
+    for name in names.chain(["all"]) {
+        let mut without = options.clone();
+        without.disable.push(name.to_owned());
+        let verdicts = pool::run(cases, &without)?;
+        let differ: Vec<&str> = cases
+            .iter()
+            .zip(with_all.iter().zip(&verdicts))
+            .filter(|(_, (a, b))| a.outcome != b.outcome)
+            .map(|(case, _)| case.id.as_str())
+            .collect();
+        if differ.is_empty() {
+            println!("{name:24} {} cases, the same outcomes", cases.len());
+        } else {
+            code = ExitCode::FAILURE;
+            println!("{name:24} {} differ: {}", differ.len(), differ.join(", "));
+        }
+    }
+    Ok(code)
+}
+
 fn run(options: &Options) -> suite::Result<ExitCode> {
     if options.worker {
         worker::serve(open(options)?);
@@ -78,6 +107,9 @@ fn run(options: &Options) -> suite::Result<ExitCode> {
         cases.retain(|c| c.id.contains(text.as_str()));
     }
     let verdicts = pool::run(&cases, options)?;
+    if options.each_rule {
+        return each_rule(&cases, &verdicts, options);
+    }
     report::print(&cases, &verdicts, options);
     if let Some(file) = &options.json {
         report::write_json(&cases, &verdicts, file)?;

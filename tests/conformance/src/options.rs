@@ -49,6 +49,9 @@ pub(crate) struct Options {
     /// Rewrite rules that are switched off, by name; `all` for all of them.
     #[arg(long, value_name = "RULE")]
     pub(crate) disable: Vec<String>,
+    /// Runs the cases once with each rewrite rule switched off, and with all of them, and compares the outcomes.
+    #[arg(long)]
+    pub(crate) each_rule: bool,
     /// Worker processes; one for each core unless given.
     #[arg(long)]
     pub(crate) jobs: Option<usize>,

@@ -58,7 +58,7 @@ fn serve(
         for (at, case) in chunk {
             let mut current = match worker.take() {
                 Some(worker) => worker,
-                None => Worker::start()?,
+                None => Worker::start(options)?,
             };
             let verdict = match current.run(&case.line, limit) {
                 Ok(verdict) => {
@@ -82,11 +82,12 @@ struct Worker {
 }
 
 impl Worker {
-    /// Starts this program again, with the same arguments, as a worker.
-    fn start() -> Result<Self> {
+    /// Starts this program again, with the same arguments and the same rules switched off, as a worker.
+    fn start(options: &Options) -> Result<Self> {
         let failed = |e: std::io::Error| format!("cannot start a worker: {e}");
         let mut child = Command::new(std::env::current_exe().map_err(failed)?)
             .args(std::env::args_os().skip(1))
+            .args(options.disable.iter().flat_map(|rule| ["--disable", rule]))
             .arg("--worker")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
