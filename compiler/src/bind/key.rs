@@ -4,6 +4,7 @@ use super::filter::conjunction;
 use super::lookup::Condition;
 use super::{Binder, Bound, Rhs};
 use crate::error::{Error, Result};
+use crate::plan::facts::Nulls;
 use crate::plan::{JsonStep, Predicate, Scalar, SubKind};
 use crate::queryset::Value;
 use indexmap::IndexMap;
@@ -45,7 +46,7 @@ impl Binder<'_> {
             };
             tests.push(Predicate::IsNull(there).negate());
         }
-        Ok(if name == "has_any_keys" {
+        let test = if name == "has_any_keys" {
             if tests.is_empty() {
                 Predicate::FALSE
             } else {
@@ -53,8 +54,16 @@ impl Binder<'_> {
             }
         } else {
             conjunction(tests)
+        };
+        if !Nulls::new(&self.columns).nullable_scalar(&lhs.scalar) {
+            return Ok(test.into());
         }
-        .into())
+        // Of no value it is unknown.
+        let no_value = Predicate::And(vec![
+            Predicate::IsNull(lhs.scalar.clone()),
+            Predicate::Const(None),
+        ]);
+        Ok(Predicate::Or(vec![test, no_value]).into())
     }
 
     /// A lookup of JSON values or arrays that is no comparison.

@@ -73,8 +73,10 @@ impl Binder<'_> {
                 .map_err(|e| e.inside(name).inside("update").inside("do"))?;
             assignments.push((field.column.clone(), value));
         }
-        let key = Scalar::Column(self.column(source, model.pk)?);
-        let mut select = vec![key];
+        let mut select = Vec::new();
+        for part in self.unnest(model.pk)? {
+            select.push(Scalar::Column(self.column(source, part)?));
+        }
         select.extend(assignments.iter().map(|(_, scalar)| scalar.clone()));
         let rel = self.finish_rows(q, &select)?;
         Ok((
@@ -107,7 +109,18 @@ impl Binder<'_> {
             allow_joins: false,
             ..Resolve::annotation()
         };
-        let scalar = self.resolve(q, expr, &mut cx)?.scalar;
+        let scalar = match (self.resolve(q, expr, &mut cx), expr) {
+            // What an operation gives is asked for only where nothing else says it: here the field does.
+            (Err(e), Expr::Combined { .. }) if e.code() == Code::FieldError => {
+                let typed = Expr::Wrap {
+                    expr: Box::new(expr.clone()),
+                    output: Box::new(ty.clone()),
+                };
+                self.resolve(q, &typed, &mut cx)
+            }
+            (resolved, _) => resolved,
+        }?
+        .scalar;
         let mut columns: Vec<ColumnId> = Vec::new();
         super::finish::columns_of(Node::Scalar(&scalar), &mut columns);
         if columns
