@@ -23,14 +23,6 @@ struct Building {
     defined: HashSet<ColumnId>,
 }
 
-/// What the rows of a group have in common.
-#[derive(Default)]
-struct Grouping {
-    keys: Vec<ColumnId>,
-    /// Sources of which every group has one row.
-    sources: Vec<SourceId>,
-}
-
 impl Building {
     fn map(&mut self, f: impl FnOnce(Box<Rel>) -> Rel) {
         let rel = std::mem::replace(&mut self.rel, Rel::Empty);
@@ -51,15 +43,18 @@ impl Binder<'_> {
         let split = self.split_conditions(q, &conditions, query.group_by != GroupBy::None)?;
         self.q_mut(q)?.conditions = conditions;
         let grouped = query.group_by != GroupBy::None || !split.having.is_empty();
-        // A model's own ordering does not order groups, but its keys still count for `distinct()`.
-        let hidden = if grouped && meta {
+        // A model's own ordering does not order groups, but `distinct()` selects its keys, and so they are grouped by.
+        let distinct_rows = query.distinct && distinct_on.is_empty();
+        let mut hidden = if grouped && meta {
             std::mem::take(&mut order)
         } else {
             Vec::new()
         };
-        let distinct_rows = query.distinct && distinct_on.is_empty();
+        if !distinct_rows {
+            hidden.clear();
+        }
         if grouped || distinct_rows {
-            for key in &mut order {
+            for key in order.iter_mut().chain(&mut hidden) {
                 if distinct_rows || self.is_one_group_key(q, &key.scalar) {
                     key.scalar = Scalar::Column(self.as_column(q, "key", key.scalar.clone())?);
                 }
@@ -75,11 +70,10 @@ impl Binder<'_> {
             }
         }
         let mut wanted: Vec<Scalar> = select.to_vec();
-        wanted.extend(order.iter().map(|k| k.scalar.clone()));
+        wanted.extend(order.iter().chain(&hidden).map(|k| k.scalar.clone()));
         wanted.extend(distinct_on.iter().cloned());
-        let mut grouping = Grouping::default();
         if grouped {
-            grouping = self.group(
+            self.group(
                 q,
                 &query,
                 &mut building,
@@ -102,15 +96,10 @@ impl Binder<'_> {
         self.ensure_all(q, &mut building, wanted.iter().map(Node::Scalar))?;
         if query.distinct && distinct_on.is_empty() {
             let mut columns = Vec::new();
-            let hidden = hidden
-                .iter()
-                .map(|k| &k.scalar)
-                .filter(|s| self.is_grouped(&grouping, s))
-                .collect::<Vec<_>>();
             for scalar in select
                 .iter()
                 .chain(order.iter().map(|k| &k.scalar))
-                .chain(hidden)
+                .chain(hidden.iter().map(|k| &k.scalar))
             {
                 self.distinct_columns(q, scalar, &mut building, &mut columns)?;
             }
@@ -444,7 +433,7 @@ impl Binder<'_> {
         wanted: &[Scalar],
         having: &[Predicate],
         qualify: &[Predicate],
-    ) -> Result<Grouping> {
+    ) -> Result<()> {
         let mut keys: Vec<Scalar> = Vec::new();
         match &query.group_by {
             GroupBy::Keys(scalars) => {
@@ -506,18 +495,16 @@ impl Binder<'_> {
             .into_iter()
             .map(|id| (id, Scalar::Column(id)))
             .collect();
-        let grouping = Grouping {
-            keys: keys.iter().map(|(id, _)| *id).collect(),
-            sources: carried.clone(),
-        };
-        building.defined.retain(|id| grouping.keys.contains(id));
+        building
+            .defined
+            .retain(|id| keys.iter().any(|(key, _)| key == id));
         building.map(|input| Rel::Aggregate {
             input,
             keys,
             carried,
             aggregates,
         });
-        Ok(grouping)
+        Ok(())
     }
 
     /// What a selected value adds to `GROUP BY`: a subquery the columns of this query that it reads, unless they come
@@ -533,7 +520,8 @@ impl Binder<'_> {
             other if is_subquery(other) => other,
             other => return self.group_columns(q, other),
         };
-        let mut keys = Vec::new();
+        // Its own value follows from them; as a key it is computed once, for the aggregates as for the rows.
+        let mut keys = vec![scalar.clone()];
         for id in self.columns_in(subquery) {
             let columns = self.group_columns(q, &Scalar::Column(id));
             if !columns.is_empty() && self.spanning.contains(&id) {
@@ -553,17 +541,6 @@ impl Binder<'_> {
             && !self.columns_in(scalar).is_empty()
             && !self.contains_aggregate(q, scalar)
             && !self.contains_window(q, scalar)
-    }
-
-    /// Whether a value can be told of a group.
-    fn is_grouped(&self, grouping: &Grouping, scalar: &Scalar) -> bool {
-        self.columns_in(scalar).iter().all(|id| {
-            grouping.keys.contains(id)
-                || self
-                    .columns
-                    .source_of(*id)
-                    .is_some_and(|source| grouping.sources.contains(&source))
-        })
     }
 
     /// Computes what keys and aggregates read.

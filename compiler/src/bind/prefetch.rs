@@ -156,6 +156,39 @@ impl Binder<'_> {
         Ok(out)
     }
 
+    /// Fields of the query's own model by which its prefetches find their objects.
+    pub(super) fn prefetch_keys(&self, query: &super::query::Query) -> Result<Vec<FieldRef>> {
+        let mut keys = Vec::new();
+        for prefetch in &query.prefetch {
+            let first = prefetch.lookup.split("__").next().unwrap_or_default();
+            let by = match self.attribute(query.model, first) {
+                Ok(Attribute::Relation(by)) => by,
+                Ok(Attribute::Generic(field)) => {
+                    let field = self.schema.field(field)?;
+                    keys.extend(field.content_type_field);
+                    keys.extend(field.object_id_field);
+                    continue;
+                }
+                Err(_) => continue,
+            };
+            let field = self.schema.field(by.field)?;
+            match (field.ty.kind, &field.through) {
+                (FieldKind::GenericRelation, _) => {}
+                (FieldKind::ManyToManyField, Some(through)) => {
+                    let near = if by.reverse {
+                        through.target
+                    } else {
+                        through.source
+                    };
+                    keys.extend(self.schema.field(near)?.links.iter().map(|(_, t)| *t));
+                }
+                _ if by.reverse => keys.extend(field.links.iter().map(|(_, t)| *t)),
+                _ => keys.extend(field.links.iter().map(|(l, _)| *l)),
+            }
+        }
+        Ok(keys)
+    }
+
     fn attribute(&self, model: ModelId, name: &str) -> Result<Attribute> {
         let here = self.schema.model(model)?;
         if let Some(NameTarget::Field(reference)) = here.names.get(name) {

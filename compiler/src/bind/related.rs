@@ -70,7 +70,19 @@ impl Binder<'_> {
             .retain(|name, _| !query.filtered_relations.contains_key(name));
         self.check_mask(query.model, &mask)?;
         let mask = fields;
-        let fields = self.loaded_fields(query.model, &mask, query.defer)?;
+        let mut fields = self.loaded_fields(query.model, &mask, query.defer)?;
+        if !query.deferred.is_empty() && !query.prefetch.is_empty() {
+            // A prefetch reads its keys, which loads those that were deferred.
+            let read = self.prefetch_keys(query)?;
+            fields = self
+                .schema
+                .model(query.model)?
+                .all_fields
+                .iter()
+                .filter(|f| fields.contains(f) || read.contains(f))
+                .copied()
+                .collect();
+        }
         fields
             .iter()
             .map(|f| Ok(self.schema.field(*f)?.attname.clone()))

@@ -82,6 +82,11 @@ impl Binder<'_> {
     ) -> Result<Rhs> {
         Ok(match rhs {
             Expr::Value(value) => Rhs::Value(value.clone()),
+            // `Value(None, JSONField())` is JSON's null, as a plain None is.
+            Expr::Typed {
+                value: crate::queryset::Value::Null,
+                output,
+            } if output.kind == FieldKind::JSONField => Rhs::Value(crate::queryset::Value::Null),
             Expr::List(items) => {
                 let mut list = Vec::with_capacity(items.len());
                 for (i, item) in items.iter().enumerate() {
