@@ -54,6 +54,7 @@ impl Binder<'_> {
             condition
         };
         let (predicate, _) = self.build_q(q, condition, FilterContext::default(), &mut reuse)?;
+        let predicate = super::element::same_element(predicate);
         let query = self.q_mut(q)?;
         if let Some(used) = reuse {
             query.used_aliases = used;

@@ -104,8 +104,14 @@ impl Binder<'_> {
             Some((last, transforms)) => (last, transforms),
             None => (&exact, lookups),
         };
-        for name in transforms {
+        for (i, name) in transforms.iter().enumerate() {
+            if self.enters_elements(&lhs, name)? {
+                return self.element_lookup(q, lookups.get(i..).unwrap_or(&[]), &lhs, rhs);
+            }
             lhs = self.try_transform(lhs, name, lookups)?;
+        }
+        if !lookups.is_empty() && self.enters_elements(&lhs, last)? {
+            return self.element_lookup(q, std::slice::from_ref(last), &lhs, rhs);
         }
         let name = if self.has_lookup(&lhs, last) {
             last.as_str()
@@ -178,6 +184,9 @@ impl Binder<'_> {
         };
         if lhs.relation.is_none() {
             choices.extend(self.registry.lookup_names(&lhs.ty));
+        }
+        for label in &lhs.ty.models {
+            choices.extend(self.schema.find(label)?.names.keys().cloned());
         }
         choices.extend(
             self.registry

@@ -24,6 +24,7 @@ mod calls;
 mod column;
 mod combine;
 mod combined;
+mod element;
 mod expr;
 mod filter;
 mod finish;
@@ -75,6 +76,7 @@ pub fn bind(schema: &Schema, registry: &Registry, statement: &Statement) -> Resu
         depth: 0,
         lenient: false,
         parameters: 0,
+        elements: Vec::new(),
         nested: HashMap::new(),
     };
     binder.statement(statement)
@@ -112,6 +114,8 @@ struct Binder<'s> {
     /// In the terms of an ordering and on the right of lookups Django asks no expression for its type.
     lenient: bool,
     parameters: u32,
+    /// The elements of arrays of embedded documents that conditions are about, one source an array.
+    elements: Vec<element::Elements>,
     /// Rows of combinations inside others, until the outer one takes them.
     nested: HashMap<QueryId, Rel>,
 }

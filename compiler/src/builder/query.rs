@@ -234,16 +234,14 @@ impl Query {
 
     /// The page after a row, without counting over the rows before it (keyset pagination): orders by these names and
     /// keeps the rows that come after the given values, which are the last row's. The names must order the rows
-    /// totally (end with the primary key), and the values must not be NULL.
-    ///
-    /// The condition begins with a plain bound on the first name, so that an index on it is a range.
+    /// totally (end with the primary key); see [`page_after`](crate::queryset::page_after).
     ///
     /// ```
     /// use mqlc_compiler::builder::*;
-    /// let page = Query::from("library.Book").page_after([("-pages", 300), ("pk", 7)]).slice(..20);
+    /// let page = Query::from("library.Book").page_after([("title", "Emma"), ("pk", "7")]).slice(..20);
     /// assert_eq!(
     ///     page.rows().to_text(),
-    ///     r#"Book.objects.filter(Q(pages__lte=300), Q(pages__lt=300) | Q(pages=300, pk__gt=7)).order_by("-pages", "pk")[:20]"#,
+    ///     r#"Book.objects.filter(Q(title__gte="Emma"), Q(title__gt="Emma") | Q(title="Emma") & Q(pk__gt="7")).order_by("title", "pk")[:20]"#,
     /// );
     /// ```
     #[must_use]
@@ -255,26 +253,9 @@ impl Query {
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
-        let lookup = |(name, value): &(String, Value), ascending: &str, descending: &str| match name
-            .strip_prefix('-')
-        {
-            Some(path) => Q::lookup(format!("{path}{descending}"), value.clone()),
-            None => Q::lookup(format!("{name}{ascending}"), value.clone()),
-        };
-        let mut after: Option<Q> = None;
-        for key in keys.iter().rev() {
-            let beyond = lookup(key, "__gt", "__lt");
-            after = Some(match after {
-                None => beyond,
-                Some(rest) => beyond | (lookup(key, "", "") & rest),
-            });
-        }
-        let after = match (keys.as_slice(), after) {
-            ([first, _, ..], Some(after)) => lookup(first, "__gte", "__lte") & after,
-            (_, after) => after.unwrap_or_else(Q::always),
-        };
-        self.filter(after)
-            .order_by(keys.into_iter().map(|(name, _)| name))
+        crate::queryset::page_after(&keys)
+            .into_iter()
+            .fold(self, Query::call)
     }
 
     // Related objects and fields

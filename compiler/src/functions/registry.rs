@@ -371,7 +371,8 @@ impl Registry {
     /// are not here.
     #[must_use]
     pub fn transform(&self, ty: &FieldType, name: &str, settings: &Settings) -> Option<Transform> {
-        if is_subclass(ty.kind, FieldKind::ArrayField)
+        let embedded = ty.kind.family() == StorageFamily::EmbeddedArray;
+        if (is_subclass(ty.kind, FieldKind::ArrayField) || embedded && name == "len")
             && let Some(found) = array::transform(name)
         {
             return Some(found);
@@ -420,7 +421,9 @@ impl Registry {
                 names.extend(registered.keys().cloned());
             }
         }
-        if is_subclass(ty.kind, FieldKind::ArrayField) {
+        if is_subclass(ty.kind, FieldKind::ArrayField)
+            || ty.kind.family() == StorageFamily::EmbeddedArray
+        {
             names.push("len".to_owned());
         }
         names.sort();

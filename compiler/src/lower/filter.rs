@@ -72,6 +72,10 @@ impl Lowerer<'_> {
                 }
             }
             Predicate::Exists(sub) => self.exists(sub, want),
+            Predicate::AnyElement(any) => match self.elem_match(any, want)? {
+                Some(filter) => Ok(filter),
+                None => self.by_expression(predicate, want),
+            },
             Predicate::Bool(scalar) => self.is_true(scalar, want),
             Predicate::Lookup { name, lhs, rhs, .. } => {
                 match self.native_lookup(name, lhs, rhs, want)? {

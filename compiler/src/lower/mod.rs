@@ -25,6 +25,7 @@
 //! | `walk` | questions about the plan |
 
 mod calls;
+mod element;
 mod filter;
 mod group;
 mod join;

@@ -78,6 +78,7 @@ impl Lowerer<'_> {
                 }
             }
             Predicate::Exists(sub) => self.exists_expr(sub, want)?,
+            Predicate::AnyElement(any) => self.any_element_expr(any, want)?,
             Predicate::InSubquery { lhs, query } => self.in_subquery_expr(lhs, query, want)?,
             Predicate::Lookup { name, lhs, rhs, .. } => self.lookup_expr(name, lhs, rhs, want)?,
         })
@@ -135,7 +136,10 @@ impl Lowerer<'_> {
                     false
                 }
                 Predicate::Not(inner) => l.can_be_unknown(inner)?,
-                Predicate::IsNull(_) | Predicate::Exists(_) | Predicate::Xor(_) => false,
+                Predicate::IsNull(_)
+                | Predicate::Exists(_)
+                | Predicate::Xor(_)
+                | Predicate::AnyElement(_) => false,
                 Predicate::Compare { lhs, rhs, .. } | Predicate::Like { lhs, rhs, .. } => {
                     l.nullable(lhs)? || l.nullable(rhs)?
                 }

@@ -277,5 +277,6 @@ pub(super) fn predicate(p: &Predicate, visit: &mut Visit<'_>) {
             subplan(query, visit);
         }
         Predicate::Exists(sub) => subplan(sub, visit),
+        Predicate::AnyElement(any) => scalar(&any.array, visit),
     }
 }

@@ -484,6 +484,16 @@ impl<'a, 'f, 'b> Printer<'a, 'f, 'b> {
                 write!(self.f, " in ${parameter}")
             }
             Predicate::Exists(query) => self.subplan(query),
+            Predicate::AnyElement(any) => {
+                self.f.write_str("any of ")?;
+                self.scalar(&any.array)?;
+                if let Some((start, stop)) = any.range {
+                    write!(self.f, "[{start}:{stop}]")?;
+                }
+                self.f.write_str(" (")?;
+                self.predicate(&any.test, 0)?;
+                self.f.write_char(')')
+            }
             Predicate::Bool(s) => self.scalar(s),
             Predicate::Lookup { name, lhs, rhs, .. } => {
                 self.scalar(lhs)?;

@@ -34,7 +34,7 @@ pub use check::{MAX_DEPTH, MAX_NODES, check, check_depth, undefined_columns};
 pub use column::{ArrayFact, Column, ColumnId, Columns, Origin, Source, SourceId};
 pub use display::Show;
 pub use output::{Output, OutputNode, Prefetched, RowKind};
-pub use predicate::{CompareOp, Pattern, Predicate};
+pub use predicate::{AnyElement, CompareOp, Pattern, Predicate};
 pub use rel::{
     AggregateCall, Cardinality, Join, JoinKind, Rel, SetOp, SortKey, Terminal, WindowCall,
     WindowFrame,

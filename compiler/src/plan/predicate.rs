@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::{Scalar, SubPlan};
+use super::{Scalar, SourceId, SubPlan};
 use crate::queryset::Value;
 
 /// A condition: true, false or unknown (SQL's three-valued logic).
@@ -63,6 +63,8 @@ pub enum Predicate {
     },
     /// A subquery has a row (`SubKind::Exists`); never unknown.
     Exists(Box<SubPlan>),
+    /// An element of an array of embedded documents satisfies a condition; never unknown.
+    AnyElement(Box<AnyElement>),
     /// A boolean value; unknown if NULL.
     Bool(Scalar),
     /// A lookup that is none of the above. Unknown if a side is NULL, unless said otherwise.
@@ -86,6 +88,19 @@ pub enum Predicate {
         /// Options that are no expressions.
         options: IndexMap<String, Value>,
     },
+}
+
+/// A condition on the elements of an array.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AnyElement {
+    /// The array; NULL and what is no array has no elements.
+    pub array: Scalar,
+    /// Position of the first element that counts, and of the first that no longer does.
+    pub range: Option<(u64, u64)>,
+    /// What the columns of an element are read from.
+    pub element: SourceId,
+    /// True of an element. Its columns are those of `element` only: to what is around, the condition is opaque.
+    pub test: Predicate,
 }
 
 /// Comparison operators.

@@ -106,6 +106,8 @@ fn predicate_children<'a>(predicate: &'a Predicate, f: &mut dyn FnMut(Node<'a>))
             f(Node::SubPlan(query));
         }
         Predicate::Exists(query) => f(Node::SubPlan(query)),
+        // Its columns are its own.
+        Predicate::AnyElement(any) => f(Node::Scalar(&any.array)),
     }
 }
 
@@ -380,6 +382,7 @@ pub fn walk_predicate<V: VisitMut + ?Sized>(v: &mut V, predicate: &mut Predicate
             v.subplan(query);
         }
         Predicate::Exists(query) => v.subplan(query),
+        Predicate::AnyElement(any) => v.scalar(&mut any.array),
     }
 }
 

@@ -12,11 +12,13 @@
 //! | `expr` | expressions, [`Expr`] |
 //! | `value` | literals, [`Value`] |
 //! | `json` | Queryset JSON, in both directions |
+//! | `keyset` | the page after a row, as calls |
 //! | `text` | the canonical text: Django's Python |
 
 mod call;
 mod expr;
 pub(crate) mod json;
+mod keyset;
 mod q;
 mod statement;
 mod text;
@@ -28,6 +30,7 @@ pub use expr::{
     OuterRef, SubqueryExpr, When, Window,
 };
 pub use json::Limits;
+pub use keyset::page_after;
 pub use q::Q;
 pub use statement::{Do, Insert, Queryset, Statement};
 pub use value::{AwareDateTime, RegexLiteral, Value};

@@ -210,7 +210,9 @@ impl Kinds {
                     Predicate::IsNull(_) => Kinds::IS_NULL,
                     Predicate::Bool(_) => Kinds::BOOL,
                     Predicate::InSubquery { .. } | Predicate::Exists(_) => Kinds::SUBQUERY,
-                    Predicate::InParameter { .. } | Predicate::Lookup { .. } => Kinds::ALWAYS,
+                    Predicate::InParameter { .. }
+                    | Predicate::AnyElement(_)
+                    | Predicate::Lookup { .. } => Kinds::ALWAYS,
                 },
                 Node::Scalar(scalar) => match scalar {
                     Scalar::Call { .. } | Scalar::Arithmetic { .. } => Kinds::CALL,

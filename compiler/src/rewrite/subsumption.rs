@@ -103,7 +103,10 @@ fn opposites(p: &mut Predicate, truth: Truth) -> bool {
 }
 
 fn never_unknown(p: &Predicate) -> bool {
-    matches!(p, Predicate::IsNull(_) | Predicate::Exists(_))
+    matches!(
+        p,
+        Predicate::IsNull(_) | Predicate::Exists(_) | Predicate::AnyElement(_)
+    )
 }
 
 /// `a and (a or b)` is `a`; `a or (a and b)` too.

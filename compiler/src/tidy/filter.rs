@@ -53,6 +53,19 @@ pub fn simplify(filter: Filter) -> Filter {
             or_null(&mut out);
             single(out, Filter::False, Filter::Or)
         }
+        Filter::Field { path, ops } => Filter::Field {
+            path,
+            ops: ops.into_iter().map(simplify_op).collect(),
+        },
+        other => other,
+    }
+}
+
+/// Filters on elements are filters too.
+fn simplify_op(op: FieldOp) -> FieldOp {
+    match op {
+        FieldOp::ElemMatch(inner) => FieldOp::ElemMatch(Box::new(simplify(*inner))),
+        FieldOp::Not(ops) => FieldOp::Not(ops.into_iter().map(simplify_op).collect()),
         other => other,
     }
 }

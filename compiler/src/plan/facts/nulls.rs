@@ -163,7 +163,10 @@ impl<'a> Nulls<'a> {
             Predicate::In { lhs, list } => {
                 self.nullable_scalar(lhs) || list.iter().any(|s| self.nullable_scalar(s))
             }
-            Predicate::IsNull(_) | Predicate::Exists(_) | Predicate::Xor(_) => false,
+            Predicate::IsNull(_)
+            | Predicate::Exists(_)
+            | Predicate::Xor(_)
+            | Predicate::AnyElement(_) => false,
             Predicate::Bool(s) => self.nullable_scalar(s),
             Predicate::InSubquery { .. }
             | Predicate::InParameter { .. }

@@ -9,7 +9,7 @@ use super::value::computed_value;
 use crate::error::{Code, Error, Result};
 use crate::queryset::{
     Call, CombineOp, Direction, Do, Hint, Insert, Prefetch, Queryset, Statement, Value,
-    ValuesFields,
+    ValuesFields, page_after,
 };
 
 /// A statement.
@@ -18,7 +18,7 @@ pub(super) fn statement(r: &mut Reader<'_>) -> Result<Statement> {
     let (mut model, mut calls, mut action) = (None, None, None);
     fields!(r, WHAT, {
         "model" => model = Some(r.owned("`model`")?),
-        "calls" => calls = Some(r.vec("`calls`", call)?),
+        "calls" => calls = Some(calls_of(r)?),
         "do" => action = Some(terminal(r)?),
     });
     Ok(Statement {
@@ -35,7 +35,7 @@ pub(super) fn queryset(r: &mut Reader<'_>) -> Result<Queryset> {
     let (mut model, mut calls) = (None, None);
     fields!(r, WHAT, {
         "model" => model = Some(r.owned("`model`")?),
-        "calls" => calls = Some(r.vec("`calls`", call)?),
+        "calls" => calls = Some(calls_of(r)?),
     });
     r.leave();
     Ok(Queryset {
@@ -82,9 +82,24 @@ const CALL_TAGS: Tags<Call> = &[
     ("hint", hint),
 ];
 
-fn call(r: &mut Reader<'_>) -> Result<Call> {
-    r.node()?;
-    r.tagged("a call", CALL_TAGS)
+fn calls_of(r: &mut Reader<'_>) -> Result<Vec<Call>> {
+    let calls = r.vec("`calls`", |r| {
+        r.node()?;
+        r.tagged_or("a call", CALL_TAGS, "page_after", page)
+    })?;
+    Ok(calls.into_iter().flatten().collect())
+}
+
+/// `[["-pages", 300], ["pk", 7]]`: the order with the values of the last row; the calls that it stands for.
+fn page(r: &mut Reader<'_>) -> Result<Vec<Call>> {
+    let last = r.vec("`page_after`", |r| {
+        let mut parts = r.vec("a pair of a name and a value", super::value::value)?;
+        match (parts.pop(), parts.pop(), parts.len()) {
+            (Some(value), Some(Value::Str(name)), 0) => Ok((name, value)),
+            _ => Err(r.fail("expected a pair of a name and a value".to_owned())),
+        }
+    })?;
+    Ok(page_after(&last))
 }
 
 /// A list of names.

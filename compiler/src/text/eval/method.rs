@@ -45,6 +45,7 @@ const METHODS: &[&str] = &[
     "none",
     "only",
     "order_by",
+    "page_after",
     "prefetch_related",
     "raw_aggregate",
     "reverse",
@@ -143,6 +144,7 @@ impl Evaluator<'_> {
                 let pipeline = self.literal(&required(pipeline, name, "raw_query")?)?;
                 rows.with(Call::Raw(super::write::stages(&pipeline)?))
             }
+            "page_after" => self.page_after(rows, args)?,
             "hint" => self.hint(rows, args)?,
             "as_manager" | "get_queryset" => {
                 args.finish(name)?;
@@ -537,6 +539,60 @@ impl Evaluator<'_> {
         rows.facts.ordered = false;
         rows.facts.unordered = true;
         rows.facts.sliced = false;
+        Ok(rows)
+    }
+
+    /// `page_after(("-pages", 300), ("pk", 7))`, or `order_by("-pages", "pk").page_after(300, 7)`: the rows after one.
+    fn page_after(&mut self, rows: Rows, args: Args) -> Result<Rows> {
+        if rows.facts.sliced {
+            return Err(type_error(
+                "Cannot filter a query once a slice has been taken.",
+            ));
+        }
+        let given = args.only_positional("page_after")?;
+        let mut last = Vec::with_capacity(given.len());
+        let pair = |value: &Py| matches!(value, Py::Tuple(items) if items.len() == 2);
+        if !given.is_empty() && given.iter().all(|(value, _)| pair(value)) {
+            for (value, span) in given {
+                let items = value.items().unwrap_or_default();
+                if let [name, value] = items {
+                    let name = string(name, "the name of a field").at(span)?;
+                    last.push((name, self.literal(value).at(span)?));
+                }
+            }
+        } else {
+            let terms = rows.calls.iter().rev().find_map(|call| match call {
+                Call::OrderBy(terms) => Some(terms.as_slice()),
+                _ => None,
+            });
+            let names: Option<Vec<String>> = terms
+                .unwrap_or_default()
+                .iter()
+                .map(|term| match term {
+                    OrderTerm::Name(name) if name != "?" => Some(name.clone()),
+                    _ => None,
+                })
+                .collect();
+            let names = names.unwrap_or_default();
+            if names.is_empty() || names.len() != given.len() {
+                return Err(
+                    type_error("page_after() takes one value for each name of order_by()")
+                        .with_hint("write page_after((\"-pages\", 300), (\"pk\", 7))"),
+                );
+            }
+            for (name, (value, span)) in names.into_iter().zip(given) {
+                last.push((name, self.literal(&value).at(span)?));
+            }
+        }
+        let mut rows = rows;
+        for call in crate::queryset::page_after(&last) {
+            rows = match call {
+                Call::Filter(_) => rows.with_condition(call),
+                call => rows.with(call),
+            };
+        }
+        rows.facts.ordered = true;
+        rows.facts.unordered = false;
         Ok(rows)
     }
 

@@ -49,7 +49,19 @@ impl Evaluator<'_> {
             "contains" => self.contains(rows, args),
             "in_bulk" => self.in_bulk(rows, args),
             "iterator" => {
-                let [_, _] = args.bind(name, ["chunk_size", "using"])?;
+                let [size, _] = args.bind(name, ["chunk_size", "using"])?;
+                let prefetches = rows.calls.iter().rev().find_map(|call| match call {
+                    Call::PrefetchRelated(lookups) => Some(lookups.is_some()),
+                    _ => None,
+                });
+                if size.as_ref().is_none_or(Py::is_none) && prefetches == Some(true) {
+                    return Err(value_error(
+                        "chunk_size must be provided when using QuerySet.iterator() after prefetch_related().",
+                    ));
+                }
+                if matches!(size, Some(Py::Value(Value::Int(size))) if size <= 0) {
+                    return Err(value_error("Chunk size must be strictly positive."));
+                }
                 Ok(self.done(&rows, Do::Rows))
             }
             "explain" => Ok(self.done(&rows, Do::Explain)),

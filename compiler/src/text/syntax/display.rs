@@ -197,7 +197,6 @@ impl Parser<'_> {
         }
         let span = self.since(start);
         let tuple = matches!(self.kind_before(), Some(TokenKind::Op(","))) || items.len() > 1;
-        let mut items = items;
         if !tuple && let Some(only) = items.pop() {
             return Ok(only.value);
         }

@@ -236,6 +236,27 @@ impl Interpreter<'_> {
                 &self.value(rhs, row),
             ),
             Predicate::Exists(query) => Some(!self.rows(&query.rel, row).is_empty()),
+            Predicate::AnyElement(any) => {
+                let Bson::Array(items) = self.value(&any.array, row) else {
+                    return Some(false);
+                };
+                let (start, stop) = any.range.unwrap_or((0, u64::MAX));
+                let counted = items.into_iter().enumerate().filter(|(i, _)| {
+                    let at = u64::try_from(*i).expect("a position");
+                    start <= at && at < stop
+                });
+                let found = counted.into_iter().any(|(_, item)| match item {
+                    Bson::Document(document) => {
+                        let mut inner = row.clone();
+                        inner
+                            .documents
+                            .insert(any.element, std::rc::Rc::new(document));
+                        self.truth(&any.test, &inner) == Some(true)
+                    }
+                    _ => false,
+                });
+                Some(found)
+            }
             Predicate::Bool(s) => match self.value(s, row) {
                 Bson::Boolean(value) => Some(value),
                 Bson::Null => None,

@@ -162,6 +162,33 @@ impl<'a> Reader<'a> {
         Ok(content)
     }
 
+    /// As [`Reader::tagged`], with one more tag that stands for several values.
+    pub(crate) fn tagged_or<T>(
+        &mut self,
+        what: &str,
+        tags: Tags<T>,
+        further: &'static str,
+        several: impl FnOnce(&mut Self) -> Result<Vec<T>>,
+    ) -> Result<Vec<T>> {
+        let mut object = self.begin_object(what)?;
+        let names = || tags.iter().map(|(name, _)| *name).chain([further]);
+        let Some(tag) = self.next_key(&mut object)? else {
+            return Err(self
+                .fail(format!("{what} needs a tag, found an empty object"))
+                .with_choices(names()));
+        };
+        let content = if tag == further {
+            several(self)?
+        } else if let Some((_, read)) = tags.iter().find(|(name, _)| *name == tag) {
+            vec![read(self)?]
+        } else {
+            let known: Vec<&str> = names().collect();
+            return Err(self.unknown(format!("{what} has no tag `{tag}`"), &tag, &known));
+        };
+        self.end_tagged(&mut object, what, &tag)?;
+        Ok(content)
+    }
+
     /// The end of an object with one key.
     pub(crate) fn end_tagged(&mut self, object: &mut Object, what: &str, tag: &str) -> Result<()> {
         match self.next_key(object)? {

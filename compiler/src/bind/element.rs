@@ -1,0 +1,270 @@
+//! Conditions on the elements of arrays of embedded documents: `tags__name="x"` is true if any element's name is.
+//!
+//! Conditions of one `filter()` on one array are about the same element, those of chained calls each about some element;
+//! an excluded condition holds for no element. `tags__0__name` looks at one position, `tags__0_2__name` at a slice.
+
+use std::sync::Arc;
+
+use super::lookup::Condition;
+use super::query::QueryId;
+use super::{Binder, Bound, Rhs};
+use crate::error::{Code, Error, Result};
+use crate::plan::{AnyElement, ArrayFact, Column, Origin, Predicate, Scalar, Source, SourceId};
+use crate::schema::{FieldRef, FieldType, StorageFamily};
+
+/// What the columns of an array's elements are read from.
+pub(super) struct Elements {
+    array: Scalar,
+    range: Option<(u64, u64)>,
+    source: SourceId,
+}
+
+/// A field found among the embedded models that a value can be.
+struct Inner {
+    reference: FieldRef,
+    key: String,
+    ty: Arc<FieldType>,
+}
+
+impl Binder<'_> {
+    /// Whether a name after an array of embedded documents leads into its elements.
+    pub(super) fn enters_elements(&self, lhs: &Bound, name: &str) -> Result<bool> {
+        if lhs.ty.kind.family() != StorageFamily::EmbeddedArray || lhs.relation.is_some() {
+            return Ok(false);
+        }
+        Ok(positions(name).is_some() || self.inner_field(&lhs.ty.models, name)?.is_some())
+    }
+
+    fn inner_field(&self, models: &[String], name: &str) -> Result<Option<Inner>> {
+        for label in models {
+            let model = self.schema.find(label)?;
+            for reference in &model.all_fields {
+                let field = self.schema.field(*reference)?;
+                if (field.name == name || field.attname == name) && field.is_concrete() {
+                    let mut ty = (*self.schema.key_target(*reference)?.ty).clone();
+                    ty.null = true;
+                    return Ok(Some(Inner {
+                        reference: *reference,
+                        key: field.column.clone(),
+                        ty: Arc::new(ty),
+                    }));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// A condition on the elements: positions, names into the element, then lookups.
+    pub(super) fn element_lookup(
+        &mut self,
+        q: QueryId,
+        names: &[String],
+        lhs: &Bound,
+        rhs: Rhs,
+    ) -> Result<Condition> {
+        self.check_element_value(&rhs)?;
+        let mut rest = names;
+        let range = rest.first().and_then(|name| positions(name));
+        if range.is_some() {
+            rest = rest.get(1..).unwrap_or(&[]);
+        }
+        let element = self.element_of(lhs, range)?;
+        let mut path = Vec::new();
+        let mut models = lhs.ty.models.clone();
+        let mut found: Option<Inner> = None;
+        while let Some((name, after)) = rest.split_first() {
+            let Some(inner) = self.inner_field(&models, name)? else {
+                break;
+            };
+            rest = after;
+            path.push(inner.key.clone());
+            models.clone_from(&inner.ty.models);
+            let goes_on = inner.ty.kind.family() == StorageFamily::Embedded;
+            found = Some(inner);
+            if !goes_on {
+                break;
+            }
+        }
+        let Some(inner) = found else {
+            return Err(match rest.first() {
+                Some(name) => {
+                    let mut choices = Vec::new();
+                    for label in &models {
+                        choices.extend(self.schema.find(label)?.names.keys().cloned());
+                    }
+                    Error::new(
+                        Code::UnsupportedLookup,
+                        format!("Unsupported lookup '{name}' for an element of an array"),
+                    )
+                    .with_choices(choices)
+                }
+                None => Error::unsupported(
+                    "a comparison of whole elements",
+                    "elements are compared by their fields",
+                ),
+            });
+        };
+        let array = match inner.ty.kind.family() {
+            StorageFamily::Json | StorageFamily::Geo => ArrayFact::Maybe,
+            StorageFamily::Array | StorageFamily::EmbeddedArray => ArrayFact::Yes,
+            _ => ArrayFact::No,
+        };
+        let column = Column {
+            name: path.join("."),
+            ty: inner.ty.clone(),
+            nullable: true,
+            array,
+            origin: Origin::Stored {
+                source: element,
+                path: path.clone(),
+                field: Some(inner.reference),
+            },
+        };
+        let id = self.columns.stored(element, &path, || column);
+        let bound = Bound {
+            scalar: Scalar::Column(id),
+            ty: inner.ty,
+            relation: None,
+            field: Some(inner.reference),
+        };
+        let rest = rest.to_vec();
+        let condition = self.build_lookup(q, &rest, bound, rhs)?;
+        Ok(Condition {
+            predicate: Predicate::AnyElement(Box::new(AnyElement {
+                array: lhs.scalar.clone(),
+                range,
+                element,
+                test: condition.predicate,
+            })),
+            // Two-valued: nothing is added where it is negated.
+            is_null: Some(false),
+            json_null: false,
+        })
+    }
+
+    /// What the columns of an array's elements are read from: the same for all conditions on it.
+    fn element_of(&mut self, lhs: &Bound, range: Option<(u64, u64)>) -> Result<SourceId> {
+        let known = self
+            .elements
+            .iter()
+            .find(|known| known.array == lhs.scalar && known.range == range);
+        if let Some(known) = known {
+            return Ok(known.source);
+        }
+        let model = match lhs.ty.models.first() {
+            Some(label) => self.schema.find(label)?.id,
+            None => {
+                return Err(Error::internal(
+                    "an array of embedded documents without model",
+                ));
+            }
+        };
+        let element = self.columns.add_source(Source {
+            name: "element".to_owned(),
+            model,
+            collection: String::new(),
+            stored: Vec::new(),
+        });
+        self.elements.push(Elements {
+            array: lhs.scalar.clone(),
+            range,
+            source: element,
+        });
+        Ok(element)
+    }
+
+    /// Elements are compared with values: what else there is belongs to another document.
+    fn check_element_value(&self, rhs: &Rhs) -> Result<()> {
+        let plain = match rhs {
+            Rhs::Value(_) => true,
+            Rhs::Scalar(bound) => self.columns_in(&bound.scalar).is_empty(),
+            Rhs::List(items) => {
+                return items
+                    .iter()
+                    .try_for_each(|item| self.check_element_value(item));
+            }
+            Rhs::Query { .. } => false,
+        };
+        if plain {
+            return Ok(());
+        }
+        Err(Error::unsupported(
+            "a comparison of an array's elements with another column or a subquery",
+            "a condition on elements sees the element only",
+        ))
+    }
+}
+
+/// `0` or `0_2`: the first position, and the one after the last.
+fn positions(name: &str) -> Option<(u64, u64)> {
+    let number = |text: &str| -> Option<u64> {
+        let all = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let number: u64 = all.then(|| text.parse().ok())??;
+        (number <= u64::from(u32::MAX)).then_some(number)
+    };
+    match name.split_once('_') {
+        Some((start, stop)) => Some((number(start)?, number(stop)?)),
+        None => {
+            let at = number(name)?;
+            Some((at, at + 1))
+        }
+    }
+}
+
+/// Conditions that stand together are about the same element.
+pub(super) fn same_element(predicate: Predicate) -> Predicate {
+    let (parts, and) = match predicate {
+        Predicate::And(parts) => (parts, true),
+        Predicate::Or(parts) => (parts, false),
+        other => return other,
+    };
+    let mut out: Vec<Predicate> = Vec::with_capacity(parts.len());
+    for part in parts {
+        let part = same_element(part);
+        let Predicate::AnyElement(any) = part else {
+            out.push(part);
+            continue;
+        };
+        let twin = out.iter_mut().find_map(|p| match p {
+            Predicate::AnyElement(other)
+                if other.element == any.element
+                    && other.array == any.array
+                    && other.range == any.range =>
+            {
+                Some(other)
+            }
+            _ => None,
+        });
+        match twin {
+            None => out.push(Predicate::AnyElement(any)),
+            Some(twin) => {
+                let first = std::mem::replace(&mut twin.test, Predicate::TRUE);
+                twin.test = if and {
+                    first.and(any.test)
+                } else {
+                    match first {
+                        Predicate::Or(mut parts) => {
+                            parts.push(any.test);
+                            Predicate::Or(parts)
+                        }
+                        first => Predicate::Or(vec![first, any.test]),
+                    }
+                };
+                // Arrays inside the elements are shared in the same way.
+                let test = std::mem::replace(&mut twin.test, Predicate::TRUE);
+                twin.test = same_element(test);
+            }
+        }
+    }
+    match (out.len(), out.pop()) {
+        (1, Some(only)) => only,
+        (_, last) => {
+            out.extend(last);
+            if and {
+                Predicate::And(out)
+            } else {
+                Predicate::Or(out)
+            }
+        }
+    }
+}
