@@ -155,6 +155,13 @@ impl Calls {
                 _ => {}
             }
         }
+        let meets = |c: &Spoken| c.words.iter().any(|w| names.contains(w));
+        // The order of a subquery, where the pipeline starts with it.
+        let inner =
+            self.texts(|c| c.kind != Kind::Order && c.text.contains("order_by(") && meets(c));
+        if !inner.is_empty() && !last.is_some_and(meets) {
+            return inner;
+        }
         match last {
             Some(call) if call.text != "order_by()" && call.text != "reverse()" => {
                 vec![call.text.clone()]

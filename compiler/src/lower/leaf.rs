@@ -51,6 +51,14 @@ impl Lowerer<'_> {
         if let Some(filter) = self.length(op, lhs, &r)? {
             return Ok(filter);
         }
+        // In the match language only: there a number is a place in an array.
+        if let Some(value) = r.literal()
+            && let Some(element) = self.element(lhs)?
+            && let Some(path) = element.path()
+            && let Some(filter) = native(op, path, &element, value)
+        {
+            return Ok(filter);
+        }
         if let (Some(path), Some(value)) = (l.path(), r.literal())
             && let Some(filter) = native(op, path, &l, value)
         {

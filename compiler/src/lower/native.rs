@@ -10,7 +10,7 @@ use super::Lowerer;
 use super::filter::{all, any, constant};
 use super::scope::{Val, is_path_key};
 use crate::error::Result;
-use crate::mql::{FieldOp, Filter};
+use crate::mql::{Expr, FieldOp, Filter};
 use crate::plan::{ArrayFact, CompareOp, JsonStep, Scalar};
 use crate::schema::StorageFamily;
 
@@ -91,6 +91,39 @@ impl Lowerer<'_> {
         Ok(val.path().map(|base| {
             let path = format!("{base}.{}", keys.join("."));
             (base, path)
+        }))
+    }
+
+    /// An element of a stored array of single values, at a known place: a path of its own.
+    pub fn element(&mut self, scalar: &Scalar) -> Result<Option<Val>> {
+        let Scalar::Call {
+            function, args, ty, ..
+        } = scalar
+        else {
+            return Ok(None);
+        };
+        let ([array, Scalar::Literal(index)], "ArrayIndex") = (args.as_slice(), function.as_str())
+        else {
+            return Ok(None);
+        };
+        let n = match index.value {
+            Bson::Int32(n) => i64::from(n),
+            Bson::Int64(n) => n,
+            _ => return Ok(None),
+        };
+        let val = self.operand(array)?;
+        let Expr::Field(path) = &val.expr else {
+            return Ok(None);
+        };
+        if n < 0 || !has_plain_elements(&val) {
+            return Ok(None);
+        }
+        let keys = path.iter().cloned().chain([n.to_string()]).collect();
+        Ok(Some(Val {
+            expr: Expr::Field(keys),
+            ty: ty.clone(),
+            nullable: true,
+            array: ArrayFact::No,
         }))
     }
 

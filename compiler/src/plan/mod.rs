@@ -39,7 +39,7 @@ pub use rel::{
     AggregateCall, Cardinality, Join, JoinKind, Rel, SetOp, SortKey, Terminal, WindowCall,
     WindowFrame,
 };
-pub use rename::{Counterparts, counterparts};
+pub use rename::{Counterparts, counterparts, rename};
 pub use scalar::{JsonStep, Literal, Scalar, SubKind, SubPlan};
 pub use substitute::{
     Definitions, as_column, has_volatile, is_copyable, is_volatile, stored_path,

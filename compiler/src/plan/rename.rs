@@ -74,6 +74,11 @@ impl VisitMut for Rename<'_> {
     }
 }
 
+/// Gives the sources and columns of rows other numbers.
+pub fn rename(rel: &mut Rel, sources: &HashMap<SourceId, SourceId>, columns: &Counterparts) {
+    Rename { sources, columns }.rel(rel);
+}
+
 /// What rows bring with them, in the order in which they are written.
 fn own(rel: &Rel) -> (Vec<SourceId>, Vec<ColumnId>) {
     let (mut sources, mut columns) = (Vec::new(), Vec::new());

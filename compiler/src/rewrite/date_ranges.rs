@@ -15,8 +15,8 @@ use crate::schema::StorageFamily;
 
 pub(super) const RULE: Rule = Rule {
     name: "date_ranges",
-    does: "Turns comparisons of the year, of year with month (and day), or of the day of a date with literals into half-open ranges, \
-           which an index can serve.",
+    does: "Turns comparisons of the year, of year with month (and day), of the day of a date, or of a date truncated to a day, week, \
+           month, quarter or year, with literals and lists of them into half-open ranges, which an index can serve.",
     sound: "the part never decreases with time, and the first instant that has it is known from the rules of the zone; where clocks \
             were turned back across that instant, the comparison stays as it is. The date is a single value.",
     example: (
@@ -50,6 +50,46 @@ enum Part {
     Month,
     Day,
     Date,
+    Truncated(Unit),
+}
+
+/// What a date is truncated to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Year,
+    Quarter,
+    Month,
+    Week,
+    Day,
+}
+
+impl Unit {
+    fn of(kind: &str) -> Option<Unit> {
+        Some(match kind {
+            "year" => Unit::Year,
+            "quarter" => Unit::Quarter,
+            "month" => Unit::Month,
+            "week" => Unit::Week,
+            "day" => Unit::Day,
+            _ => return None,
+        })
+    }
+
+    /// The first day of the unit that a day is in, and of the next one.
+    fn around(self, day: Date) -> Option<(Date, Date)> {
+        let month = |m: i8| Date::new(day.year(), m, 1).ok();
+        let (first, span) = match self {
+            Unit::Year => (month(1)?, 1.year()),
+            Unit::Quarter => (month((day.month() - 1) / 3 * 3 + 1)?, 3.months()),
+            Unit::Month => (month(day.month())?, 1.month()),
+            Unit::Week => {
+                let since = i64::from(day.weekday().to_monday_zero_offset());
+                (day.checked_sub(since.days()).ok()?, 1.week())
+            }
+            Unit::Day => (day, 1.day()),
+        };
+        Some((first, first.checked_add(span).ok()?))
+    }
 }
 
 /// A date, a part of it and the zone in which it is read.
@@ -58,7 +98,7 @@ fn part<'s>(scalar: &'s Scalar, columns: &Columns) -> Option<(&'s Scalar, Part, 
         function,
         args,
         options,
-        ..
+        ty,
     } = scalar
     else {
         return None;
@@ -73,11 +113,15 @@ fn part<'s>(scalar: &'s Scalar, columns: &Columns) -> Option<(&'s Scalar, Part, 
         ("Extract", Some("month"), _) => Part::Month,
         ("Extract", Some("day"), _) => Part::Day,
         ("Trunc", _, Some("date")) => Part::Date,
+        ("Trunc", _, Some(kind)) => Part::Truncated(Unit::of(kind)?),
         _ => return None,
     };
     let [date] = args.as_slice() else { return None };
     let family = date.ty(columns).ok()?.kind.family();
     let zone = text("tzinfo");
+    if matches!(part, Part::Truncated(_)) && ty.kind.family() != family {
+        return None;
+    }
     let reads = match family {
         StorageFamily::DateTime => true,
         StorageFamily::Date => zone.is_none(),
@@ -158,54 +202,121 @@ fn date_of(year: i64, month: i64, day: i64) -> Option<Date> {
     .ok()
 }
 
-/// The first day of a value of a part, and of the next value.
-fn days(part: Part, value: &Bson) -> Option<(Date, Date)> {
+/// The instants between which a date has a value of a part.
+struct Bounds {
+    from: DateTime,
+    until: DateTime,
+    /// Dates before have lesser values. Otherwise the value is between those that there are: `from` and `until` are the
+    /// bounds of the greatest lesser one.
+    exact: bool,
+}
+
+fn bounds(part: Part, value: &Bson, zone: Option<&str>) -> Option<Bounds> {
     let year = |value: &Bson| {
         i16::try_from(literal::int(value)?)
             .ok()
             .filter(|y| (1..9998).contains(y))
     };
-    match part {
+    let instant = |value: &Bson| match value {
+        Bson::DateTime(at) => Timestamp::from_millisecond(at.timestamp_millis()).ok(),
+        _ => None,
+    };
+    let mut exact = true;
+    let (first, next) = match part {
         Part::Year => {
             let year = year(value)?;
-            Some((Date::new(year, 1, 1).ok()?, Date::new(year + 1, 1, 1).ok()?))
+            (Date::new(year, 1, 1).ok()?, Date::new(year + 1, 1, 1).ok()?)
         }
         Part::IsoYear => {
             let first = |year| Some(ISOWeekDate::new(year, 1, Weekday::Monday).ok()?.date());
             let year = year(value)?;
-            Some((first(year)?, first(year + 1)?))
+            (first(year)?, first(year + 1)?)
         }
         Part::Date => {
-            let Bson::DateTime(at) = value else {
-                return None;
-            };
-            let at = Timestamp::from_millisecond(at.timestamp_millis()).ok()?;
-            let day = Offset::UTC.to_datetime(at);
+            let day = Offset::UTC.to_datetime(instant(value)?);
             (day.time() == jiff::civil::Time::midnight()).then_some(())?;
-            Some((day.date(), day.date().tomorrow().ok()?))
+            (day.date(), day.date().tomorrow().ok()?)
         }
-        Part::Month | Part::Day => None,
-    }
+        Part::Truncated(unit) => {
+            let at = instant(value)?;
+            let local = match zone {
+                Some(zone) => zone_of(zone)?.to_datetime(at),
+                None => Offset::UTC.to_datetime(at),
+            };
+            (2..9998).contains(&local.year()).then_some(())?;
+            let (first, next) = unit.around(local.date())?;
+            exact = start(first, zone)?.timestamp_millis() == at.as_millisecond();
+            (first, next)
+        }
+        Part::Month | Part::Day => return None,
+    };
+    Some(Bounds {
+        from: start(first, zone)?,
+        until: start(next, zone)?,
+        exact,
+    })
 }
 
+/// Lists of values become at most as many ranges.
+const RANGES: usize = 100;
+
 fn range(p: &Predicate, columns: &Columns) -> Option<Predicate> {
+    if let Predicate::In { lhs, list } = p {
+        return ranges(lhs, list, columns);
+    }
     let Predicate::Compare { op, lhs, rhs } = p else {
         return None;
     };
     let (date, part, zone) = part(lhs, columns)?;
-    let (first, next) = days(part, literal::literal(rhs)?)?;
-    let from = || compare(CompareOp::Gte, date, start(first, zone)?, columns);
-    let before = || compare(CompareOp::Lt, date, start(first, zone)?, columns);
-    let until = || compare(CompareOp::Lt, date, start(next, zone)?, columns);
-    let after = || compare(CompareOp::Gte, date, start(next, zone)?, columns);
-    Some(match op {
-        CompareOp::Eq => Predicate::And(vec![from()?, until()?]),
-        CompareOp::Ne => Predicate::Or(vec![before()?, after()?]),
-        CompareOp::Lt => before()?,
-        CompareOp::Lte => until()?,
-        CompareOp::Gt => after()?,
-        CompareOp::Gte => from()?,
+    let bounds = bounds(part, literal::literal(rhs)?, zone)?;
+    let from = || compare(CompareOp::Gte, date, bounds.from, columns);
+    let before = || compare(CompareOp::Lt, date, bounds.from, columns);
+    let until = || compare(CompareOp::Lt, date, bounds.until, columns);
+    let after = || compare(CompareOp::Gte, date, bounds.until, columns);
+    Some(match (op, bounds.exact) {
+        (CompareOp::Eq, true) => Predicate::And(vec![from()?, until()?]),
+        (CompareOp::Ne, true) => Predicate::Or(vec![before()?, after()?]),
+        (CompareOp::Lt, true) => before()?,
+        (CompareOp::Gte, true) => from()?,
+        (CompareOp::Lte, _) | (CompareOp::Lt, false) => until()?,
+        (CompareOp::Gt, _) | (CompareOp::Gte, false) => after()?,
+        (CompareOp::Eq | CompareOp::Ne, false) => return None,
     })
+}
+
+/// One of several values: their ranges, those joined that meet.
+fn ranges(lhs: &Scalar, list: &[Scalar], columns: &Columns) -> Option<Predicate> {
+    let (date, part, zone) = part(lhs, columns)?;
+    if list.is_empty() || list.len() > RANGES {
+        return None;
+    }
+    let mut spans: Vec<(DateTime, DateTime)> = Vec::new();
+    for member in list {
+        let bounds = bounds(part, literal::literal(member)?, zone)?;
+        if !bounds.exact {
+            return None;
+        }
+        spans.push((bounds.from, bounds.until));
+    }
+    spans.sort_unstable();
+    let mut joined: Vec<(DateTime, DateTime)> = Vec::new();
+    for (from, until) in spans {
+        match joined.last_mut() {
+            Some((_, end)) if *end >= from => *end = until.max(*end),
+            _ => joined.push((from, until)),
+        }
+    }
+    let mut parts = Vec::new();
+    for (from, until) in joined {
+        parts.push(Predicate::And(vec![
+            compare(CompareOp::Gte, date, from, columns)?,
+            compare(CompareOp::Lt, date, until, columns)?,
+        ]));
+    }
+    match parts.len() {
+        1 => parts.pop(),
+        _ => Some(Predicate::Or(parts)),
+    }
 }
 
 fn compare(op: CompareOp, date: &Scalar, at: DateTime, columns: &Columns) -> Option<Predicate> {
@@ -280,6 +391,7 @@ fn start(day: Date, zone: Option<&str>) -> Option<DateTime> {
 mod tests {
     use super::*;
     use crate::queryset::Value;
+    use crate::schema::FieldKind;
     use crate::testing::*;
 
     fn extract(of: crate::plan::ColumnId, part: &str, zone: Option<&str>) -> Scalar {
@@ -343,6 +455,121 @@ mod tests {
              filter Book._id#0 > 0 and Book.published#1 >= 2023-01-01T00:00:00Z and Book.published#1 < 2023-02-01T00:00:00Z\n\
              rows _id: Book._id#0\n",
         );
+    }
+
+    fn truncated(of: crate::plan::ColumnId, kind: &str, zone: Option<&str>) -> Scalar {
+        let mut options = vec![("kind", Value::Str(kind.to_owned()))];
+        if let Some(zone) = zone {
+            options.push(("tzinfo", Value::Str(zone.to_owned())));
+        }
+        call_with(
+            "Trunc",
+            vec![value(of)],
+            &options,
+            ty(FieldKind::DateTimeField),
+        )
+    }
+
+    fn at(text: &str) -> Scalar {
+        Scalar::Literal(Literal {
+            value: instant(text).map_or(Bson::Null, Bson::DateTime),
+            ty: ty(FieldKind::DateTimeField),
+        })
+    }
+
+    /// A list of years is a list of ranges; those that meet are one.
+    #[test]
+    fn lists_become_ranges() {
+        let mut b = Build::new();
+        let book = b.source("Book");
+        let (id, at) = (b.column(book, "_id"), b.column(book, "published"));
+        let years = [2024, 2019, 2023].map(value);
+        let rel = filter(scan(book), member(extract(at, "year", None), years));
+        b.rows(rel, [id]).fires(
+            "date_ranges",
+            "scan Book\n\
+             filter (Book.published#1 >= 2019-01-01T00:00:00Z and Book.published#1 < 2020-01-01T00:00:00Z) \
+             or (Book.published#1 >= 2023-01-01T00:00:00Z and Book.published#1 < 2025-01-01T00:00:00Z)\n\
+             rows _id: Book._id#0\n",
+        );
+    }
+
+    /// A truncated date is compared by the range of dates that are truncated to it, in its zone.
+    #[test]
+    fn truncated_dates_become_ranges() {
+        for (kind, zone, op, text, expected) in [
+            (
+                "month",
+                None,
+                CompareOp::Eq,
+                "2024-05-01T00:00:00Z",
+                "(Book.published#1 >= 2024-05-01T00:00:00Z and Book.published#1 < 2024-06-01T00:00:00Z)",
+            ),
+            (
+                "quarter",
+                None,
+                CompareOp::Lte,
+                "2024-05-09T00:00:00Z",
+                "Book.published#1 < 2024-07-01T00:00:00Z",
+            ),
+            (
+                "week",
+                None,
+                CompareOp::Gte,
+                "2024-05-06T00:00:00Z",
+                "Book.published#1 >= 2024-05-06T00:00:00Z",
+            ),
+            (
+                "week",
+                None,
+                CompareOp::Gte,
+                "2024-05-07T00:00:00Z",
+                "Book.published#1 >= 2024-05-13T00:00:00Z",
+            ),
+            (
+                "day",
+                Some("Europe/Paris"),
+                CompareOp::Lt,
+                "2024-04-30T22:00:00Z",
+                "Book.published#1 < 2024-04-30T22:00:00Z",
+            ),
+            (
+                "year",
+                Some("Europe/Paris"),
+                CompareOp::Gt,
+                "2024-01-01T00:00:00Z",
+                "Book.published#1 >= 2024-12-31T23:00:00Z",
+            ),
+        ] {
+            let mut b = Build::new();
+            let book = b.source("Book");
+            let (id, published) = (b.column(book, "_id"), b.column(book, "published"));
+            let compared = Predicate::Compare {
+                op,
+                lhs: truncated(published, kind, zone),
+                rhs: at(text),
+            };
+            let rel = filter(scan(book), or([compared, eq(id, 1)]));
+            b.rows(rel, [id]).fires(
+                "date_ranges",
+                &format!("scan Book\nfilter {expected} or Book._id#0 = 1\nrows _id: Book._id#0\n"),
+            );
+        }
+    }
+
+    /// Nothing is truncated to the middle of a month, as a comparison that may be unknown says; an hour is no day.
+    #[test]
+    fn other_truncated_dates_stay() {
+        for (kind, text) in [
+            ("month", "2024-05-09T00:00:00Z"),
+            ("hour", "2024-05-09T03:00:00Z"),
+        ] {
+            let mut b = Build::new();
+            let book = b.source("Book");
+            let (id, published) = (b.column(book, "_id"), b.column(book, "published"));
+            let rel = filter(scan(book), eq(truncated(published, kind, None), at(text)));
+            b.rows(rel, [id]).stays("date_ranges");
+        }
     }
 
     /// A month without a year is no range, a column no literal, and a year that no date has no instant.

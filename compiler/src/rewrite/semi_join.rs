@@ -6,8 +6,8 @@ use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
 use crate::plan::facts::{ColumnSet, defined_inside, is_correlated, is_unique};
 use crate::plan::{
-    Cardinality, ColumnId, Columns, CompareOp, JoinKind, Node, Plan, Predicate, Rel, Scalar,
-    SourceId, SubPlan,
+    Cardinality, Column, ColumnId, Columns, CompareOp, Counterparts, JoinKind, Node, Origin, Plan,
+    Predicate, Rel, Scalar, SourceId, SubPlan, rename,
 };
 
 pub(super) const RULE: Rule = Rule {
@@ -27,9 +27,11 @@ pub(super) const RULE: Rule = Rule {
 
 pub(super) const DRIVING: Rule = Rule {
     name: "driving_subquery",
-    does: "Where all of a collection would be asked whether a key of it is in an uncorrelated subquery with an index, starts at the \
-           subquery's distinct values and joins the collection by that key.",
-    sound: "each distinct value that is not NULL meets the rows that have it, which are those that are in the set.",
+    does: "Where all of a collection would be asked whether a key of it is in an uncorrelated subquery that an index or a slice makes \
+           small, starts at the subquery's distinct values and joins the collection by that key; or at the subquery's rows, \
+           if they are of the same collection.",
+    sound: "each distinct value that is not NULL meets the rows that have it, which are those that are in the set. Rows of the same \
+            collection with the same unique key are the same.",
     example: (
         "scan book\nfilter book._id in set {scan book_tag | filter book_tag.tag_id in (7, 8) | select book_tag.book_id}",
         "scan book_tag\nfilter book_tag.tag_id in (7, 8)\ndistinct book_tag.book_id\njoin book one on book_tag.book_id = book._id",
@@ -265,7 +267,68 @@ fn drive(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
     })
 }
 
-fn start_at_subquery(rel: &mut Rel, context: &Context<'_>, columns: &Columns) -> Result<bool> {
+/// A slice of so many rows is few.
+const SHORT: u64 = 10_000;
+
+/// A slice of a block in some order.
+fn is_short(rel: &Rel) -> bool {
+    match rel {
+        Rel::Slice {
+            input,
+            limit: Some(limit),
+            ..
+        } if *limit <= SHORT => match &**input {
+            Rel::Sort { input, .. } => block::is_block(input),
+            other => block::is_block(other),
+        },
+        _ => false,
+    }
+}
+
+/// The rows of a subquery over the same collection, with the names of the outer rows, if they are told apart by the key
+/// that they are selected by: then they are the outer rows.
+fn own_rows(
+    rows: &Rel,
+    outside: ColumnId,
+    inside: ColumnId,
+    context: &Context<'_>,
+    columns: &mut Columns,
+) -> Result<Option<Rel>> {
+    let (Some((outer, outer_key)), Some((inner, inner_key))) =
+        (root_key(columns, outside), root_key(columns, inside))
+    else {
+        return Ok(None);
+    };
+    let given: ColumnSet = [inside].into_iter().collect();
+    let same = outer_key == inner_key
+        && columns.source(outer)?.model == columns.source(inner)?.model
+        && !columns.get(inside)?.nullable
+        && base_of(rows) == Some(inner)
+        && is_unique_set(context.schema, columns, inner, &[inner_key])?
+        && is_unique(rows, &given, context.schema, columns)?;
+    if !same {
+        return Ok(None);
+    }
+    let inner_columns: Vec<(ColumnId, Column)> = columns
+        .iter()
+        .filter(|(id, _)| columns.source_of(*id) == Some(inner))
+        .map(|(id, column)| (id, column.clone()))
+        .collect();
+    let mut names = Counterparts::new();
+    for (id, mut column) in inner_columns {
+        let Origin::Stored { source, path, .. } = &mut column.origin else {
+            continue;
+        };
+        *source = outer;
+        let path = path.clone();
+        names.insert(id, columns.stored(outer, &path, || column));
+    }
+    let mut rows = rows.clone();
+    rename(&mut rows, &[(inner, outer)].into_iter().collect(), &names);
+    Ok(Some(rows))
+}
+
+fn start_at_subquery(rel: &mut Rel, context: &Context<'_>, columns: &mut Columns) -> Result<bool> {
     let Rel::Filter { input, predicate } = rel else {
         return Ok(false);
     };
@@ -299,22 +362,28 @@ fn start_at_subquery(rel: &mut Rel, context: &Context<'_>, columns: &Columns) ->
         if source != base
             || !is_indexed(context.schema, columns, base, key)?
             || is_correlated(query, columns)
-            || !block::is_block(&query.rel)
         {
             continue;
         }
         let Some(first) = base_of(&query.rel) else {
             continue;
         };
-        let conditions = conditions_of(&query.rel);
-        let reach = block::reach(
-            first,
-            conditions.into_iter(),
-            &known,
-            context.schema,
-            columns,
-        )?;
-        if reach <= block::Reach::Indexed {
+        let few = if is_short(&query.rel) {
+            true
+        } else if block::is_block(&query.rel) {
+            let conditions = conditions_of(&query.rel);
+            let reach = block::reach(
+                first,
+                conditions.into_iter(),
+                &known,
+                context.schema,
+                columns,
+            )?;
+            reach <= block::Reach::Indexed
+        } else {
+            false
+        };
+        if few {
             let unique = is_unique_set(context.schema, columns, base, &[key])?;
             found = Some((i, *outside, *inside, unique));
             break;
@@ -330,6 +399,10 @@ fn start_at_subquery(rel: &mut Rel, context: &Context<'_>, columns: &Columns) ->
     let Predicate::InSubquery { query, .. } = conditions.remove(i) else {
         return Ok(false);
     };
+    if let Some(rows) = own_rows(&query.rel, outside, inside, context, columns)? {
+        *rel = block::filtered(rows, conditions);
+        return Ok(true);
+    }
     let edge = Edge {
         source: base,
         kind: JoinKind::Inner,
@@ -464,6 +537,45 @@ mod tests {
              filter Book.pages#1 > 1\n\
              rows _id: Book._id#0\n",
         );
+    }
+
+    /// A slice is few rows; those of the same collection need no join.
+    #[test]
+    fn slices_drive() {
+        let mut b = Build::new();
+        let (book, other) = (b.source("Book"), b.source_as("Book", "other"));
+        let (id, title) = (b.column(book, "_id"), b.column(book, "title"));
+        let (oid, opages) = (b.column(other, "_id"), b.column(other, "pages"));
+        let query = slice(sort(scan(other), [desc(opages), asc(oid)]), 0, 3);
+        let rel = filter(scan(book), and([in_query(id, query, oid), ne(title, "x")]));
+        b.rows(rel, [id]).fires(
+            "driving_subquery",
+            "scan Book\n\
+             sort Book.pages#4 desc, Book._id#0 asc\n\
+             slice 0..3\n\
+             filter Book.title#1 <> \"x\"\n\
+             rows _id: Book._id#0\n",
+        );
+    }
+
+    /// Other keys of the same collection are other rows.
+    #[test]
+    fn other_keys_of_the_same_collection_are_joined() {
+        let mut b = Build::new();
+        let (author, other) = (b.source("Author"), b.source_as("Author", "other"));
+        let id = b.column(author, "_id");
+        let (oid, mentor) = (b.column(other, "_id"), b.column(other, "mentor_id"));
+        let query = slice(sort(scan(other), [asc(oid)]), 0, 3);
+        b.rows(filter(scan(author), in_query(id, query, mentor)), [id])
+            .fires(
+                "driving_subquery",
+                "scan Author as other\n\
+                 sort other._id#1 asc\n\
+                 slice 0..3\n\
+                 distinct other.mentor_id#2\n\
+                 join Author one on other.mentor_id#2 = Author._id#0\n\
+                 rows _id: Author._id#0\n",
+            );
     }
 
     /// A collection that is selected already is not driven; nor by a subquery that is not.
