@@ -124,6 +124,21 @@ impl Lowerer<'_> {
             &mut names,
             self.target,
         )?;
+        // Accumulators that are not the value leave its name to it.
+        let mut grouped = grouped;
+        if !grouped.is_plain() {
+            for (i, (key, accumulator)) in grouped.fields.iter_mut().enumerate() {
+                let what = match (accumulator.op, i) {
+                    ("$sum", 0) => "sum",
+                    ("$sum", 1) => "count",
+                    _ => "values",
+                };
+                after.release(key);
+                let new = after.fresh(&format!("{name}_{what}"));
+                grouped.value.rename_root(key, &new);
+                *key = new;
+            }
+        }
         // An accumulator that is there already serves again.
         let mut value = grouped.value;
         for (key, accumulator) in grouped.fields {

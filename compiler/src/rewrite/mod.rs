@@ -31,11 +31,13 @@ mod empty;
 mod flatten;
 mod fold;
 mod group_by_key;
+mod group_first;
 mod in_list;
 mod left_to_inner;
 mod literal_right;
 mod negation;
 mod null_guards;
+mod partial_groups;
 mod per_row;
 mod push_filter;
 mod ranges;
@@ -123,7 +125,9 @@ pub static PHASES: &[Phase] = &[
             group_by_key::RULE,
             constant_keys::RULE,
             aggregates::FILTER,
+            group_first::RULE,
             aggregates::COUNT,
+            partial_groups::RULE,
             per_row::RULE,
             aggregates::DISTINCT,
             slices::RULE,

@@ -1,0 +1,309 @@
+//! Groups by a key before it is joined.
+
+use super::block::{self, Reach, is_block, reach, root_key};
+use super::walk::{Purpose, Query};
+use super::{Context, Kinds, Rule, walk};
+use crate::error::Result;
+use crate::plan::facts::{ColumnSet, used_columns};
+use crate::plan::{
+    AggregateCall, ArrayFact, Cardinality, Column, ColumnId, Columns, Join, Node, Origin, Plan,
+    Predicate, Rel, Scalar, SourceId, is_copyable,
+};
+use crate::schema::{FieldKind, StorageFamily};
+
+pub(super) const RULE: Rule = Rule {
+    name: "partial_groups",
+    does: "Groups by a foreign key before the rows that it leads to are joined, and then by their columns: a look-up for every key \
+           instead of one for every row.",
+    sound: "rows of one key are joined with the same row, so they stay together. Counts, sums, least and greatest values of parts give \
+            those of the whole; sums only where addition is exact. The aggregates read no joined row.",
+    example: (
+        "scan book\njoin author one on book.author_id = author._id\naggregate n = Count(*) by author.name",
+        "scan book\naggregate n1 = Count(*) by book.author_id\njoin author one on book.author_id = author._id\naggregate n = Sum(n1) by author.name",
+    ),
+    needs: Kinds::AGGREGATE,
+    apply,
+};
+
+fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
+    walk::each_query(plan, &mut |query, columns| {
+        if matches!(query.purpose, Purpose::Write | Purpose::Exists) {
+            return Ok(false);
+        }
+        descend(query, context, columns)
+    })
+}
+
+fn descend(query: Query<'_>, context: &Context<'_>, columns: &mut Columns) -> Result<bool> {
+    let mut at = query.rel;
+    loop {
+        if rewrite(at, context, columns)? {
+            return Ok(true);
+        }
+        match at.input_mut() {
+            Some(input) => at = input,
+            None => return Ok(false),
+        }
+    }
+}
+
+fn rewrite(rel: &mut Rel, context: &Context<'_>, columns: &mut Columns) -> Result<bool> {
+    let Rel::Aggregate {
+        input,
+        keys,
+        carried,
+        aggregates,
+    } = rel
+    else {
+        return Ok(false);
+    };
+    if keys.is_empty() || !carried.is_empty() || aggregates.is_empty() {
+        return Ok(false);
+    }
+    // The joins to one row on top, and the rows below.
+    let mut joins: Vec<&Join> = Vec::new();
+    let mut rows = &**input;
+    while let Rel::Join(join) = rows {
+        if join.cardinality != Cardinality::One || join.on.is_empty() {
+            break;
+        }
+        joins.push(join);
+        rows = &join.input;
+    }
+    let sources: Vec<SourceId> = joins.iter().map(|j| j.source).collect();
+    if sources.is_empty() || !is_block(rows) {
+        return Ok(false);
+    }
+    let Some(key) = foreign_key(&joins, &sources, context, columns)? else {
+        return Ok(false);
+    };
+    let of_joined = |id: ColumnId| columns.source_of(id).is_some_and(|s| sources.contains(&s));
+    let by_joined = keys
+        .iter()
+        .all(|(_, key)| matches!(key, Scalar::Column(id) if of_joined(*id)));
+    let simple = aggregates
+        .iter()
+        .all(|(_, call)| is_divisible(call, columns) && !reads(call, &of_joined));
+    if !by_joined || !simple || !is_large(rows, context, columns)? {
+        return Ok(false);
+    }
+    let mut joins: Vec<Join> = joins.into_iter().cloned().collect();
+    let rows = rows.clone();
+    let mut parts = Vec::with_capacity(aggregates.len());
+    for (id, call) in aggregates.iter_mut() {
+        let whole = columns.get(*id)?.clone();
+        let part = columns.add(Column {
+            name: whole.name,
+            ty: call.ty.clone(),
+            nullable: call.function != "Count",
+            array: ArrayFact::No,
+            origin: Origin::Computed,
+        });
+        let function = match call.function.as_str() {
+            "Count" => "Sum".to_owned(),
+            other => other.to_owned(),
+        };
+        let combined = AggregateCall {
+            function,
+            args: vec![Scalar::Column(part)],
+            distinct: false,
+            filter: None,
+            order: Vec::new(),
+            options: indexmap::IndexMap::new(),
+            ty: call.ty.clone(),
+        };
+        parts.push((part, std::mem::replace(call, combined)));
+    }
+    let mut grouped = Rel::Aggregate {
+        input: Box::new(rows),
+        keys: vec![(key, Scalar::Column(key))],
+        carried: Vec::new(),
+        aggregates: parts,
+    };
+    while let Some(mut join) = joins.pop() {
+        join.input = grouped;
+        grouped = Rel::Join(Box::new(join));
+    }
+    **input = grouped;
+    Ok(true)
+}
+
+/// The only column of the rows below that the joins read, if it is a foreign key that several rows can have.
+fn foreign_key(
+    joins: &[&Join],
+    sources: &[SourceId],
+    context: &Context<'_>,
+    columns: &Columns,
+) -> Result<Option<ColumnId>> {
+    let mut used = ColumnSet::new();
+    for join in joins {
+        for (lhs, _) in &join.on {
+            used.union(&lhs.used_columns());
+        }
+        if let Some(condition) = &join.condition {
+            if !is_copyable(Node::Predicate(condition)) {
+                return Ok(None);
+            }
+            used.union(&condition.used_columns());
+        }
+    }
+    let mut below = used
+        .iter()
+        .filter(|id| !columns.source_of(*id).is_some_and(|s| sources.contains(&s)));
+    let (Some(key), None) = (below.next(), below.next()) else {
+        return Ok(None);
+    };
+    let is_key = match &columns.get(key)?.origin {
+        Origin::Stored { field: Some(f), .. } => {
+            context.schema.field(*f)?.ty.kind == FieldKind::ForeignKey
+        }
+        _ => false,
+    };
+    Ok((is_key && root_key(columns, key).is_some()).then_some(key))
+}
+
+/// The aggregate of a whole follows from those of its parts.
+fn is_divisible(call: &AggregateCall, columns: &Columns) -> bool {
+    let plain = !call.distinct && call.order.is_empty() && call.options.is_empty();
+    let exact = |s: &Scalar| {
+        s.ty(columns).is_ok_and(|ty| {
+            matches!(
+                ty.kind.family(),
+                StorageFamily::Int | StorageFamily::Long | StorageFamily::Decimal
+            )
+        })
+    };
+    plain
+        && match call.function.as_str() {
+            "Count" => true,
+            "Min" | "Max" => matches!(call.args.as_slice(), [Scalar::Column(_)]),
+            "Sum" => matches!(call.args.as_slice(), [x @ Scalar::Column(_)] if exact(x)),
+            _ => false,
+        }
+}
+
+/// An aggregate reads columns of a kind, or holds what cannot be moved.
+fn reads(call: &AggregateCall, what: &dyn Fn(ColumnId) -> bool) -> bool {
+    let of = |node: Node<'_>| !is_copyable(node) || used_columns(node).iter().any(what);
+    call.args.iter().any(|s| of(Node::Scalar(s)))
+        || call.filter.iter().any(|p| of(Node::Predicate(p)))
+}
+
+/// The rows are not a few that a unique key selects.
+fn is_large(rows: &Rel, context: &Context<'_>, columns: &Columns) -> Result<bool> {
+    let mut conditions: Vec<&Predicate> = Vec::new();
+    let mut at = rows;
+    loop {
+        match at {
+            Rel::Scan(source) => {
+                let known = |s: &Scalar| matches!(s, Scalar::Literal(_));
+                let reached = reach(
+                    *source,
+                    conditions.into_iter(),
+                    &known,
+                    context.schema,
+                    columns,
+                )?;
+                return Ok(reached > Reach::Few);
+            }
+            Rel::Filter { input, predicate } => {
+                conditions.extend(block::parts(predicate));
+                at = input;
+            }
+            Rel::Join(join) => at = &join.input,
+            _ => return Ok(false),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::*;
+
+    /// Each author is looked up once.
+    #[test]
+    fn keys_are_grouped_before_they_are_joined() {
+        let mut b = Build::new();
+        let (book, author) = (b.source("Book"), b.source("Author"));
+        let (pages, fk) = (b.column(book, "pages"), b.column(book, "author_id"));
+        let (pk, country) = (b.column(author, "_id"), b.column(author, "country"));
+        let (n, most) = (b.counted("n"), b.computed("most", int_type()));
+        let rel = aggregate(
+            inner_one(scan(book), author, fk, pk),
+            [(country, value(country))],
+            [],
+            [
+                (n, agg("Count", vec![])),
+                (most, agg("Max", vec![value(pages)])),
+            ],
+        );
+        b.rows(rel, [country, n, most]).fires(
+            "partial_groups",
+            "scan Book\n\
+             aggregate n#6 = Count(*), most#7 = Max(Book.pages#0) by Book.author_id#1\n\
+             join Author one on Book.author_id#1 = Author._id#2\n\
+             aggregate n#4 = Sum(n#6), most#5 = Max(most#7) by Author.country#3\n\
+             rows country: Author.country#3, n: n#4, most: most#5\n",
+        );
+    }
+
+    /// An average of averages is none, and a sum of floats depends on its order.
+    #[test]
+    fn other_aggregates_stay() {
+        for (function, path) in [("Avg", "pages"), ("Sum", "price")] {
+            let mut b = Build::new();
+            let (book, author) = (b.source("Book"), b.source("Author"));
+            let (of, fk) = (b.column(book, path), b.column(book, "author_id"));
+            let (pk, country) = (b.column(author, "_id"), b.column(author, "country"));
+            let n = b.computed("n", int_type());
+            let rel = aggregate(
+                inner_one(scan(book), author, fk, pk),
+                [(country, value(country))],
+                [],
+                [(n, agg(function, vec![value(of)]))],
+            );
+            b.rows(rel, [country, n]).stays("partial_groups");
+        }
+    }
+
+    /// What is read of the joined row, or a key of the rows themselves, needs every row.
+    #[test]
+    fn other_keys_and_values_stay() {
+        for own_key in [false, true] {
+            let mut b = Build::new();
+            let (book, author) = (b.source("Book"), b.source("Author"));
+            let (title, fk) = (b.column(book, "title"), b.column(book, "author_id"));
+            let (pk, country) = (b.column(author, "_id"), b.column(author, "country"));
+            let n = b.counted("n");
+            let (key, of) = if own_key {
+                (title, title)
+            } else {
+                (country, country)
+            };
+            let rel = aggregate(
+                inner_one(scan(book), author, fk, pk),
+                [(key, value(key))],
+                [],
+                [(n, agg("Count", vec![value(of)]))],
+            );
+            b.rows(rel, [key, n]).stays("partial_groups");
+        }
+    }
+
+    /// A join to many repeats rows.
+    #[test]
+    fn joins_to_many_stay() {
+        let mut b = Build::new();
+        let (author, book) = (b.source("Author"), b.source("Book"));
+        let (mentor, fk) = (b.column(author, "mentor_id"), b.column(book, "author_id"));
+        let title = b.column(book, "title");
+        let n = b.counted("n");
+        let rel = aggregate(
+            inner_many(scan(author), book, mentor, fk),
+            [(title, value(title))],
+            [],
+            [(n, agg("Count", vec![]))],
+        );
+        b.rows(rel, [title, n]).stays("partial_groups");
+    }
+}
