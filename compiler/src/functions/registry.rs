@@ -18,7 +18,7 @@ use crate::queryset::{ArithmeticOp, Value};
 use crate::schema::{FieldKind, FieldType, Settings, StorageFamily};
 use crate::target::Target;
 
-/// Functions of Django that have no counterpart, with the reason.
+/// Known names that no row has, with the reason.
 const ABSENT: &[(&[&str], &str)] = &[
     (
         &[
@@ -27,7 +27,25 @@ const ABSENT: &[(&[&str], &str)] = &[
             "SearchRank",
             "SearchHeadline",
         ],
-        "it is the text search of PostgreSQL; that of MongoDB is written with SearchText() and its siblings",
+        "it is the text search of PostgreSQL, and the $search stage is not compiled yet; raw_aggregate() takes it",
+    ),
+    (
+        &[
+            "SearchAutocomplete",
+            "SearchEquals",
+            "SearchExists",
+            "SearchGeoShape",
+            "SearchGeoWithin",
+            "SearchIn",
+            "SearchPhrase",
+            "SearchQueryString",
+            "SearchRange",
+            "SearchRegex",
+            "SearchText",
+            "SearchWildcard",
+            "CompoundExpression",
+        ],
+        "the $search stage is not compiled yet; raw_aggregate() takes it",
     ),
     (
         &[
@@ -38,7 +56,7 @@ const ABSENT: &[(&[&str], &str)] = &[
             "TrigramStrictWordSimilarity",
             "TrigramStrictWordDistance",
         ],
-        "trigrams are an extension of PostgreSQL; MongoDB's fuzzy search is SearchText(..., fuzzy={})",
+        "trigrams are an extension of PostgreSQL that MongoDB has no operator for",
     ),
 ];
 

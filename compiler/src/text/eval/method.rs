@@ -208,6 +208,7 @@ impl Evaluator<'_> {
                         self.check_instances(&rows, &q)?;
                         rows.with_condition(Call::Filter(q))
                     }
+                    Py::Dict(entries) if entries.is_empty() => rows.chain(),
                     Py::Dict(entries) => {
                         let mut args = Args::default();
                         for (key, value) in entries {
