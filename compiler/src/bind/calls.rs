@@ -250,10 +250,13 @@ impl Binder<'_> {
         let model = self.schema.model(query.model)?;
         for name in exprs.keys() {
             let conflict = match &query.selected {
-                _ if query.rows != Rows::Model => query
-                    .select
-                    .iter()
-                    .any(|s| s.name == *name && !query.annotations.contains_key(name)),
+                _ if query.rows != Rows::Model => {
+                    query.value_names.contains(name)
+                        || query
+                            .select
+                            .iter()
+                            .any(|s| s.name == *name && !query.annotations.contains_key(name))
+                }
                 _ => {
                     matches!(model.names.get(name), Some(NameTarget::Field(_)))
                         || model.related_objects.iter().any(|r| {
@@ -371,7 +374,9 @@ impl Binder<'_> {
                 }
             }
         }
-        self.q_mut(q)?.rows = rows;
+        let query = self.q_mut(q)?;
+        query.rows = rows;
+        query.value_names.clone_from(&names);
         self.set_values(q, &names)
     }
 

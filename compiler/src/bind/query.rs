@@ -128,6 +128,8 @@ pub(super) struct Query {
     pub mask: Option<IndexSet<String>>,
     pub filtered_relations: IndexMap<String, FilteredRelation>,
     pub rows: Rows,
+    /// Names that `values()` was given: no annotation may be called so afterwards.
+    pub value_names: Vec<String>,
     /// The model's columns are selected.
     pub default_columns: bool,
     /// Selected values, annotations excluded.
@@ -172,6 +174,7 @@ impl Query {
             mask: None,
             filtered_relations: IndexMap::new(),
             rows: Rows::Model,
+            value_names: Vec::new(),
             default_columns: true,
             select: Vec::new(),
             selected: None,

@@ -251,7 +251,10 @@ impl Lowerer<'_> {
                 match &val.expr {
                     Expr::Field(path) if path.len() == 1 => {
                         let key = path.concat();
-                        fields.push((key.clone(), Projection::Include));
+                        // Equal aggregates share a field.
+                        if !fields.iter().any(|(known, _)| *known == key) {
+                            fields.push((key.clone(), Projection::Include));
+                        }
                         places.push((*id, key, val));
                     }
                     _ => computed.push((*id, val)),
