@@ -25,9 +25,11 @@ mod interpret;
 mod literal;
 #[path = "properties/run.rs"]
 mod run;
-#[path = "properties/statement.rs"]
+#[path = "properties/statement/mod.rs"]
 mod statement;
 mod support;
+#[path = "properties/texts.rs"]
+mod texts;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -8,7 +8,7 @@ use mqlc::compiler::schema::{Field, FieldType, Schema, StorageFamily as S};
 
 use super::dice::Dice;
 use super::interpret::Data;
-use super::literal::HOSTILE;
+use super::texts::{HOSTILE, TEXTS};
 
 /// From this seed on every key leads to a document.
 pub const SOUND: u64 = 1000;
@@ -115,11 +115,6 @@ fn fits(
         })
     })
 }
-
-/// Texts that look like other things.
-pub const TEXTS: [&str; 12] = [
-    "a", "b", "A", "ab", "", "é", " a ", "$a", "a.b", "10", "%", "É",
-];
 
 /// A text; one in six would do harm if it were read as anything else.
 fn text(dice: &mut Dice) -> &'static str {

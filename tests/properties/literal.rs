@@ -4,26 +4,9 @@ use indexmap::IndexMap;
 use jiff::civil;
 use mqlc::compiler::queryset::Value;
 
-use super::data::TEXTS;
 use super::dice::Choices;
 use super::statement::Ty;
-
-/// Texts that would do harm if they were read as anything but texts; one for each of [`TEXTS`]
-/// (where only the empty text is empty: a pattern of nothing asks for no pattern).
-pub const HOSTILE: [&str; 12] = [
-    "$title",
-    "$$ROOT",
-    "a.b.c",
-    "\0",
-    "",
-    "^a(.*",
-    "$",
-    "$where",
-    ".",
-    "\\Q.\\E",
-    "{\"$gt\": 1}",
-    "${x}'\"",
-];
+use super::texts::{HOSTILE, TEXTS};
 
 /// A literal, mostly one that occurs in the data.
 pub fn literal(c: &mut Choices<'_>, ty: Ty) -> Value {

@@ -196,6 +196,16 @@ fn goes_on(name: &str, reply: &Document, waits: bool) -> bool {
     }
 }
 
+/// See [`super::is_message`].
+pub(super) fn is_message(bytes: &[u8]) -> bool {
+    const LIMIT: usize = 48_000_000;
+    let Some(Ok(header)) = bytes.first_chunk().map(|b| Header::parse(b, LIMIT)) else {
+        return false;
+    };
+    header.length == bytes.len()
+        && decode(header, bytes, LIMIT).is_ok_and(|(request, _)| request.command.is_ok())
+}
+
 fn decode(
     header: Header,
     bytes: &[u8],

@@ -96,7 +96,7 @@ impl<'a> Bytes<'a> {
 }
 
 impl Header {
-    fn parse(bytes: &[u8; HEADER], limit: usize) -> Result<Self, Closing> {
+    pub fn parse(bytes: &[u8; HEADER], limit: usize) -> Result<Self, Closing> {
         let mut bytes = Bytes(bytes);
         let (Some(length), Some(request), Some(_), Some(opcode)) =
             (bytes.i32(), bytes.i32(), bytes.i32(), bytes.i32())

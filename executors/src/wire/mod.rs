@@ -31,3 +31,9 @@ mod session;
 
 pub use options::{WireLimits, WireOptions};
 pub use server::WireServer;
+
+/// Whether bytes are exactly one message of a client whose command can be read: header, compression, sections, BSON.
+#[must_use]
+pub fn is_message(bytes: &[u8]) -> bool {
+    connection::is_message(bytes)
+}

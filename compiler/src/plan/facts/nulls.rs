@@ -324,3 +324,31 @@ fn all(list: &[Predicate], truth: bool, set: &mut ColumnSet) {
         set.union(&decided(p, truth));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{is_strict, is_total};
+    use crate::functions::{NullRule, Registry};
+
+    /// What is said here of functions is what the registry says: a NULL argument makes those of the table NULL, and nothing
+    /// else does those that are total.
+    #[test]
+    fn the_table_agrees_with_the_registry() {
+        let registry = Registry::django();
+        let mut known = 0;
+        for function in registry.iter() {
+            let rule = registry.null_rule(function.name);
+            if is_strict(function.name) {
+                known += 1;
+                assert!(rule.rejects_null(), "{} is not strict", function.name);
+            }
+            if is_total(function.name) {
+                assert!(rule == NullRule::Strict, "{} is not total", function.name);
+            }
+        }
+        assert!(
+            known > 30,
+            "the table names functions that are not registered"
+        );
+    }
+}
