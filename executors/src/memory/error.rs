@@ -44,6 +44,15 @@ codes! {
     NoQueryExecutionPlans = 291, KeyNotFound = 211, InvalidUUID = 207, CannotBackfillArray = 233,
     IndexAlreadyExists = 68, UnknownReplWriteConcern = 79, InvalidBSON = 22, AlreadyInitialized = 23, LockBusy = 46,
     SnapshotUnavailable = 246, SnapshotTooOld = 239, CollectionUUIDMismatch = 361, ViewDepthLimitExceeded = 165,
+    GraphContainsCycle = 5, HostNotFound = 7, UnknownError = 8, CannotMutateObject = 10, UnsupportedFormat = 12,
+    LockTimeout = 24, RoleNotFound = 31, WriteConcernTimeout = 64, NetworkTimeout = 89,
+    ShutdownInProgress = 91, UnsatisfiableWriteConcern = 100, CappedPositionLost = 136, CommandNotSupportedOnView = 166,
+    CannotIndexParallelArrays = 171, QueryPlanKilled = 175, InvalidViewDefinition = 182,
+    ClientMetadataCannotBeMutated = 186, PrimarySteppedDown = 189, InvalidIndexSpecificationOption = 197,
+    IncompleteTransactionHistory = 217, FailPointSetFailed = 237, TooManyLogicalSessions = 261, ExceededTimeLimit = 262,
+    PreparedTransactionInProgress = 267, APIVersionError = 322, APIStrictError = 323, APIDeprecationError = 324,
+    MechanismUnavailable = 334, SocketException = 9001, NotWritablePrimary = 10107,
+    InterruptedDueToReplStateChange = 11602, NotPrimaryNoSecondaryOk = 13435, NotPrimaryOrSecondary = 13436,
     CommandFailed = 125, NotARetryableWriteCommand = 50768, StaleConfig = 13388,
 }
 

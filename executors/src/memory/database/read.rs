@@ -420,6 +420,9 @@ pub(super) fn start(
     env: &mut Env<'_>,
 ) -> Result<Source, EngineError> {
     match place {
+        Place::Database if pipeline.has_head() => {
+            pipeline.start(Input::Collection(None, None), context, env)
+        }
         Place::Database => {
             let one = Input::Source(Box::new(crate::memory::stage::Documents::new(vec![
                 Document::empty(),

@@ -16,6 +16,7 @@ mod convert_binary;
 mod date;
 mod date_math;
 mod env;
+mod hash;
 mod math;
 mod object;
 mod regex;

@@ -6,6 +6,14 @@ use crate::memory::error::EngineError;
 use crate::memory::pattern::Pattern;
 use crate::memory::value::{DocBuilder, Value, num};
 
+/// In expressions a bad pattern has a code of its own.
+fn invalid(name: &str, e: EngineError) -> EngineError {
+    match e.code {
+        51091 => EngineError::location(51111, format!("Invalid Regex in {name}: {}", e.message)),
+        _ => e,
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Match,
@@ -48,7 +56,9 @@ fn pattern(name: &str, regex: &Value, options: Option<&Value>) -> Result<Option<
                     format!("{name}: regular expression cannot contain an embedded null byte"),
                 ));
             }
-            Pattern::compile(s.as_str(), given.unwrap_or_default()).map(Some)
+            Pattern::compile(s.as_str(), given.unwrap_or_default())
+                .map(Some)
+                .map_err(|e| invalid(name, e))
         }
         Value::Regex(r) => {
             let own = r.options.as_str();
@@ -60,7 +70,9 @@ fn pattern(name: &str, regex: &Value, options: Option<&Value>) -> Result<Option<
                     ),
                 ));
             }
-            Pattern::compile(r.pattern.as_str(), given.unwrap_or(own)).map(Some)
+            Pattern::compile(r.pattern.as_str(), given.unwrap_or(own))
+                .map(Some)
+                .map_err(|e| invalid(name, e))
         }
         _ => Err(EngineError::location(
             51105,

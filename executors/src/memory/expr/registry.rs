@@ -3,7 +3,7 @@ use bson::Bson;
 
 use super::{
     Comparison, Context, Expr, Result, accumulate, arith, array, array_form, collections, control,
-    convert, date, date_math, math, object, regex, string, trig,
+    convert, date, date_math, hash, math, object, regex, string, trig,
 };
 use crate::memory::value::{Collation, Value};
 
@@ -63,6 +63,7 @@ const OPERATORS: &[(&str, Kind)] = &[
     ("$convert", Special(convert::compile)),
     ("$cos", Unary(trig::cos)),
     ("$cosh", Unary(trig::cosh)),
+    ("$createObjectId", Special(hash::create_object_id)),
     ("$dateAdd", Special(date_math::compile_add)),
     ("$dateDiff", Special(date_math::compile_diff)),
     ("$dateFromParts", Special(date_math::compile_from_parts)),
@@ -86,6 +87,8 @@ const OPERATORS: &[(&str, Kind)] = &[
     ("$getField", Special(object::compile_get)),
     ("$gt", Compare(Comparison::Gt)),
     ("$gte", Compare(Comparison::Gte)),
+    ("$hash", Special(hash::compile)),
+    ("$hexHash", Special(hash::compile)),
     ("$hour", Special(date::compile_part)),
     ("$ifNull", Special(control::if_null)),
     ("$in", Collated(2, 2, collections::contains)),
@@ -177,6 +180,7 @@ const OPERATORS: &[(&str, Kind)] = &[
     ("$toDate", Special(convert::compile_to)),
     ("$toDecimal", Special(convert::compile_to)),
     ("$toDouble", Special(convert::compile_to)),
+    ("$toHashedIndexKey", Unary(hash::index_key)),
     ("$toInt", Special(convert::compile_to)),
     ("$toLong", Special(convert::compile_to)),
     ("$toLower", Unary(string::to_lower)),

@@ -94,7 +94,7 @@ const MAX_DEPTH: usize = 20;
 const MAX_STAGES: usize = 1000;
 
 /// Stages that must come first.
-const FIRST: [&str; 9] = [
+const FIRST: [&str; 14] = [
     "$search",
     "$vectorSearch",
     "$documents",
@@ -104,14 +104,23 @@ const FIRST: [&str; 9] = [
     "$currentOp",
     "$listSessions",
     "$listLocalSessions",
+    "$planCacheStats",
+    "$listSearchIndexes",
+    "$querySettings",
+    "$queryStats",
+    "$listSampledQueries",
 ];
 
 /// Stages that need no collection.
-const COLLECTIONLESS: [&str; 4] = [
+const COLLECTIONLESS: [&str; 8] = [
     "$documents",
     "$currentOp",
     "$listSessions",
     "$listLocalSessions",
+    "$querySettings",
+    "$queryStats",
+    "$listSampledQueries",
+    "$shardedDataDistribution",
 ];
 
 fn not_allowed(name: &str, place: Place) -> Option<EngineError> {
@@ -230,6 +239,11 @@ impl Pipeline {
     /// `$out` or `$merge` at the end.
     pub fn write(&self) -> Option<&Arc<Write>> {
         self.write.as_ref()
+    }
+
+    /// Whether the first stage makes its documents by itself.
+    pub fn has_head(&self) -> bool {
+        self.head.is_some()
     }
 
     /// The steps.

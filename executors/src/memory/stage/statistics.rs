@@ -244,6 +244,10 @@ impl GeoNear {
 pub enum Head {
     /// Statistics.
     Statistics(Statistics),
+    /// What tells of a server and its sessions, caches and searches: there are none.
+    Nothing,
+    /// `$currentOp`: the command itself.
+    CurrentOp,
     /// `$geoNear`.
     GeoNear(Box<GeoNear>),
     /// `$search` and `$vectorSearch`.
@@ -259,6 +263,15 @@ impl Head {
         Ok(match name {
             "$collStats" | "$indexStats" => Some(Self::Statistics(Statistics::new(name, spec))),
             "$search" | "$vectorSearch" => Some(Self::Search(Search::compile(name, spec, scope)?)),
+            "$currentOp" => Some(Self::CurrentOp),
+            "$listSessions"
+            | "$listLocalSessions"
+            | "$planCacheStats"
+            | "$listSearchIndexes"
+            | "$querySettings"
+            | "$listSampledQueries"
+            | "$queryStats"
+            | "$shardedDataDistribution" => Some(Self::Nothing),
             "$geoNear" => Some(Self::GeoNear(Box::new(GeoNear::compile(spec, scope)?))),
             _ => None,
         })
@@ -278,7 +291,12 @@ impl Head {
             (Self::Statistics(s), c) => s.documents(c, context)?,
             (Self::GeoNear(g), Some(c)) => g.documents(c, context, env)?,
             (Self::Search(s), Some(c)) => s.documents(c, context, env)?,
-            (Self::GeoNear(_) | Self::Search(_), None) => Vec::new(),
+            (Self::CurrentOp, _) => vec![Document::from_bson(&doc! {
+                "type": "op", "host": "localhost", "desc": "conn", "active": true, "op": "command", "ns": format!("{}.$cmd.aggregate", context.db),
+                "currentOpTime": bson::DateTime::from_millis(context.evaluation.now).try_to_rfc3339_string().unwrap_or_default(),
+                "command": {"aggregate": 1, "pipeline": [{"$currentOp": {}}], "$db": &*context.db},
+            })],
+            (Self::GeoNear(_) | Self::Search(_), None) | (Self::Nothing, _) => Vec::new(),
         };
         Ok(Box::new(Documents::new(docs)))
     }
