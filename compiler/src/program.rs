@@ -1,6 +1,7 @@
 //! What is sent to the server: commands, and the values that pass between them.
 
 use std::fmt;
+use std::ops::Range;
 
 use bson::{Bson, Document};
 
@@ -12,6 +13,9 @@ use crate::render;
 pub struct Program {
     /// The steps; none if the result is provably empty.
     pub steps: Vec<Step>,
+    /// Steps that are run again and again, each time with the values that are new, until they find nothing more:
+    /// documents that refer to each other in circles.
+    pub repeats: Vec<Range<usize>>,
 }
 
 /// What one would type into `mongosh`: a statement for each step. A step whose documents others need is kept in a
@@ -19,9 +23,12 @@ pub struct Program {
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, step) in self.steps.iter().enumerate() {
-            let mut later = self.steps.iter().flat_map(|s| &s.parameters);
+            let mut later = self
+                .steps
+                .iter()
+                .flat_map(|s| s.parameters.iter().flat_map(|p| &p.from));
             let text = step.shell_text();
-            if later.any(|p| p.step == i) {
+            if later.any(|origin| origin.step == i) {
                 writeln!(f, "const {} = {text}.toArray()", variable(i))?;
             } else {
                 writeln!(f, "{text}")?;
@@ -43,6 +50,32 @@ pub struct Step {
     pub command: Command,
     /// Values that it takes from earlier steps.
     pub parameters: Vec<Parameter>,
+    /// Documents that violate a unique constraint are left out; else the statement fails.
+    pub ignore_duplicates: bool,
+    /// Why the statement is refused if this step finds a document.
+    pub refusal: Option<Refusal>,
+}
+
+impl From<Command> for Step {
+    fn from(command: Command) -> Self {
+        Step {
+            command,
+            parameters: Vec::new(),
+            ignore_duplicates: false,
+            refusal: None,
+        }
+    }
+}
+
+/// Documents that forbid a `delete()`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// `RESTRICT`, not `PROTECT`.
+    pub restricted: bool,
+    /// Name of the model that was to be deleted from.
+    pub model: String,
+    /// The reference, `Model.field`.
+    pub reference: String,
 }
 
 impl Step {
@@ -66,11 +99,20 @@ impl Step {
     }
 }
 
-/// A list of distinct non-null values from the documents of an earlier step.
+/// A list of distinct non-null values from the documents of earlier steps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameter {
     /// Its number, as the command's tree names it.
     pub number: u32,
+    /// Where the values are.
+    pub from: Vec<Origin>,
+    /// Without a value the command finds nothing, so it need not be sent.
+    pub needed: bool,
+}
+
+/// Values in the documents of an earlier step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Origin {
     /// The step.
     pub step: usize,
     /// Path in its documents; arrays on the way are entered.
@@ -83,6 +125,21 @@ impl Parameter {
     /// The values for `mongosh`: `step1.map(d => d.author_id)`.
     #[must_use]
     pub fn shell_text(&self) -> String {
+        match self.from.as_slice() {
+            [origin] => origin.shell_text(),
+            several => {
+                let parts: Vec<String> = several
+                    .iter()
+                    .map(|origin| format!("...{}", origin.shell_text()))
+                    .collect();
+                format!("[{}]", parts.join(", "))
+            }
+        }
+    }
+}
+
+impl Origin {
+    fn shell_text(&self) -> String {
         let mut text = variable(self.step);
         if let Some((path, value)) = &self.only {
             let value = mql::value_text(value);

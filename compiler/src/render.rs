@@ -59,14 +59,26 @@ pub fn command(command: &Command, values: Values<'_>) -> Document {
         Command::Insert {
             collection,
             documents,
+            keys,
             ordered,
-        } => doc! {"insert": collection, "documents": documents.clone(), "ordered": *ordered},
+        } => {
+            let documents = r.with_keys(documents, *keys);
+            doc! {"insert": collection, "documents": documents, "ordered": *ordered}
+        }
         Command::Update {
             collection,
             updates,
             ordered,
         } => {
-            let updates: Vec<Document> = updates.iter().map(|u| r.update(u)).collect();
+            let new = updates.iter().filter(|u| u.key.is_some()).count();
+            let key = updates.iter().find_map(|u| u.key);
+            let mut keys = key.map(|number| r.numbers(number, new)).unwrap_or_default();
+            let mut rendered = Vec::with_capacity(updates.len());
+            for update in updates {
+                let key = update.key.and_then(|_| keys.next());
+                rendered.push(r.update(update, key));
+            }
+            let updates = rendered;
             doc! {"update": collection, "updates": updates, "ordered": *ordered}
         }
         Command::Delete {
@@ -107,6 +119,34 @@ pub fn expr(expr: &Expr) -> Bson {
     Render { values: &[] }.expr(expr)
 }
 
+/// Keys in the making.
+struct Numbers {
+    range: std::ops::RangeInclusive<i64>,
+    long: bool,
+}
+
+impl Default for Numbers {
+    #[allow(clippy::reversed_empty_ranges)] // no numbers
+    fn default() -> Self {
+        Numbers {
+            range: 1..=0,
+            long: false,
+        }
+    }
+}
+
+impl Iterator for Numbers {
+    type Item = Bson;
+
+    fn next(&mut self) -> Option<Bson> {
+        let number = self.range.next()?;
+        Some(match i32::try_from(number) {
+            Ok(number) if !self.long => Bson::Int32(number),
+            _ => Bson::Int64(number),
+        })
+    }
+}
+
 struct Render<'a> {
     values: Values<'a>,
 }
@@ -133,8 +173,53 @@ impl Render<'_> {
         out
     }
 
-    fn update(&self, model: &UpdateModel) -> Document {
+    /// `count` consecutive numbers, the last of which is a parameter's value.
+    fn numbers(&self, parameter: u32, count: usize) -> Numbers {
+        let found = self.values.iter().find(|(n, _)| *n == parameter);
+        let last = match found.and_then(|(_, values)| values.first()) {
+            Some(Bson::Int32(last)) => (i64::from(*last), false),
+            Some(Bson::Int64(last)) => (*last, true),
+            _ => return Numbers::default(),
+        };
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        Numbers {
+            range: last.0.saturating_sub(count).saturating_add(1)..=last.0,
+            long: last.1,
+        }
+    }
+
+    fn with_keys(&self, documents: &[Document], keys: Option<u32>) -> Vec<Document> {
+        let Some(parameter) = keys else {
+            return documents.to_vec();
+        };
+        let new = documents.iter().filter(|d| !d.contains_key("_id")).count();
+        let mut keys = self.numbers(parameter, new);
+        let with_key = |document: &Document| {
+            if document.contains_key("_id") {
+                return document.clone();
+            }
+            let mut out = Document::new();
+            if let Some(key) = keys.next() {
+                out.insert("_id", key);
+            }
+            out.extend(document.clone());
+            out
+        };
+        documents.iter().map(with_key).collect()
+    }
+
+    fn update(&self, model: &UpdateModel, key: Option<Bson>) -> Document {
         let mut out = doc! {"q": self.filter(&model.filter), "u": self.write(&model.update)};
+        if let (Some(key), Ok(operators)) = (key, out.get_document_mut("u")) {
+            match operators.get_document_mut("$setOnInsert") {
+                Ok(fields) => {
+                    fields.insert("_id", key);
+                }
+                Err(_) => {
+                    operators.insert("$setOnInsert", doc! {"_id": key});
+                }
+            }
+        }
         if model.multi {
             out.insert("multi", true);
         }

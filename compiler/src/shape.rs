@@ -24,8 +24,8 @@ pub enum Shape {
         /// Values, in storage form, by name, where the input was empty.
         empty: Vec<(String, bson::Bson)>,
     },
-    /// The number of documents written.
-    Written,
+    /// The number of documents written, by each of these steps: with the label of the model where they are deleted.
+    Written(Vec<(usize, Option<String>)>),
 }
 
 /// How one document becomes a row.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use mqlc_compiler::program::Refusal;
+
 /// The result of everything that runs.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -46,6 +48,12 @@ pub enum Error {
         /// What the statement gives.
         gives: &'static str,
     },
+    /// Documents refer to those that a `delete()` would delete, by a foreign key that protects them.
+    #[error(
+        "Cannot delete some instances of model '{}' because they are referenced through {} foreign keys: '{}'.",
+        .0.model, if .0.restricted { "restricted" } else { "protected" }, .0.reference
+    )]
+    Refused(Refusal),
     /// A scripted executor got another command than it expects.
     #[error("{0}")]
     Script(String),
@@ -154,6 +162,8 @@ impl Error {
             Error::Write(_) => "DatabaseError",
             Error::Driver(_) | Error::Timeout => "OperationalError",
             Error::DoesNotExist => "DoesNotExist",
+            Error::Refused(refusal) if refusal.restricted => "RestrictedError",
+            Error::Refused(_) => "ProtectedError",
             Error::MultipleObjectsReturned(_) => "MultipleObjectsReturned",
             Error::Decode { .. } | Error::WrongOutcome { .. } | Error::Script(_) => "",
         }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use bson::{Bson, Document};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use indexmap::IndexMap;
 use mqlc_compiler::Compiled;
 use mqlc_compiler::program::Bound;
 use mqlc_compiler::shape::Shape;
@@ -124,11 +125,15 @@ pub enum Outcome {
 }
 
 /// What a statement wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Written {
     /// Documents matched by an update, inserted or deleted.
     pub count: u64,
+    /// Keys of the documents inserted, in their order; none where conflicts are ignored or updated.
+    pub keys: Vec<Bson>,
+    /// Documents deleted, by the label of their model: those of the statement and what went with them.
+    pub deleted: IndexMap<String, u64>,
 }
 
 impl Outcome {

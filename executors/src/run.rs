@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
+use bson::oid::ObjectId;
 use bson::{Bson, Document};
 use futures_util::stream::{BoxStream, TryStreamExt};
 use mqlc_compiler::Compiled;
-use mqlc_compiler::program::Parameter;
+use mqlc_compiler::program::{Parameter, Step};
 use mqlc_compiler::shape::{RowShape, Shape, ShapeNode};
 
-use crate::error::{Error, Result};
+use crate::error::{DUPLICATE_KEY, Error, Result};
 use crate::executor::{Executor, Outcome, Written};
 use crate::rows::{Decoder, JoinKey, Row, at_path};
 
@@ -37,13 +38,7 @@ pub(crate) async fn execute<E: Executor + ?Sized>(
         Shape::Aggregate { row, empty } => {
             Outcome::Aggregate(aggregate(compiled, row, empty, steps)?)
         }
-        Shape::Written => Outcome::Written(Written {
-            count: steps
-                .iter()
-                .flatten()
-                .map(|reply| number(reply.get("n")).unwrap_or(0))
-                .sum(),
-        }),
+        Shape::Written(counted) => Outcome::Written(written(&steps, counted)),
         #[allow(unreachable_patterns)] // shapes to come
         _ => {
             return Err(Error::decode(
@@ -62,6 +57,12 @@ pub(crate) async fn first_documents<'a, E: Executor + ?Sized>(
     let Some(step) = compiled.program.steps.first() else {
         return Ok(Box::pin(futures_util::stream::empty()));
     };
+    if step.command.writes() {
+        let replies = send(executor, step, &[]).await?;
+        return Ok(Box::pin(futures_util::stream::iter(
+            replies.into_iter().map(Ok),
+        )));
+    }
     Ok(executor.run(step.bind(&[])).await?.into_stream())
 }
 
@@ -71,48 +72,144 @@ pub(crate) async fn follow<E: Executor + ?Sized>(
     compiled: &Compiled,
     first: Vec<Document>,
 ) -> Result<Vec<Vec<Document>>> {
-    let attached = attached_steps(&compiled.shape);
+    let program = &compiled.program;
     let mut steps = vec![first];
-    for (number, step) in compiled.program.steps.iter().enumerate().skip(1) {
-        let mut values = Vec::with_capacity(step.parameters.len());
-        for parameter in &step.parameters {
-            let documents = steps.get(parameter.step).ok_or_else(|| {
-                Error::decode("", "a step takes values from a step that comes later")
-            })?;
-            values.push((parameter.number, distinct_values(documents, parameter)));
+    steps.resize(program.steps.len().max(1), Vec::new());
+    let mut next = 1;
+    while next < program.steps.len() {
+        let repeat = program.repeats.iter().find(|range| range.start == next);
+        let range = repeat.cloned().unwrap_or(next..next + 1);
+        let mut seen = vec![Seen::new(); range.len()];
+        loop {
+            let mut sent = false;
+            for (number, seen) in range.clone().zip(&mut seen) {
+                let Some(step) = program.steps.get(number) else {
+                    continue;
+                };
+                let values = values(&steps, step, seen)?;
+                let idle = |p: &Parameter| {
+                    let mut lists = values.iter();
+                    p.needed && lists.any(|(n, list)| *n == p.number && list.is_empty())
+                };
+                if step.parameters.iter().any(idle) {
+                    continue;
+                }
+                sent = true;
+                let documents = send(executor, step, &values).await?;
+                if let (Some(refusal), false) = (&step.refusal, documents.is_empty()) {
+                    return Err(Error::Refused(refusal.clone()));
+                }
+                if let Some(found) = steps.get_mut(number) {
+                    found.extend(documents);
+                }
+            }
+            if repeat.is_none() || !sent {
+                break;
+            }
         }
-        // Rows that hang on no parent are not attached to anything: they need not be fetched.
-        let idle = !values.is_empty() && values.iter().all(|(_, list)| list.is_empty());
-        if idle && attached.contains(&number) {
-            steps.push(Vec::new());
-            continue;
-        }
-        let bound = step.bind(&values);
-        let documents = executor.run(bound).await?.into_vec().await?;
-        steps.push(documents);
+        next = range.end.max(next + 1);
     }
     Ok(steps)
 }
 
-fn distinct_values(documents: &[Document], parameter: &Parameter) -> Vec<Bson> {
-    let mut seen = HashSet::new();
-    let mut values = Vec::new();
-    for document in documents {
-        if let Some((path, wanted)) = &parameter.only
-            && !at_path(document, path).is_some_and(|v| JoinKey::same(v, wanted))
-        {
-            continue;
-        }
-        let mut add = |value: &Bson| {
-            if let Some(key) = JoinKey::new(value)
-                && seen.insert(key)
-            {
-                values.push(value.clone());
+/// Sends a step. Documents that it inserts have their keys before they are sent, as drivers have it.
+async fn send<E: Executor + ?Sized>(
+    executor: &E,
+    step: &Step,
+    values: &[(u32, Vec<Bson>)],
+) -> Result<Vec<Document>> {
+    let mut bound = step.bind(values);
+    let mut keys = Vec::new();
+    if bound.command.contains_key("insert")
+        && let Ok(documents) = bound.command.get_array_mut("documents")
+    {
+        for document in documents.iter_mut().filter_map(Bson::as_document_mut) {
+            if !document.contains_key("_id") {
+                let mut keyed = bson::doc! {"_id": ObjectId::new()};
+                keyed.extend(std::mem::take(document));
+                *document = keyed;
             }
-        };
-        each_value(document, &parameter.path, &mut add);
+            keys.extend(document.get("_id").cloned());
+        }
     }
-    values
+    let reply = match executor.run(bound).await {
+        Ok(reply) => reply.into_vec().await,
+        Err(error) => Err(error),
+    };
+    match reply {
+        Err(Error::Write(failure))
+            if step.ignore_duplicates && failure.errors.iter().all(|e| e.code == DUPLICATE_KEY) =>
+        {
+            Ok(vec![
+                bson::doc! {"n": i64::try_from(failure.written).unwrap_or(i64::MAX)},
+            ])
+        }
+        Ok(mut documents) if !keys.is_empty() && !step.ignore_duplicates => {
+            if let Some(reply) = documents.first_mut() {
+                reply.insert(KEYS, keys);
+            }
+            Ok(documents)
+        }
+        other => other,
+    }
+}
+
+/// Where the keys of inserted documents are kept in the reply to their command.
+const KEYS: &str = "insertedKeys";
+
+/// Values that a step has been given already.
+type Seen = HashSet<(u32, JoinKey)>;
+
+/// What a step takes from others and has not been given yet, by the number of the parameter.
+fn values(steps: &[Vec<Document>], step: &Step, seen: &mut Seen) -> Result<Vec<(u32, Vec<Bson>)>> {
+    let mut all = Vec::with_capacity(step.parameters.len());
+    for parameter in &step.parameters {
+        let mut values = Vec::new();
+        for origin in &parameter.from {
+            let documents = steps.get(origin.step).ok_or_else(|| {
+                Error::decode("", "a step takes values from a step that is not there")
+            })?;
+            for document in documents {
+                if let Some((path, wanted)) = &origin.only
+                    && !at_path(document, path).is_some_and(|v| JoinKey::same(v, wanted))
+                {
+                    continue;
+                }
+                let mut add = |value: &Bson| {
+                    if let Some(key) = JoinKey::new(value)
+                        && seen.insert((parameter.number, key))
+                    {
+                        values.push(value.clone());
+                    }
+                };
+                each_value(document, &origin.path, &mut add);
+            }
+        }
+        all.push((parameter.number, values));
+    }
+    Ok(all)
+}
+
+/// What the steps that write say.
+fn written(steps: &[Vec<Document>], counted: &[(usize, Option<String>)]) -> Written {
+    let mut written = Written::default();
+    for (step, label) in counted {
+        let replies = steps.get(*step).map(Vec::as_slice).unwrap_or_default();
+        let count: u64 = replies
+            .iter()
+            .map(|reply| number(reply.get("n")).unwrap_or(0))
+            .sum();
+        written.count += count;
+        for reply in replies {
+            if let Ok(keys) = reply.get_array(KEYS) {
+                written.keys.extend(keys.iter().cloned());
+            }
+        }
+        if let (Some(label), true) = (label, count > 0) {
+            *written.deleted.entry(label.clone()).or_default() += count;
+        }
+    }
+    written
 }
 
 /// Every value at a path; arrays on the way, and at its end, are entered.
@@ -135,35 +232,6 @@ fn each_value(document: &Document, path: &[String], add: &mut impl FnMut(&Bson))
         Some(value) if rest.is_empty() => add(value),
         Some(_) => {}
     }
-}
-
-fn attached_steps(shape: &Shape) -> HashSet<usize> {
-    fn of_nodes(nodes: &[ShapeNode], steps: &mut HashSet<usize>) {
-        for node in nodes {
-            if let ShapeNode::Related {
-                nodes, attached, ..
-            } = node
-            {
-                of_nodes(nodes, steps);
-                for attachment in attached {
-                    steps.insert(attachment.step);
-                    of_row(&attachment.row, steps);
-                }
-            }
-        }
-    }
-    fn of_row(row: &RowShape, steps: &mut HashSet<usize>) {
-        of_nodes(&row.nodes, steps);
-        for attachment in &row.attached {
-            steps.insert(attachment.step);
-            of_row(&attachment.row, steps);
-        }
-    }
-    let mut steps = HashSet::new();
-    if let Shape::Rows(row) | Shape::Aggregate { row, .. } = shape {
-        of_row(row, &mut steps);
-    }
-    steps
 }
 
 fn count(documents: &[Document], field: Option<&str>) -> Result<u64> {

@@ -12,6 +12,14 @@ use crate::queryset::{Do, Expr, Statement};
 impl Binder<'_> {
     /// Binds a whole statement.
     pub(super) fn statement(&mut self, statement: &Statement) -> Result<Plan> {
+        if let Do::Insert(insert) = &statement.action {
+            let (rel, terminal) = self.inserted(&statement.model, insert)?;
+            return Ok(Plan {
+                columns: std::mem::take(&mut self.columns),
+                rel,
+                terminal,
+            });
+        }
         let q = self.calls(&statement.model, &statement.calls, None)?;
         let (rel, terminal) = match &statement.action {
             Do::Rows | Do::Get | Do::Explain => self.rows(q)?,
@@ -27,12 +35,11 @@ impl Binder<'_> {
                 .aggregated(q, exprs)
                 .map_err(|e| e.inside("aggregate").inside("do"))?,
             Do::Update(values) => self.updated(q, values)?,
+            Do::Delete => self.deleted(q)?,
             other => {
-                return Err(Error::unsupported(
-                    name_of(other),
-                    "inserts and deletes are not compiled yet",
-                )
-                .at("/do"));
+                return Err(
+                    Error::unsupported(name_of(other), "inserts are not compiled yet").at("/do"),
+                );
             }
         };
         Ok(Plan {
@@ -398,8 +405,6 @@ pub(super) fn select_of(nodes: &[OutputNode], out: &mut Vec<Scalar>) {
 
 fn name_of(action: &Do) -> &'static str {
     match action {
-        Do::Delete => "delete()",
-        Do::Insert(_) => "create() and bulk_create()",
         Do::GetOrCreate { .. } => "get_or_create()",
         Do::UpdateOrCreate { .. } => "update_or_create()",
         _ => "this terminal",

@@ -22,12 +22,16 @@
 //! | `nothing` | aggregates over no rows |
 //! | `output` | terminals, projections, shapes |
 //! | `write` | updates |
+//! | `insert` | inserts, with the keys that are counted |
+//! | `delete` | deletes, with what hangs on the documents |
 //! | `walk` | questions about the plan |
 
 mod calls;
+mod delete;
 mod element;
 mod filter;
 mod group;
+mod insert;
 mod join;
 mod leaf;
 mod lookup;
@@ -54,6 +58,7 @@ use crate::plan::{ColumnId, Columns, Plan, Scalar, SourceId, Terminal};
 use crate::program::Program;
 use crate::shape::Shape;
 use crate::target::Target;
+pub use insert::SEQUENCES;
 use scope::Scope;
 
 /// Nesting of operators, expressions and subqueries beyond which lowering refuses.

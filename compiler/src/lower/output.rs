@@ -1,5 +1,6 @@
 //! What is done with the rows: terminals, the last projection, the shape of the result.
 
+use super::insert::insert;
 use super::rel::{is_empty, unordered};
 use super::scope::{Kind, Val, include};
 use super::{Lowerer, walk};
@@ -7,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::functions::Registry;
 use crate::mql::{Command, Expr, Find, Projection, Stage};
 use crate::plan::{ColumnId, Output, OutputNode, Plan, Prefetched, Rel, SourceId, Terminal};
-use crate::program::{Parameter, Program, Step};
+use crate::program::{Origin, Parameter, Program, Step};
 use crate::queryset::Hint;
 use crate::shape::{Attachment, RowShape, Shape, ShapeNode};
 use crate::target::Target;
@@ -47,15 +48,18 @@ pub(super) fn plan(
         }
         Terminal::Aggregate { output } => lowerer.aggregate_row(&plan.rel, output, program),
         Terminal::Update { assignments } => {
-            if !empty {
-                lowerer.update(&plan.rel, assignments, program)?;
+            if empty {
+                return Ok(Shape::Written(Vec::new()));
             }
-            Ok(Shape::Written)
+            lowerer.update(&plan.rel, assignments, program)
         }
-        Terminal::Insert { .. } | Terminal::Delete { .. } => Err(Error::unsupported(
-            "inserting and deleting",
-            "only queries and updates are compiled so far",
-        )),
+        Terminal::Delete { source, deletion } => {
+            if empty {
+                return Ok(Shape::Written(Vec::new()));
+            }
+            lowerer.delete(&plan.rel, *source, deletion, program)
+        }
+        Terminal::Insert(insertion) => Ok(insert(insertion, program)),
     }
 }
 
@@ -214,9 +218,12 @@ impl Lowerer<'_> {
             };
             let parameter = Parameter {
                 number: prefetch.parameter,
-                step,
-                path,
-                only: only.clone(),
+                from: vec![Origin {
+                    step,
+                    path,
+                    only: only.clone(),
+                }],
+                needed: true,
             };
             let child_step = program.steps.len();
             let mut lowerer = Lowerer::new(&prefetch.plan, self.registry, self.target);
@@ -424,10 +431,7 @@ impl Lowerer<'_> {
             Command::Count { .. } => None,
             _ => Some("count".to_owned()),
         };
-        program.steps.push(Step {
-            command,
-            parameters: Vec::new(),
-        });
+        program.steps.push(command.into());
         Ok(field)
     }
 
@@ -454,8 +458,8 @@ impl Lowerer<'_> {
             },
         };
         program.steps.push(Step {
-            command,
             parameters,
+            ..command.into()
         });
         Ok(())
     }

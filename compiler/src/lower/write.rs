@@ -8,8 +8,9 @@ use super::scope::{Kind, include, is_path_key};
 use crate::error::{Error, Result};
 use crate::mql::{Command, Expr, FieldOp, Filter, Stage, UpdateModel, WriteModel};
 use crate::plan::{Rel, Scalar, SourceId};
-use crate::program::{Parameter, Program, Step};
+use crate::program::{Origin, Parameter, Program, Step};
 use crate::schema::StorageFamily;
+use crate::shape::Shape;
 use crate::tidy;
 
 /// The number of the keys that the first step finds.
@@ -21,7 +22,7 @@ impl Lowerer<'_> {
         rel: &Rel,
         assignments: &[(SourceId, Vec<(String, Scalar)>)],
         program: &mut Program,
-    ) -> Result<()> {
+    ) -> Result<Shape> {
         let [(source, values)] = assignments else {
             return Err(Error::unsupported(
                 "an update of several collections",
@@ -30,13 +31,7 @@ impl Lowerer<'_> {
         };
         let collection = self.columns.source(*source)?.collection.clone();
         self.rel(unordered(rel))?;
-        let stages = tidy::pipeline(self.scope()?.stages.clone());
-        let direct = match (self.scope()?.open == Some(*source), stages.as_slice()) {
-            (true, []) => Some(Filter::True),
-            (true, [Stage::Match(filter)]) => Some(filter.clone()),
-            _ => None,
-        };
-        let (filter, parameters) = match direct {
+        let (filter, parameters) = match self.direct(*source)? {
             Some(filter) => (filter, Vec::new()),
             None => {
                 if self.scope()?.open != Some(*source) {
@@ -50,9 +45,12 @@ impl Lowerer<'_> {
                 self.finish(None, Vec::new(), program)?;
                 let keys = Parameter {
                     number: KEYS,
-                    step,
-                    path: vec!["_id".to_owned()],
-                    only: None,
+                    from: vec![Origin {
+                        step,
+                        path: vec!["_id".to_owned()],
+                        only: None,
+                    }],
+                    needed: true,
                 };
                 (Filter::field("_id", FieldOp::InParameter(KEYS)), vec![keys])
             }
@@ -63,20 +61,34 @@ impl Lowerer<'_> {
             .rel(&Rel::Scan(*source))
             .and_then(|()| self.model(values));
         self.end()?;
+        let command = Command::Update {
+            collection,
+            updates: vec![UpdateModel {
+                filter,
+                update: update?,
+                multi: true,
+                upsert: false,
+                key: None,
+            }],
+            ordered: true,
+        };
         program.steps.push(Step {
-            command: Command::Update {
-                collection,
-                updates: vec![UpdateModel {
-                    filter,
-                    update: update?,
-                    multi: true,
-                    upsert: false,
-                }],
-                ordered: true,
-            },
             parameters,
+            ..command.into()
         });
-        Ok(())
+        Ok(Shape::Written(vec![(program.steps.len() - 1, None)]))
+    }
+
+    /// A filter that finds the documents of the rows by itself, if there is one.
+    pub(super) fn direct(&mut self, source: SourceId) -> Result<Option<Filter>> {
+        let stages = tidy::pipeline(self.scope()?.stages.clone());
+        Ok(
+            match (self.scope()?.open == Some(source), stages.as_slice()) {
+                (true, []) => Some(Filter::True),
+                (true, [Stage::Match(filter)]) => Some(filter.clone()),
+                _ => None,
+            },
+        )
     }
 
     /// Update operators where all values are literals, else a `$set` that reads the old document.

@@ -47,6 +47,8 @@ pub enum Command {
         collection: String,
         /// Documents.
         documents: Vec<Document>,
+        /// The parameter that is the last of the consecutive numbers which documents without `_id` get as theirs.
+        keys: Option<u32>,
         /// Stop at the first error.
         ordered: bool,
     },
@@ -83,6 +85,20 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Changes documents.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        matches!(
+            self,
+            Command::Insert { .. }
+                | Command::Update { .. }
+                | Command::Delete { .. }
+                | Command::FindAndModify { .. }
+        )
+    }
+}
+
 /// A `find` command.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Find {
@@ -113,6 +129,8 @@ pub struct UpdateModel {
     pub multi: bool,
     /// Insert one if there is none.
     pub upsert: bool,
+    /// The parameter that is the last of the consecutive numbers which the inserted documents of a command get as `_id`.
+    pub key: Option<u32>,
 }
 
 /// What an update does.

@@ -118,7 +118,7 @@ fn check_plan(plan: &Plan) -> Result<()> {
                 return Err(broken("the source to delete from is not there"));
             }
         }
-        Terminal::Count { .. } | Terminal::Exists | Terminal::Insert { .. } => {}
+        Terminal::Count { .. } | Terminal::Exists | Terminal::Insert(_) => {}
     }
     follow_ups(plan, &mut check_plan)
 }

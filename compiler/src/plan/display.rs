@@ -14,9 +14,9 @@ use std::fmt::{self, Display, Formatter, Write};
 use bson::Bson;
 
 use super::{
-    AggregateCall, Cardinality, ColumnId, Columns, CompareOp, Join, JoinKind, JsonStep, Origin,
-    Output, OutputNode, Pattern, Plan, Predicate, Rel, Scalar, SetOp, SortKey, SourceId, SubKind,
-    SubPlan, Terminal,
+    AggregateCall, Cardinality, ColumnId, Columns, CompareOp, Conflict, DeletedBy, Deletion, Join,
+    JoinKind, JsonStep, Origin, Output, OutputNode, Pattern, Plan, Predicate, Rel, Scalar, SetOp,
+    SortKey, SourceId, SubKind, SubPlan, Terminal,
 };
 use crate::queryset::{ArithmeticOp, NullsOrder};
 
@@ -539,9 +539,21 @@ impl<'a, 'f, 'b> Printer<'a, 'f, 'b> {
                 self.f.write_str("row ")?;
                 self.nodes(&output.nodes)?;
             }
-            Terminal::Insert { documents, .. } => {
-                let n: usize = documents.iter().map(|(_, d)| d.len()).sum();
-                write!(self.f, "insert {n} documents")?;
+            Terminal::Insert(insertion) => {
+                let count = insertion.documents.len();
+                write!(
+                    self.f,
+                    "insert {count} documents into {}",
+                    insertion.collection
+                )?;
+                match &insertion.conflict {
+                    Conflict::Fail => {}
+                    Conflict::Ignore => self.f.write_str(", conflicts ignored")?,
+                    Conflict::Update { unique, update } => {
+                        let (unique, update) = (unique.join(", "), update.join(", "));
+                        write!(self.f, ", {update} updated where {unique} is there")?;
+                    }
+                }
             }
             Terminal::Update { assignments } => {
                 self.f.write_str("update ")?;
@@ -554,12 +566,43 @@ impl<'a, 'f, 'b> Printer<'a, 'f, 'b> {
                     })
                 })?;
             }
-            Terminal::Delete { source, .. } => {
+            Terminal::Delete { source, deletion } => {
                 self.f.write_str("delete ")?;
                 self.source(*source)?;
+                self.deletion(deletion)?;
             }
         }
         self.f.write_char('\n')
+    }
+
+    fn deletion(&mut self, deletion: &Deletion) -> fmt::Result {
+        let label = |of: usize| deletion.sets.get(of).map_or("?", |set| set.label.as_str());
+        for set in &deletion.sets {
+            for origin in &set.origins {
+                match origin {
+                    DeletedBy::Reference(reference) => {
+                        write!(
+                            self.f,
+                            "; {} that refer to {}",
+                            set.label,
+                            label(reference.of)
+                        )?;
+                    }
+                    DeletedBy::Parent { of, .. } => {
+                        write!(self.f, "; {} of {}", set.label, label(*of))?;
+                    }
+                }
+            }
+        }
+        for detached in &deletion.detached {
+            let of = label(detached.reference.of);
+            write!(self.f, "; detach {} from {of}", detached.collection)?;
+        }
+        for guard in &deletion.guards {
+            let of = label(guard.reference.of);
+            write!(self.f, "; refused if {} refers to {of}", guard.names.1)?;
+        }
+        Ok(())
     }
 
     fn prefetched(&mut self, output: &Output, indent: usize) -> fmt::Result {

@@ -10,6 +10,8 @@
 //! | `rel` | relational operators, [`Rel`] |
 //! | `scalar` | scalar expressions, [`Scalar`] |
 //! | `predicate` | conditions, [`Predicate`] |
+//! | `deletion` | what a `delete()` takes along, [`Deletion`] |
+//! | `insertion` | what a `bulk_create()` stores, [`Insertion`] |
 //! | `output` | what rows are made of, [`Output`] |
 //! | `visit` | walks, [`visit()`] and [`VisitMut`] |
 //! | `rename` | queries that differ in names only |
@@ -20,8 +22,10 @@
 
 mod check;
 mod column;
+mod deletion;
 mod display;
 pub mod facts;
+mod insertion;
 mod output;
 mod predicate;
 mod rel;
@@ -32,7 +36,9 @@ mod visit;
 
 pub use check::{MAX_DEPTH, MAX_NODES, check, check_depth, undefined_columns};
 pub use column::{ArrayFact, Column, ColumnId, Columns, Origin, Source, SourceId};
+pub use deletion::{DeletedBy, DeletedSet, Deletion, Detached, Guard, Reference};
 pub use display::Show;
+pub use insertion::{Conflict, Insertion, NewKeys};
 pub use output::{Output, OutputNode, Prefetched, RowKind};
 pub use predicate::{AnyElement, CompareOp, Pattern, Predicate};
 pub use rel::{

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use bson::{Bson, Document};
+use bson::Document;
 use indexmap::IndexMap;
 
-use super::{ColumnId, Output, Predicate, Scalar, SourceId};
+use super::{ColumnId, Deletion, Insertion, Output, Predicate, Scalar, SourceId};
 use crate::queryset::{FrameUnit, Hint, NullsOrder, Value};
 use crate::schema::FieldType;
 
@@ -232,14 +232,7 @@ pub enum Terminal {
         output: Output,
     },
     /// Documents are inserted.
-    Insert {
-        /// Rows per collection, in order.
-        documents: Vec<(String, Vec<Document>)>,
-        /// Leave out rows that violate a constraint.
-        ignore_conflicts: bool,
-        /// Instead of failing, update: key columns and columns to set.
-        upsert: Option<(Vec<String>, Vec<String>)>,
-    },
+    Insert(Insertion),
     /// Rows are updated.
     Update {
         /// Per source: the columns to set, by stored name.
@@ -249,7 +242,7 @@ pub enum Terminal {
     Delete {
         /// The source.
         source: SourceId,
-        /// Raw options kept for the executor.
-        options: Vec<(String, Bson)>,
+        /// What hangs on them.
+        deletion: Deletion,
     },
 }

@@ -263,7 +263,7 @@ fn terminal_demand(terminal: &Terminal) -> (ColumnSet, Purpose) {
             terminal.expressions(&mut |node| demand.union(&used_columns(node)));
             (demand, Purpose::Write)
         }
-        Terminal::Delete { .. } | Terminal::Insert { .. } => (ColumnSet::new(), Purpose::Write),
+        Terminal::Delete { .. } | Terminal::Insert(_) => (ColumnSet::new(), Purpose::Write),
     }
 }
 

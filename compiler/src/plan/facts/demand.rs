@@ -66,7 +66,7 @@ pub fn demand(plan: &Plan) -> ColumnSet {
             .expressions(&mut |node| add_used(node, &mut set)),
         Terminal::Count { .. }
         | Terminal::Exists
-        | Terminal::Insert { .. }
+        | Terminal::Insert(_)
         | Terminal::Delete { .. } => {}
     }
     demand_of(&plan.rel, &mut set);
