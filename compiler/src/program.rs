@@ -67,11 +67,22 @@ impl From<Command> for Step {
     }
 }
 
+/// Why references forbid a `delete()`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalRule {
+    /// `PROTECT`.
+    Protect,
+    /// `RESTRICT`.
+    Restrict,
+    /// `SET` or `SET_DEFAULT` to a value that only Python code can tell.
+    UnknownValue,
+}
+
 /// Documents that forbid a `delete()`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// `RESTRICT`, not `PROTECT`.
-    pub restricted: bool,
+    /// What its `on_delete` says.
+    pub rule: RefusalRule,
     /// Name of the model that was to be deleted from.
     pub model: String,
     /// The reference, `Model.field`.

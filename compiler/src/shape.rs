@@ -24,8 +24,19 @@ pub enum Shape {
         /// Values, in storage form, by name, where the input was empty.
         empty: Vec<(String, bson::Bson)>,
     },
-    /// The number of documents written, by each of these steps: with the label of the model where they are deleted.
-    Written(Vec<(usize, Option<String>)>),
+    /// How many documents were written.
+    Written(Vec<Counted>),
+}
+
+/// What counts as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Counted {
+    /// The documents that a command wrote.
+    Written(usize),
+    /// The documents that a command deleted from the collection of a model, given by its label.
+    Deleted(usize, String),
+    /// The documents that a command found: others write them.
+    Found(usize),
 }
 
 /// How one document becomes a row.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mqlc_compiler::program::Refusal;
+use mqlc_compiler::program::{Refusal, RefusalRule};
 
 /// The result of everything that runs.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -51,12 +51,20 @@ pub enum Error {
     /// Documents refer to those that a `delete()` would delete, by a foreign key that protects them.
     #[error(
         "Cannot delete some instances of model '{}' because they are referenced through {} foreign keys: '{}'.",
-        .0.model, if .0.restricted { "restricted" } else { "protected" }, .0.reference
+        .0.model, rule_name(.0.rule), .0.reference
     )]
     Refused(Refusal),
     /// A scripted executor got another command than it expects.
     #[error("{0}")]
     Script(String),
+}
+
+fn rule_name(rule: RefusalRule) -> &'static str {
+    match rule {
+        RefusalRule::Protect => "protected",
+        RefusalRule::Restrict => "restricted",
+        RefusalRule::UnknownValue => "defaulted (to a value that only Python code can tell)",
+    }
 }
 
 /// A command that the server refused.
@@ -162,8 +170,11 @@ impl Error {
             Error::Write(_) => "DatabaseError",
             Error::Driver(_) | Error::Timeout => "OperationalError",
             Error::DoesNotExist => "DoesNotExist",
-            Error::Refused(refusal) if refusal.restricted => "RestrictedError",
-            Error::Refused(_) => "ProtectedError",
+            Error::Refused(refusal) => match refusal.rule {
+                RefusalRule::Protect => "ProtectedError",
+                RefusalRule::Restrict => "RestrictedError",
+                RefusalRule::UnknownValue => "",
+            },
             Error::MultipleObjectsReturned(_) => "MultipleObjectsReturned",
             Error::Decode { .. } | Error::WrongOutcome { .. } | Error::Script(_) => "",
         }

@@ -7,7 +7,7 @@ use bson::{Bson, Document};
 use futures_util::stream::{BoxStream, TryStreamExt};
 use mqlc_compiler::Compiled;
 use mqlc_compiler::program::{Parameter, Step};
-use mqlc_compiler::shape::{RowShape, Shape, ShapeNode};
+use mqlc_compiler::shape::{Counted, RowShape, Shape, ShapeNode};
 
 use crate::error::{DUPLICATE_KEY, Error, Result};
 use crate::executor::{Executor, Outcome, Written};
@@ -191,21 +191,25 @@ fn values(steps: &[Vec<Document>], step: &Step, seen: &mut Seen) -> Result<Vec<(
 }
 
 /// What the steps that write say.
-fn written(steps: &[Vec<Document>], counted: &[(usize, Option<String>)]) -> Written {
+fn written(steps: &[Vec<Document>], counted: &[Counted]) -> Written {
     let mut written = Written::default();
-    for (step, label) in counted {
+    for counted in counted {
+        let (Counted::Written(step) | Counted::Deleted(step, _) | Counted::Found(step)) = counted;
         let replies = steps.get(*step).map(Vec::as_slice).unwrap_or_default();
-        let count: u64 = replies
-            .iter()
-            .map(|reply| number(reply.get("n")).unwrap_or(0))
-            .sum();
+        let count = match counted {
+            Counted::Found(_) => u64::try_from(replies.len()).unwrap_or(u64::MAX),
+            _ => replies
+                .iter()
+                .map(|reply| number(reply.get("n")).unwrap_or(0))
+                .sum(),
+        };
         written.count += count;
         for reply in replies {
-            if let Ok(keys) = reply.get_array(KEYS) {
+            if let (Counted::Written(_), Ok(keys)) = (counted, reply.get_array(KEYS)) {
                 written.keys.extend(keys.iter().cloned());
             }
         }
-        if let (Some(label), true) = (label, count > 0) {
+        if let (Counted::Deleted(_, label), true) = (counted, count > 0) {
             *written.deleted.entry(label.clone()).or_default() += count;
         }
     }

@@ -9,10 +9,11 @@ use super::Binder;
 use super::query::{QueryId, Rows};
 use crate::error::{Code, Error, Result};
 use crate::plan::{
-    DeletedBy, DeletedSet, Deletion, Detached, Guard, Reference, Rel, Scalar, Terminal,
+    DeletedBy, DeletedSet, Deletion, Detached, Guard, ParentPart, Reference, Rel, Scalar, Terminal,
 };
+use crate::program::RefusalRule;
 use crate::queryset::Value;
-use crate::schema::{Field, FieldKind, FieldRef, Model, ModelId, OnDelete};
+use crate::schema::{Field, FieldKind, Model, ModelId, OnDelete};
 
 impl Binder<'_> {
     /// `delete()`.
@@ -34,12 +35,13 @@ impl Binder<'_> {
             return refused("Cannot call delete() after .values() or .values_list()");
         }
         let model = self.schema.model(query.model)?;
-        let (root, key) = (query.model, self.key_column(model)?);
+        let root = query.model;
+        let concrete = model.concrete;
         self.q_mut(q)?.clear_ordering(true, true);
         let alias = self.initial_alias(q)?;
         let source = self.q(q)?.alias(alias)?.source;
         let deletion = Collector::new(self).collect(root)?;
-        let mut select = vec![Scalar::Column(self.column(source, key)?)];
+        let mut select = vec![Scalar::Column(self.document_key(source, concrete)?)];
         for name in deletion.sets.first().map_or(&[][..], |set| &set.keep) {
             let model = self.schema.model(root)?;
             let field = self
@@ -53,12 +55,6 @@ impl Binder<'_> {
         }
         let rel = self.finish_rows(q, &select)?;
         Ok((rel, Terminal::Delete { source, deletion }))
-    }
-
-    /// A column that every document has: that of the key, or of its first field.
-    fn key_column(&self, model: &Model) -> Result<FieldRef> {
-        let pk = self.schema.field(model.pk)?;
-        Ok(pk.parts.first().copied().unwrap_or(pk.id))
     }
 
     /// The fields that the model's own collection stores.
@@ -224,22 +220,28 @@ impl<'b, 'a> Collector<'b, 'a> {
             of,
             columns,
             only: None,
+            part: None,
         };
+        let target = self.model(set)?;
+        let names = (
+            name_of(&target.label).to_owned(),
+            format!("{}.{}", name_of(&owner.label), field.name),
+        );
         match rule {
             OnDelete::Cascade => {
                 let number = self.set(owner.id, true)?;
                 self.origin(number, DeletedBy::Reference(reference));
             }
             OnDelete::Protect | OnDelete::Restrict => {
-                let target = self.model(set)?;
-                let names = (
-                    name_of(&target.label).to_owned(),
-                    format!("{}.{}", name_of(&owner.label), field.name),
-                );
                 self.found.guards.push(Guard {
                     collection: owner.collection.clone(),
                     reference,
                     except: None,
+                    rule: if rule == OnDelete::Restrict {
+                        RefusalRule::Restrict
+                    } else {
+                        RefusalRule::Protect
+                    },
                     names,
                 });
                 if rule == OnDelete::Restrict {
@@ -261,15 +263,15 @@ impl<'b, 'a> Collector<'b, 'a> {
                         self.binder.store(&ty, &value)?
                     }
                     (_, None) => {
-                        return Err(Error::unsupported(
-                            format!(
-                                "deleting what {}.{} refers to",
-                                name_of(&owner.label),
-                                field.name
-                            ),
-                            "the schema does not say which value takes the place of the reference",
-                        )
-                        .at("/do"));
+                        // Nothing stands in the way as long as nothing refers to the documents.
+                        self.found.guards.push(Guard {
+                            collection: owner.collection.clone(),
+                            reference,
+                            except: None,
+                            rule: RefusalRule::UnknownValue,
+                            names,
+                        });
+                        return Ok(());
                     }
                 };
                 self.found.detached.push(Detached {
@@ -304,10 +306,21 @@ impl<'b, 'a> Collector<'b, 'a> {
             .at("/do"));
         }
         self.ask(set, "_id");
+        let part = match schema.parent_links(to, object_id.id.model) {
+            Some(links) if !links.is_empty() => Some(ParentPart {
+                collection: schema.model(object_id.id.model)?.collection.clone(),
+                link: match links.first() {
+                    Some(link) => schema.field(*link)?.column.clone(),
+                    None => "_id".to_owned(),
+                },
+            }),
+            _ => None,
+        };
         let reference = Reference {
             of: set,
             columns: vec![(object_id.column.clone(), "_id".to_owned())],
             only: Some((content_type.column.clone(), only)),
+            part,
         };
         let number = self.set(to, true)?;
         self.origin(number, DeletedBy::Reference(reference));

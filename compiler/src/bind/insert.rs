@@ -10,7 +10,7 @@ use crate::queryset::{Insert, Value};
 use crate::schema::{Field, FieldKind, Model, NameTarget, StorageFamily};
 use crate::storage;
 
-impl Binder<'_> {
+impl<'a> Binder<'a> {
     /// `bulk_create(...)`.
     pub(super) fn inserted(&self, label: &str, insert: &Insert) -> Result<(Rel, Terminal)> {
         let model = self.schema.find(label)?;
@@ -99,7 +99,7 @@ impl Binder<'_> {
         }
     }
 
-    fn stored_field(&self, model: &Model, name: &str) -> Result<&Field> {
+    fn stored_field(&self, model: &Model, name: &str) -> Result<&'a Field> {
         let target = if name == "pk" {
             Some(model.pk)
         } else {
@@ -120,10 +120,14 @@ impl Binder<'_> {
 
     /// As `QuerySet._check_bulk_create_options()` has it for databases that want to know the unique fields.
     fn conflict(&self, model: &Model, insert: &Insert) -> Result<Conflict> {
-        let fields = |names: &[String]| -> Result<Vec<&Field>> {
+        let fields = |names: &[String]| -> Result<Vec<Option<&'a Field>>> {
             names
                 .iter()
-                .map(|name| self.stored_field(model, name))
+                .map(|name| match model.names.get(name) {
+                    // The other end of a relation is a field, too, though no concrete one.
+                    Some(NameTarget::Reverse(_)) => Ok(None),
+                    _ => self.stored_field(model, name).map(Some),
+                })
                 .collect()
         };
         let (unique, update) = (
@@ -150,10 +154,15 @@ impl Binder<'_> {
         if unique.is_empty() {
             return refuse("Unique fields that can trigger the upsert must be provided.");
         }
-        let concrete = |f: &&Field| f.is_concrete();
-        if !update.iter().all(concrete) {
+        let concrete = |fields: Vec<Option<&'a Field>>| -> Option<Vec<&'a Field>> {
+            fields
+                .into_iter()
+                .map(|f| f.filter(|f| f.is_concrete()))
+                .collect()
+        };
+        let Some(update) = concrete(update) else {
             return refuse("bulk_create() can only be used with concrete fields in update_fields.");
-        }
+        };
         let parts = &self.schema.field(model.pk)?.parts;
         if update
             .iter()
@@ -161,9 +170,9 @@ impl Binder<'_> {
         {
             return refuse("bulk_create() cannot be used with primary keys in update_fields.");
         }
-        if !unique.iter().all(concrete) {
+        let Some(unique) = concrete(unique) else {
             return refuse("bulk_create() can only be used with concrete fields in unique_fields.");
-        }
+        };
         let columns = |fields: &[&Field]| fields.iter().map(|f| f.column.clone()).collect();
         Ok(Conflict::Update {
             unique: columns(&unique),

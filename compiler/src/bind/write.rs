@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::query::{GroupBy, QueryId};
-use super::{Binder, Resolve};
+use super::query::QueryId;
+use super::{Binder, Definition, Resolve};
 use crate::error::{Code, Error, Result};
-use crate::plan::{ColumnId, Literal, Node, Rel, Scalar, SourceId, Terminal};
+use crate::plan::{
+    ArrayFact, Assignment, Column, ColumnId, Definitions, Literal, Origin, Rel, Scalar, SourceId,
+    Terminal, substitute_scalar,
+};
 use crate::queryset::{Expr, Value};
-use crate::schema::{Field, NameTarget};
+use crate::schema::{Field, FieldKind, FieldType, ModelId, NameTarget};
 
 impl Binder<'_> {
     /// `update(...)`: the rows, and what their documents are set to.
@@ -32,23 +35,12 @@ impl Binder<'_> {
                 "Calling QuerySet.update() after a combination of querysets is not supported.";
             return Err(Error::new(Code::NotSupported, message));
         }
-        if query.group_by != GroupBy::None {
-            return Err(later(
-                "update() of grouped rows",
-                "the rows are no documents",
-            ));
-        }
         let model = self.schema.model(query.model)?.clone();
-        if !model.parents.is_empty() {
-            return Err(later(
-                "update() of a model with parents",
-                "its rows live in several collections",
-            ));
-        }
         self.q_mut(q)?.clear_ordering(true, true);
         let alias = self.initial_alias(q)?;
         let source = self.q(q)?.alias(alias)?.source;
-        let mut assignments = Vec::new();
+        let concrete = self.schema.model(model.concrete)?;
+        let mut assignments: Vec<(ModelId, Assignment)> = Vec::new();
         for (name, expr) in values {
             let field = match model.names.get(name) {
                 Some(NameTarget::Field(id)) => self.schema.field(*id)?.clone(),
@@ -69,35 +61,82 @@ impl Binder<'_> {
                 ));
             }
             let value = self
-                .assigned(q, source, &field, expr)
+                .assigned(q, &field, expr)
                 .map_err(|e| e.inside(name).inside("update").inside("do"))?;
-            assignments.push((field.column.clone(), value));
+            let owner = self.schema.model(field.id.model)?;
+            let at = match assignments.iter().position(|(m, _)| *m == owner.concrete) {
+                Some(at) => at,
+                None => {
+                    let key = self.key_in(source, concrete.id, owner.concrete)?;
+                    let assignment = Assignment {
+                        collection: owner.collection.clone(),
+                        key: Scalar::Column(key),
+                        values: Vec::new(),
+                    };
+                    assignments.push((owner.concrete, assignment));
+                    assignments.len() - 1
+                }
+            };
+            if let Some((_, assignment)) = assignments.get_mut(at) {
+                assignment.values.push((field.column.clone(), value));
+            }
         }
+        // Rows are counted where they are stored themselves.
+        assignments.sort_by_key(|(owner, _)| *owner != concrete.id);
+        let assignments: Vec<Assignment> = assignments.into_iter().map(|(_, a)| a).collect();
         let mut select = Vec::new();
-        for part in self.unnest(model.pk)? {
-            select.push(Scalar::Column(self.column(source, part)?));
+        for assignment in &assignments {
+            select.push(assignment.key.clone());
+            select.extend(assignment.values.iter().map(|(_, scalar)| scalar.clone()));
         }
-        select.extend(assignments.iter().map(|(_, scalar)| scalar.clone()));
         let rel = self.finish_rows(q, &select)?;
-        Ok((
-            rel,
-            Terminal::Update {
-                assignments: vec![(source, assignments)],
-            },
-        ))
+        let terminal = Terminal::Update {
+            source,
+            assignments,
+        };
+        Ok((rel, terminal))
     }
 
-    fn assigned(
-        &mut self,
-        q: QueryId,
-        source: SourceId,
-        field: &Field,
-        expr: &Expr,
-    ) -> Result<Scalar> {
+    /// The column in which documents of a model have the key of their part in the collection of `owner`: the model itself
+    /// or one of its parents.
+    fn key_in(&mut self, source: SourceId, model: ModelId, owner: ModelId) -> Result<ColumnId> {
+        let links = self.schema.parent_links(model, owner).unwrap_or_default();
+        match links.first() {
+            Some(link) => self.column(source, *link),
+            None => self.document_key(source, model),
+        }
+    }
+
+    /// The `_id` of documents, also where the model's key is another.
+    pub(super) fn document_key(&mut self, source: SourceId, model: ModelId) -> Result<ColumnId> {
+        let model = self.schema.model(model)?;
+        let key = self.schema.field(model.pk)?;
+        if key.is_concrete() {
+            return self.column(source, key.id);
+        }
+        let path = vec!["_id".to_owned()];
+        let column = Column {
+            name: "_id".to_owned(),
+            nullable: false,
+            ty: Arc::new(FieldType::new(FieldKind::ObjectIdField)),
+            array: ArrayFact::No,
+            origin: Origin::Stored {
+                source,
+                path: path.clone(),
+                field: None,
+            },
+        };
+        Ok(self.columns.stored(source, &path, || column))
+    }
+
+    fn assigned(&mut self, q: QueryId, field: &Field, expr: &Expr) -> Result<Scalar> {
         let ty = self.key_type(&field.ty)?;
         if let Expr::Value(value) = expr {
             if matches!(value, Value::Expr(_)) {
-                return Err(later("a computed value", "only literals are stored so far"));
+                return Err(later(
+                    "a computed value among the literals",
+                    "it is an expression",
+                ));
             }
             let value = self.store(&ty, &self.prepare(&ty, value)?)?;
             return Ok(Scalar::Literal(Literal {
@@ -121,20 +160,41 @@ impl Binder<'_> {
             (resolved, _) => resolved,
         }?
         .scalar;
-        let mut columns: Vec<ColumnId> = Vec::new();
-        super::finish::columns_of(Node::Scalar(&scalar), &mut columns);
-        if columns
-            .iter()
-            .any(|id| self.columns.source_of(*id) != Some(source))
-        {
-            return Err(later(
-                "a value that is not computed from the row's own columns",
-                "an update reads only the document that it changes",
-            ));
+        for (refused, what) in [
+            (self.contains_aggregate(q, &scalar), "Aggregate functions"),
+            (self.contains_window(q, &scalar), "Window expressions"),
+        ] {
+            if refused {
+                let message = format!("{what} are not allowed in this query ({})", field.name);
+                return Err(Error::new(Code::FieldError, message));
+            }
         }
-        Ok(scalar)
+        self.inlined(scalar)
+    }
+
+    /// A value with annotations replaced by what they stand for: an update reads the stored documents.
+    fn inlined(&self, mut scalar: Scalar) -> Result<Scalar> {
+        for _ in 0..MAX_INLINED {
+            let mut definitions = Definitions::new();
+            for id in self.columns_in(&scalar) {
+                if let Some((_, Definition::Computed(definition))) = self.definitions.get(&id) {
+                    definitions.insert(id, definition.clone());
+                }
+            }
+            if definitions.is_empty() {
+                return Ok(scalar);
+            }
+            substitute_scalar(&mut scalar, &definitions);
+        }
+        Err(Error::new(
+            Code::Limit,
+            "annotations refer to each other too deeply",
+        ))
     }
 }
+
+/// Annotations of annotations beyond which an update is refused.
+const MAX_INLINED: usize = 64;
 
 fn later(what: &str, because: &str) -> Error {
     Error::unsupported(what, because).at("/do")

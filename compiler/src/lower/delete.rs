@@ -14,7 +14,7 @@ use crate::mql::{
 };
 use crate::plan::{DeletedBy, Deletion, Guard, Reference, Rel, SourceId};
 use crate::program::{Origin, Parameter, Program, Refusal, Step};
-use crate::shape::Shape;
+use crate::shape::{Counted, Shape};
 
 /// The number of the keys of documents that go, in any step.
 const KEYS: u32 = u32::MAX;
@@ -44,7 +44,10 @@ impl Lowerer<'_> {
             program
                 .steps
                 .push(all(root.collection.clone(), filter).into());
-            return Ok(Shape::Written(vec![(0, Some(root.label.clone()))]));
+            return Ok(Shape::Written(vec![Counted::Deleted(
+                0,
+                root.label.clone(),
+            )]));
         }
         if self.scope()?.open != Some(source) {
             return Err(Error::unsupported(
@@ -112,7 +115,9 @@ impl<'a> Deleting<'a> {
         };
         for origin in &set.origins {
             let found = match origin {
-                DeletedBy::Reference(reference) => set.needed || reference.columns.len() > 1,
+                DeletedBy::Reference(reference) => {
+                    set.needed || reference.columns.len() > 1 || reference.part.is_some()
+                }
                 // The children have the keys.
                 DeletedBy::Parent { .. } => !set.keep.is_empty(),
             };
@@ -211,7 +216,7 @@ impl<'a> Deleting<'a> {
                 continue;
             };
             for step in self.removals(number)? {
-                written.push((program.steps.len(), Some(set.label.clone())));
+                written.push(Counted::Deleted(program.steps.len(), set.label.clone()));
                 program.steps.push(step);
             }
         }
@@ -262,7 +267,7 @@ impl<'a> Deleting<'a> {
         let mut step = self.referring(&guard.collection, &guard.reference, names, Some(more))?;
         step.parameters.extend(others);
         step.refusal = Some(Refusal {
-            restricted: guard.except.is_some(),
+            rule: guard.rule,
             model: guard.names.0.clone(),
             reference: guard.names.1.clone(),
         });
@@ -296,6 +301,22 @@ impl<'a> Deleting<'a> {
     ) -> Result<Step> {
         let limit = one.is_some().then_some(1);
         let more = one.flatten();
+        if let Some(part) = &reference.part {
+            let (filter, parameter, _) = self.simple(reference)?;
+            let mut inner: Vec<Stage> = more.map(Stage::Match).into_iter().collect();
+            inner.push(include(&names));
+            let lookup = Lookup {
+                from: Some(collection.to_owned()),
+                fields: Some(("_id".to_owned(), part.link.clone())),
+                variables: Vec::new(),
+                pipeline: inner,
+                into: FOUND.to_owned(),
+            };
+            return Ok(Step {
+                parameters: vec![parameter],
+                ..unwound(part.collection.clone(), filter, lookup, limit).into()
+            });
+        }
         if let [_] = reference.columns.as_slice() {
             let (filter, parameter, _) = self.simple(reference)?;
             let filter = match more {
@@ -325,35 +346,42 @@ impl<'a> Deleting<'a> {
         let mut inner = vec![Stage::Match(Filter::Expr(Expr::list("$and", equal)))];
         inner.extend(more.map(Stage::Match));
         inner.push(include(&names));
-        let mut pipeline = vec![
-            Stage::Match(Filter::And(vec![
-                in_keys("_id"),
-                Filter::field(local.clone(), FieldOp::Ne(Bson::Null)),
-            ])),
-            Stage::Lookup(Box::new(Lookup {
-                from: Some(collection.to_owned()),
-                fields: Some((local.clone(), own.clone())),
-                variables,
-                pipeline: inner,
-                into: FOUND.to_owned(),
-            })),
-            Stage::Unwind {
-                path: FOUND.to_owned(),
-                preserve: false,
-                index: None,
-            },
-            Stage::ReplaceRoot(Expr::field([FOUND])),
-        ];
-        pipeline.extend(limit.map(Stage::Limit));
-        let command = Command::Aggregate {
-            collection: Some(target.collection.clone()),
-            pipeline,
-            hint: None,
+        let filter = Filter::And(vec![
+            in_keys("_id"),
+            Filter::field(local.clone(), FieldOp::Ne(Bson::Null)),
+        ]);
+        let lookup = Lookup {
+            from: Some(collection.to_owned()),
+            fields: Some((local.clone(), own.clone())),
+            variables,
+            pipeline: inner,
+            into: FOUND.to_owned(),
         };
+        let command = unwound(target.collection.clone(), filter, lookup, limit);
         Ok(Step {
             parameters: vec![self.keys(reference.of, "_id")],
             ..command.into()
         })
+    }
+}
+
+/// What a look-up finds for the documents of a filter.
+fn unwound(collection: String, filter: Filter, lookup: Lookup, limit: Option<u64>) -> Command {
+    let mut pipeline = vec![
+        Stage::Match(filter),
+        Stage::Lookup(Box::new(lookup)),
+        Stage::Unwind {
+            path: FOUND.to_owned(),
+            preserve: false,
+            index: None,
+        },
+        Stage::ReplaceRoot(Expr::field([FOUND])),
+    ];
+    pipeline.extend(limit.map(Stage::Limit));
+    Command::Aggregate {
+        collection: Some(collection),
+        pipeline,
+        hint: None,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::mql::{
 };
 use crate::plan::{Conflict, Insertion, NewKeys};
 use crate::program::{Origin, Parameter, Program, Step};
-use crate::shape::Shape;
+use crate::shape::{Counted, Shape};
 
 /// The collection of counters: `{_id: <collection>, last: <number>}`.
 pub const SEQUENCES: &str = "mqlc_sequences";
@@ -43,7 +43,7 @@ pub(super) fn insert(insertion: &Insertion, program: &mut Program) -> Shape {
     let keys = (!last.is_empty()).then_some(LAST);
     let mut counted = Vec::new();
     let mut push = |command: Command, ignore_duplicates: bool| {
-        counted.push((program.steps.len(), None));
+        counted.push(Counted::Written(program.steps.len()));
         program.steps.push(Step {
             parameters: last.clone(),
             ignore_duplicates,

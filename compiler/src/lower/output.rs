@@ -47,11 +47,14 @@ pub(super) fn plan(
             Ok(Shape::Exists)
         }
         Terminal::Aggregate { output } => lowerer.aggregate_row(&plan.rel, output, program),
-        Terminal::Update { assignments } => {
+        Terminal::Update {
+            source,
+            assignments,
+        } => {
             if empty {
                 return Ok(Shape::Written(Vec::new()));
             }
-            lowerer.update(&plan.rel, assignments, program)
+            lowerer.update(&plan.rel, *source, assignments, program)
         }
         Terminal::Delete { source, deletion } => {
             if empty {
@@ -263,7 +266,7 @@ impl Lowerer<'_> {
     }
 
     /// Where a column is in the documents that are returned.
-    fn output_path(&mut self, id: ColumnId) -> Result<Vec<String>> {
+    pub fn output_path(&mut self, id: ColumnId) -> Result<Vec<String>> {
         match self.column(id)?.expr {
             Expr::Field(path) => Ok(path),
             _ => Err(Error::internal("a column of the result has no path")),
@@ -271,7 +274,7 @@ impl Lowerer<'_> {
     }
 
     /// The last stages: computed columns get their keys, and what nobody asked for goes.
-    fn project(&mut self, columns: &[ColumnId], nodes: &[OutputNode]) -> Result<()> {
+    pub fn project(&mut self, columns: &[ColumnId], nodes: &[OutputNode]) -> Result<()> {
         let mut computed: Vec<(ColumnId, String, Val)> = Vec::new();
         let mut paths: Vec<Vec<String>> = Vec::new();
         for id in columns {

@@ -25,9 +25,12 @@ pub(super) fn uses(plan: &Plan) -> HashMap<ColumnId, u32> {
             }
         };
         rel(&plan.rel, &mut count);
-        if let Terminal::Update { assignments } = &plan.terminal {
-            for (_, value) in assignments.iter().flat_map(|(_, a)| a) {
-                scalar(value, &mut count);
+        if let Terminal::Update { assignments, .. } = &plan.terminal {
+            for assignment in assignments {
+                scalar(&assignment.key, &mut count);
+                for (_, value) in &assignment.values {
+                    scalar(value, &mut count);
+                }
             }
         }
     }

@@ -4,13 +4,13 @@ use bson::{Bson, Document};
 
 use super::Lowerer;
 use super::rel::unordered;
-use super::scope::{Kind, include, is_path_key};
+use super::scope::{Kind, is_path_key};
 use crate::error::{Error, Result};
-use crate::mql::{Command, Expr, FieldOp, Filter, Stage, UpdateModel, WriteModel};
-use crate::plan::{Rel, Scalar, SourceId};
+use crate::mql::{Command, Expr, FieldOp, Filter, Projection, Stage, UpdateModel, WriteModel};
+use crate::plan::{Assignment, ColumnId, Node, Rel, Scalar, SourceId, visit};
 use crate::program::{Origin, Parameter, Program, Step};
 use crate::schema::StorageFamily;
-use crate::shape::Shape;
+use crate::shape::{Counted, Shape};
 use crate::tidy;
 
 /// The number of the keys that the first step finds.
@@ -20,63 +20,123 @@ impl Lowerer<'_> {
     pub fn update(
         &mut self,
         rel: &Rel,
-        assignments: &[(SourceId, Vec<(String, Scalar)>)],
+        source: SourceId,
+        assignments: &[Assignment],
         program: &mut Program,
     ) -> Result<Shape> {
-        let [(source, values)] = assignments else {
-            return Err(Error::unsupported(
-                "an update of several collections",
-                "it takes one command for each",
-            ));
+        let Some(first) = assignments.first() else {
+            return Ok(Shape::Written(Vec::new()));
         };
-        let collection = self.columns.source(*source)?.collection.clone();
         self.rel(unordered(rel))?;
-        let (filter, parameters) = match self.direct(*source)? {
-            Some(filter) => (filter, Vec::new()),
-            None => {
-                if self.scope()?.open != Some(*source) {
-                    return Err(Error::unsupported(
-                        "an update of rows that are no documents",
-                        "they were grouped or combined",
-                    ));
-                }
-                self.push(include(&["_id".to_owned()]))?;
-                let step = program.steps.len();
-                self.finish(None, Vec::new(), program)?;
-                let keys = Parameter {
-                    number: KEYS,
-                    from: vec![Origin {
-                        step,
-                        path: vec!["_id".to_owned()],
-                        only: None,
-                    }],
-                    needed: true,
-                };
-                (Filter::field("_id", FieldOp::InParameter(KEYS)), vec![keys])
-            }
+        let own = self.columns.source(source)?.collection == first.collection;
+        let computed = assignments
+            .iter()
+            .flat_map(|a| &a.values)
+            .any(|(_, value)| holds_subquery(value));
+        if let ([assignment], true, false) = (assignments, own, computed)
+            && let Some(filter) = self.direct(source)?
+        {
+            let update = self.from_document(source, &assignment.values)?;
+            let command = update_all(assignment.collection.clone(), filter, update);
+            program.steps.push(command.into());
+            return Ok(Shape::Written(vec![Counted::Written(0)]));
+        }
+        if computed {
+            return self.merge(assignments, program);
+        }
+        let keys: Vec<ColumnId> = assignments
+            .iter()
+            .filter_map(|a| match &a.key {
+                Scalar::Column(id) => Some(*id),
+                _ => None,
+            })
+            .collect();
+        self.project(&keys, &[])?;
+        let mut paths = Vec::new();
+        for key in &keys {
+            paths.push(self.output_path(*key)?);
+        }
+        self.finish(None, Vec::new(), program)?;
+        let counted = Counted::Written(program.steps.len());
+        for (assignment, path) in assignments.iter().zip(paths) {
+            let update = self.from_document(source, &assignment.values)?;
+            let filter = Filter::field("_id", FieldOp::InParameter(KEYS));
+            let command = update_all(assignment.collection.clone(), filter, update);
+            let keys = Parameter {
+                number: KEYS,
+                from: vec![Origin {
+                    step: 0,
+                    path,
+                    only: None,
+                }],
+                needed: true,
+            };
+            program.steps.push(Step {
+                parameters: vec![keys],
+                ..command.into()
+            });
+        }
+        Ok(Shape::Written(vec![counted]))
+    }
+
+    /// Values that need other documents: the server computes them in a pipeline and merges them into the documents, whose
+    /// keys were found before.
+    fn merge(&mut self, assignments: &[Assignment], program: &mut Program) -> Result<Shape> {
+        let [assignment] = assignments else {
+            return Err(Error::unsupported(
+                "an update of several collections to values of subqueries",
+                "each would be computed after the other was written",
+            )
+            .at("/do"));
         };
-        // Values are computed from the stored document, not from what the pipeline made of it.
+        let Scalar::Column(key) = &assignment.key else {
+            return Err(Error::internal("a key that is no column"));
+        };
+        let mut fields = Vec::with_capacity(assignment.values.len() + 1);
+        let key = self.column(*key)?.expr;
+        fields.push(("_id".to_owned(), Projection::Expr(key)));
+        for (name, expr) in self.new_values(&assignment.values)? {
+            fields.push((name, Projection::Expr(expr)));
+        }
+        self.push(Stage::Project(fields))?;
+        let found = self.scope()?.stages.clone();
+        let collection = self.scope()?.collection.clone();
+        let count = Command::Aggregate {
+            collection,
+            pipeline: {
+                let mut pipeline = tidy::pipeline(found);
+                pipeline.push(Stage::Project(vec![(
+                    "_id".to_owned(),
+                    Projection::Include,
+                )]));
+                tidy::pipeline(pipeline)
+            },
+            hint: None,
+        };
+        program.steps.push(count.into());
+        let into = bson::doc! {"$merge": {
+            "into": &assignment.collection,
+            "on": "_id",
+            "whenMatched": "merge",
+            "whenNotMatched": "discard",
+        }};
+        self.push(Stage::Other(into))?;
+        self.finish(None, Vec::new(), program)?;
+        Ok(Shape::Written(vec![Counted::Found(0)]))
+    }
+
+    /// Values are computed from the stored document, not from what the pipeline made of it.
+    fn from_document(
+        &mut self,
+        source: SourceId,
+        values: &[(String, Scalar)],
+    ) -> Result<WriteModel> {
         self.begin(Kind::Root);
         let update = self
-            .rel(&Rel::Scan(*source))
+            .rel(&Rel::Scan(source))
             .and_then(|()| self.model(values));
         self.end()?;
-        let command = Command::Update {
-            collection,
-            updates: vec![UpdateModel {
-                filter,
-                update: update?,
-                multi: true,
-                upsert: false,
-                key: None,
-            }],
-            ordered: true,
-        };
-        program.steps.push(Step {
-            parameters,
-            ..command.into()
-        });
-        Ok(Shape::Written(vec![(program.steps.len() - 1, None)]))
+        update
     }
 
     /// A filter that finds the documents of the rows by itself, if there is one.
@@ -93,45 +153,12 @@ impl Lowerer<'_> {
 
     /// Update operators where all values are literals, else a `$set` that reads the old document.
     fn model(&mut self, values: &[(String, Scalar)]) -> Result<WriteModel> {
-        if values.iter().any(|(key, _)| !is_path_key(key)) {
-            return Err(Error::unsupported(
-                "an update of such a key",
-                "update operators read dots and dollar signs in it",
-            ));
-        }
+        let computed = self.new_values(values)?;
         let mut set = Document::new();
-        let mut computed: Vec<(String, Expr)> = Vec::new();
-        for (key, scalar) in values {
-            let val = self.scalar(scalar)?;
-            let json = val.family() == StorageFamily::Json;
-            match val.literal() {
-                Some(Bson::Null) if json => {
-                    return Err(Error::unsupported(
-                        "an update of a JSONField to null",
-                        "NULL and JSON's null are kept apart",
-                    ));
-                }
-                Some(value) => {
-                    set.insert(key, value.clone());
-                    computed.push((key.clone(), val.expr.clone()));
-                    continue;
-                }
-                None => {}
+        for (key, expr) in &computed {
+            if let Expr::Literal(value) = expr {
+                set.insert(key, value.clone());
             }
-            computed.push((
-                key.clone(),
-                if val.nullable && !json {
-                    Expr::list("$ifNull", [val.expr, Expr::null()])
-                } else {
-                    val.expr
-                },
-            ));
-        }
-        if !self.scope()?.stages.is_empty() {
-            return Err(Error::unsupported(
-                "an update to the value of a subquery",
-                "an update has no $lookup",
-            ));
         }
         Ok(if set.len() == computed.len() {
             WriteModel::Operators(bson::doc! {"$set": set})
@@ -139,4 +166,55 @@ impl Lowerer<'_> {
             WriteModel::Pipeline(vec![computed])
         })
     }
+
+    /// Values as they are stored, by key.
+    fn new_values(&mut self, values: &[(String, Scalar)]) -> Result<Vec<(String, Expr)>> {
+        if values.iter().any(|(key, _)| !is_path_key(key)) {
+            return Err(Error::unsupported(
+                "an update of such a key",
+                "update operators read dots and dollar signs in it",
+            ));
+        }
+        let mut computed: Vec<(String, Expr)> = Vec::new();
+        for (key, scalar) in values {
+            let val = self.scalar(scalar)?;
+            let json = val.family() == StorageFamily::Json;
+            let expr = match val.literal() {
+                Some(Bson::Null) if json => {
+                    return Err(Error::unsupported(
+                        "an update of a JSONField to null",
+                        "NULL and JSON's null are kept apart",
+                    ));
+                }
+                Some(_) => val.expr,
+                None if val.nullable && !json => Expr::list("$ifNull", [val.expr, Expr::null()]),
+                None => val.expr,
+            };
+            computed.push((key.clone(), expr));
+        }
+        Ok(computed)
+    }
+}
+
+fn update_all(collection: String, filter: Filter, update: WriteModel) -> Command {
+    Command::Update {
+        collection,
+        updates: vec![UpdateModel {
+            filter,
+            update,
+            multi: true,
+            upsert: false,
+            key: None,
+        }],
+        ordered: true,
+    }
+}
+
+fn holds_subquery(scalar: &Scalar) -> bool {
+    let mut found = false;
+    visit(Node::Scalar(scalar), &mut |node, _| {
+        found |= matches!(node, Node::SubPlan(_));
+        !found
+    });
+    found
 }

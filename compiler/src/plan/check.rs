@@ -101,12 +101,10 @@ fn check_plan(plan: &Plan) -> Result<()> {
         Terminal::Rows { output, .. } | Terminal::Aggregate { output } => {
             checker.output(output, &rows)?;
         }
-        Terminal::Update { assignments } => {
-            for (source, columns) in assignments {
-                if !rows.all && !rows.sources.contains(*source) {
-                    return Err(broken("the updated source is not there"));
-                }
-                for (name, scalar) in columns {
+        Terminal::Update { assignments, .. } => {
+            for assignment in assignments {
+                checker.scalar(&assignment.key, &rows, &outer)?;
+                for (name, scalar) in &assignment.values {
                     checker
                         .scalar(scalar, &rows, &outer)
                         .map_err(|e| e.inside(name))?;

@@ -5,6 +5,8 @@
 
 use bson::Bson;
 
+use crate::program::RefusalRule;
+
 /// Everything that a `delete()` takes along, changes or is refused for.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Deletion {
@@ -54,6 +56,17 @@ pub struct Reference {
     pub columns: Vec<(String, String)>,
     /// Only documents that have this value in this column (the content type of a generic relation).
     pub only: Option<(String, Bson)>,
+    /// The columns are stored by a parent model.
+    pub part: Option<ParentPart>,
+}
+
+/// The part of documents that a parent model stores.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParentPart {
+    /// The parent's collection.
+    pub collection: String,
+    /// Column of the documents themselves that has the key of their part.
+    pub link: String,
 }
 
 /// `SET_NULL`, `SET_DEFAULT`, `SET`.
@@ -74,6 +87,8 @@ pub struct Guard {
     pub collection: String,
     /// Documents that must not be there.
     pub reference: Reference,
+    /// Why not.
+    pub rule: RefusalRule,
     /// Number of the set of this collection: documents that go themselves do not count (`RESTRICT`).
     pub except: Option<usize>,
     /// Name of the model that is referred to, and `Model.field` that refers.

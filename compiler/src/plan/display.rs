@@ -555,12 +555,13 @@ impl<'a, 'f, 'b> Printer<'a, 'f, 'b> {
                     }
                 }
             }
-            Terminal::Update { assignments } => {
+            Terminal::Update { assignments, .. } => {
                 self.f.write_str("update ")?;
-                self.list(assignments, "; ", |p, (source, columns)| {
-                    p.source(*source)?;
+                self.list(assignments, "; ", |p, assignment| {
+                    write!(p.f, "{} of ", assignment.collection)?;
+                    p.scalar(&assignment.key)?;
                     p.f.write_str(" set ")?;
-                    p.list(columns, ", ", |p, (name, scalar)| {
+                    p.list(&assignment.values, ", ", |p, (name, scalar)| {
                         write!(p.f, "{name} = ")?;
                         p.scalar(scalar)
                     })

@@ -36,14 +36,14 @@ mod visit;
 
 pub use check::{MAX_DEPTH, MAX_NODES, check, check_depth, undefined_columns};
 pub use column::{ArrayFact, Column, ColumnId, Columns, Origin, Source, SourceId};
-pub use deletion::{DeletedBy, DeletedSet, Deletion, Detached, Guard, Reference};
+pub use deletion::{DeletedBy, DeletedSet, Deletion, Detached, Guard, ParentPart, Reference};
 pub use display::Show;
 pub use insertion::{Conflict, Insertion, NewKeys};
 pub use output::{Output, OutputNode, Prefetched, RowKind};
 pub use predicate::{AnyElement, CompareOp, Pattern, Predicate};
 pub use rel::{
-    AggregateCall, Cardinality, Join, JoinKind, Rel, SetOp, SortKey, Terminal, WindowCall,
-    WindowFrame,
+    AggregateCall, Assignment, Cardinality, Join, JoinKind, Rel, SetOp, SortKey, Terminal,
+    WindowCall, WindowFrame,
 };
 pub use rename::{Counterparts, counterparts, rename};
 pub use scalar::{JsonStep, Literal, Scalar, SubKind, SubPlan};

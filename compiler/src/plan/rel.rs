@@ -208,6 +208,17 @@ pub struct WindowFrame {
     pub end: Option<i64>,
 }
 
+/// What an `update()` sets in one collection.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assignment {
+    /// Collection.
+    pub collection: String,
+    /// The column that says which of its documents belong to a row.
+    pub key: Scalar,
+    /// What is set, by stored name. Values that hold a subquery are computed before anything is written.
+    pub values: Vec<(String, Scalar)>,
+}
+
 /// What is done with the rows.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(clippy::large_enum_variant)] // there is one in a plan
@@ -235,8 +246,10 @@ pub enum Terminal {
     Insert(Insertion),
     /// Rows are updated.
     Update {
-        /// Per source: the columns to set, by stored name.
-        assignments: Vec<(SourceId, Vec<(String, Scalar)>)>,
+        /// The source.
+        source: SourceId,
+        /// What is set: in its own collection first, then in those of its parents.
+        assignments: Vec<Assignment>,
     },
     /// Rows are deleted, with what hangs on them.
     Delete {

@@ -235,9 +235,13 @@ impl Rel {
 impl Terminal {
     /// Calls `f` with the terminal's own expressions.
     pub fn expressions<'a>(&'a self, f: &mut dyn FnMut(Node<'a>)) {
-        if let Terminal::Update { assignments } = self {
-            for (_, columns) in assignments {
-                columns.iter().for_each(|(_, s)| f(Node::Scalar(s)));
+        if let Terminal::Update { assignments, .. } = self {
+            for assignment in assignments {
+                f(Node::Scalar(&assignment.key));
+                assignment
+                    .values
+                    .iter()
+                    .for_each(|(_, s)| f(Node::Scalar(s)));
             }
         }
     }
@@ -394,9 +398,10 @@ pub fn walk_subplan<V: VisitMut + ?Sized>(v: &mut V, sub: &mut SubPlan) {
 
 /// Visits the terminal's own expressions.
 pub fn walk_terminal<V: VisitMut + ?Sized>(v: &mut V, terminal: &mut Terminal) {
-    if let Terminal::Update { assignments } = terminal {
-        for (_, columns) in assignments {
-            columns.iter_mut().for_each(|(_, s)| v.scalar(s));
+    if let Terminal::Update { assignments, .. } = terminal {
+        for assignment in assignments {
+            v.scalar(&mut assignment.key);
+            assignment.values.iter_mut().for_each(|(_, s)| v.scalar(s));
         }
     }
 }
