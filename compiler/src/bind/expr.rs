@@ -358,7 +358,7 @@ impl Binder<'_> {
         Ok(None)
     }
 
-    fn check_no_joins(&self, q: QueryId, scalar: &Scalar) -> Result<()> {
+    pub(super) fn check_no_joins(&self, q: QueryId, scalar: &Scalar) -> Result<()> {
         let query = self.q(q)?;
         for column in self.columns_in(scalar) {
             if let Some(source) = self.columns.source_of(column)

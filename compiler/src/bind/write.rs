@@ -169,7 +169,9 @@ impl Binder<'_> {
                 return Err(Error::new(Code::FieldError, message));
             }
         }
-        self.inlined(scalar)
+        let scalar = self.inlined(scalar)?;
+        self.check_no_joins(q, &scalar)?;
+        Ok(scalar)
     }
 
     /// A value with annotations replaced by what they stand for: an update reads the stored documents.

@@ -239,7 +239,10 @@ impl<'a> Deleting<'a> {
         }
         for origin in &set.origins {
             if let DeletedBy::Reference(reference) = origin
-                && !self.findings.iter().any(|f| f.origin == origin)
+                && !self
+                    .findings
+                    .iter()
+                    .any(|f| f.set == number && f.origin == origin)
             {
                 let (filter, parameter, _) = self.simple(reference)?;
                 steps.push(delete(filter, parameter));
