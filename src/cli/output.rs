@@ -5,7 +5,7 @@ use std::io::Write;
 use bson::{Bson, Document};
 use comfy_table::{ContentArrangement, Table};
 use mqlc::Compiled;
-use mqlc::executors::{Outcome, Row, RowValue};
+use mqlc::executors::{Outcome, Row, RowValue, Written};
 
 use super::Result;
 use super::run::Format;
@@ -28,8 +28,24 @@ pub(super) fn print(outcome: &Outcome, format: Format) -> Result<()> {
             Format::Table => write!(out, "{}", table(&[RowValue::Object(row.clone())]))?,
             _ => writeln!(out, "{}", json(&RowValue::Object(row.clone()), format))?,
         },
-        Outcome::Written(written) => writeln!(out, "{} written", written.count)?,
+        Outcome::Written(written) => self::written(written, &mut out)?,
         _ => writeln!(out, "done")?,
+    }
+    Ok(())
+}
+
+/// How many documents were written, by model where they were deleted, and the keys of new ones.
+fn written(written: &Written, out: &mut impl Write) -> Result<()> {
+    if written.deleted.is_empty() {
+        writeln!(out, "{} written", written.count)?;
+    } else {
+        writeln!(out, "{} deleted", written.count)?;
+    }
+    for (label, count) in &written.deleted {
+        writeln!(out, "  {label}: {count}")?;
+    }
+    for key in &written.keys {
+        writeln!(out, "  key {key}")?;
     }
     Ok(())
 }

@@ -294,6 +294,11 @@ impl<'b, 'a> Collector<'b, 'a> {
             return Ok(());
         };
         let model = self.model(set)?;
+        // Where content types are known, nothing can refer to a model that has none.
+        let known = &schema.settings().content_types;
+        if !known.is_empty() && !known.contains_key(&model.label) {
+            return Ok(());
+        }
         let key = self.binder.content_type_key(field.id, model.id)?;
         let (content_type, object_id) = (schema.field(content_type)?, schema.field(object_id)?);
         let ty = self.binder.key_type(&content_type.ty)?;
