@@ -28,10 +28,11 @@ impl fmt::Display for Program {
                 .iter()
                 .flat_map(|s| s.parameters.iter().flat_map(|p| &p.from));
             let text = step.shell_text();
-            if later.any(|origin| origin.step == i) {
-                writeln!(f, "const {} = {text}.toArray()", variable(i))?;
-            } else {
-                writeln!(f, "{text}")?;
+            let cursor = matches!(step.command, Command::Find(_) | Command::Aggregate { .. });
+            match (later.any(|origin| origin.step == i), cursor) {
+                (true, true) => writeln!(f, "const {} = {text}.toArray()", variable(i))?,
+                (true, false) => writeln!(f, "const {} = {text}", variable(i))?,
+                (false, _) => writeln!(f, "{text}")?,
             }
         }
         Ok(())
@@ -104,7 +105,16 @@ impl Step {
         let values: Vec<(u32, Vec<Bson>)> = self
             .parameters
             .iter()
-            .map(|p| (p.number, vec![Bson::JavaScriptCode(p.shell_text())]))
+            .map(|p| {
+                let value = match (self.command.keys() == Some(p.number), p.from.as_slice()) {
+                    (true, [reply]) => {
+                        let path = reply.path.join(".");
+                        Bson::Symbol(format!("{}.{path}", variable(reply.step)))
+                    }
+                    _ => Bson::JavaScriptCode(p.shell_text()),
+                };
+                (p.number, vec![value])
+            })
             .collect();
         mql::shell_text(&render::command(&self.command, &values))
     }

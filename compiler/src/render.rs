@@ -71,8 +71,10 @@ pub fn command(command: &Command, values: Values<'_>) -> Document {
             ordered,
         } => {
             let new = updates.iter().filter(|u| u.key.is_some()).count();
-            let key = updates.iter().find_map(|u| u.key);
-            let mut keys = key.map(|number| r.numbers(number, new)).unwrap_or_default();
+            let mut keys = command
+                .keys()
+                .map(|number| r.numbers(number, new))
+                .unwrap_or_default();
             let mut rendered = Vec::with_capacity(updates.len());
             for update in updates {
                 let key = update.key.and_then(|_| keys.next());
@@ -119,30 +121,27 @@ pub fn expr(expr: &Expr) -> Bson {
     Render { values: &[] }.expr(expr)
 }
 
-/// Keys in the making.
+/// Consecutive keys in the making, up to a last one.
+#[derive(Default)]
 struct Numbers {
-    range: std::ops::RangeInclusive<i64>,
-    long: bool,
-}
-
-impl Default for Numbers {
-    #[allow(clippy::reversed_empty_ranges)] // no numbers
-    fn default() -> Self {
-        Numbers {
-            range: 1..=0,
-            long: false,
-        }
-    }
+    last: Option<Bson>,
+    left: i64,
 }
 
 impl Iterator for Numbers {
     type Item = Bson;
 
     fn next(&mut self) -> Option<Bson> {
-        let number = self.range.next()?;
-        Some(match i32::try_from(number) {
-            Ok(number) if !self.long => Bson::Int32(number),
-            _ => Bson::Int64(number),
+        self.left = self.left.checked_sub(1).filter(|left| *left >= 0)?;
+        Some(match self.last.as_ref()? {
+            Bson::Int32(last) => match i32::try_from(i64::from(*last).saturating_sub(self.left)) {
+                Ok(number) => Bson::Int32(number),
+                Err(_) => Bson::Int64(i64::from(*last).saturating_sub(self.left)),
+            },
+            Bson::Int64(last) => Bson::Int64(last.saturating_sub(self.left)),
+            // An expression of the shell.
+            Bson::Symbol(last) if self.left > 0 => Bson::Symbol(format!("{last} - {}", self.left)),
+            other => other.clone(),
         })
     }
 }
@@ -176,15 +175,9 @@ impl Render<'_> {
     /// `count` consecutive numbers, the last of which is a parameter's value.
     fn numbers(&self, parameter: u32, count: usize) -> Numbers {
         let found = self.values.iter().find(|(n, _)| *n == parameter);
-        let last = match found.and_then(|(_, values)| values.first()) {
-            Some(Bson::Int32(last)) => (i64::from(*last), false),
-            Some(Bson::Int64(last)) => (*last, true),
-            _ => return Numbers::default(),
-        };
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
         Numbers {
-            range: last.0.saturating_sub(count).saturating_add(1)..=last.0,
-            long: last.1,
+            last: found.and_then(|(_, values)| values.first()).cloned(),
+            left: i64::try_from(count).unwrap_or(i64::MAX),
         }
     }
 

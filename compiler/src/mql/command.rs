@@ -86,6 +86,15 @@ pub enum Command {
 }
 
 impl Command {
+    /// The parameter whose value is the last of the keys that new documents get.
+    pub(crate) fn keys(&self) -> Option<u32> {
+        match self {
+            Command::Insert { keys, .. } => *keys,
+            Command::Update { updates, .. } => updates.iter().find_map(|u| u.key),
+            _ => None,
+        }
+    }
+
     /// Changes documents.
     #[must_use]
     pub fn writes(&self) -> bool {

@@ -208,6 +208,8 @@ pub fn text(value: &Bson) -> String {
             });
             format!("HexData({}, \"{hex}\")", u8::from(binary.subtype))
         }
+        // Stands for an expression of the shell: nothing else makes this type, which MongoDB has given up.
+        Bson::Symbol(expression) => expression.clone(),
         Bson::MinKey => "MinKey()".to_owned(),
         Bson::MaxKey => "MaxKey()".to_owned(),
         other => format!(
