@@ -21,22 +21,18 @@ use mqlc::{Code, Compiler, Error};
 use support::Library;
 
 /// Codes that nothing outside can provoke, and why.
-const SILENT: [(Code, &str); 5] = [
+const SILENT: [(Code, &str); 4] = [
     (
         Code::EmptyResultSet,
         "querysets without rows compile to no command; the code is for embedders",
     ),
     (
         Code::ProtectedError,
-        "only deletes raise it, and inserts and deletes are not compiled yet",
+        "whether such a row is there shows when the program runs: executors have it as `Error::Refused`",
     ),
     (
         Code::RestrictedError,
-        "only deletes raise it, and inserts and deletes are not compiled yet",
-    ),
-    (
-        Code::IntegrityError,
-        "only writes raise it, and inserts and deletes are not compiled yet",
+        "whether such a row is there shows when the program runs: executors have it as `Error::Refused`",
     ),
     (Code::Internal, "a bug of mqlc, by definition"),
 ];

@@ -28,6 +28,13 @@ impl fmt::Display for Program {
                 .iter()
                 .flat_map(|s| s.parameters.iter().flat_map(|p| &p.from));
             let text = step.shell_text();
+            if let Some(refusal) = &step.refusal {
+                writeln!(
+                    f,
+                    "// {} refers to {}: must find nothing",
+                    refusal.reference, refusal.model
+                )?;
+            }
             let cursor = matches!(step.command, Command::Find(_) | Command::Aggregate { .. });
             match (later.any(|origin| origin.step == i), cursor) {
                 (true, true) => writeln!(f, "const {} = {text}.toArray()", variable(i))?,

@@ -37,9 +37,11 @@ impl Binder<'_> {
             Do::Update(values) => self.updated(q, values)?,
             Do::Delete => self.deleted(q)?,
             other => {
-                return Err(
-                    Error::unsupported(name_of(other), "inserts are not compiled yet").at("/do"),
-                );
+                return Err(Error::unsupported(
+                    name_of(other),
+                    "it would read and write by turns: filter, then create or update",
+                )
+                .at("/do"));
             }
         };
         Ok(Plan {

@@ -36,7 +36,7 @@ impl Lowerer<'_> {
         if let ([assignment], true, false) = (assignments, own, computed)
             && let Some(filter) = self.direct(source)?
         {
-            let update = self.from_document(source, &assignment.values)?;
+            let update = self.computed_from(source, &assignment.values)?;
             let command = update_all(assignment.collection.clone(), filter, update);
             program.steps.push(command.into());
             return Ok(Shape::Written(vec![Counted::Written(0)]));
@@ -59,7 +59,7 @@ impl Lowerer<'_> {
         self.finish(None, Vec::new(), program)?;
         let counted = Counted::Written(program.steps.len());
         for (assignment, path) in assignments.iter().zip(paths) {
-            let update = self.from_document(source, &assignment.values)?;
+            let update = self.computed_from(source, &assignment.values)?;
             let filter = Filter::field("_id", FieldOp::InParameter(KEYS));
             let command = update_all(assignment.collection.clone(), filter, update);
             let keys = Parameter {
@@ -126,7 +126,7 @@ impl Lowerer<'_> {
     }
 
     /// Values are computed from the stored document, not from what the pipeline made of it.
-    fn from_document(
+    fn computed_from(
         &mut self,
         source: SourceId,
         values: &[(String, Scalar)],
