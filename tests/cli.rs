@@ -56,6 +56,16 @@ fn refused(ran: &Ran, number: &str) {
     assert!(!ran.err.contains("panicked"));
 }
 
+/// A write on an earlier line is not passed over silently.
+#[test]
+fn one_query_at_a_time() {
+    let ran = rows("Book.objects.filter(pk=1).update(pages=1)\nBook.objects.count()");
+    refused(&ran, "E0502");
+    assert!(ran.err.contains("update(pages=1)"), "{}", ran.err);
+    let ran = rows("books = Book.objects.filter(pk=1)\nbooks.count()");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+}
+
 #[test]
 fn rows_as_a_table() {
     let ran = rows("Book.objects.filter(title='Kafka').values_list('title')");

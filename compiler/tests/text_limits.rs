@@ -34,6 +34,57 @@ fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
         .unwrap();
 }
 
+/// What loops and functions of one expression stand for is bounded, however they are nested.
+#[test]
+fn loops_and_lambdas_are_bounded() {
+    on_a_small_stack(|| {
+        let deep = format!(
+            "f = lambda x: {}f(x)\nBook.objects.filter(pages=f(1))",
+            "-".repeat(150)
+        );
+        assert_eq!(refused(&deep).code(), Code::Limit);
+        let wide = "Book.objects.filter(pages__in=[a + b + c for a in range(1000) for b in range(1000) for c in range(9)])";
+        assert_eq!(refused(wide).code(), Code::Limit);
+        let loops = format!(
+            "Book.objects.filter(pages__in=[1 {}])",
+            "for x in [1] ".repeat(40)
+        );
+        assert_eq!(refused(&loops).code(), Code::Limit);
+        let long = "Book.objects.filter(title=f\"{'x' * 1000000}{'x' * 1000000}\")";
+        assert_eq!(refused(long).code(), Code::Limit);
+        let nested = format!(
+            "Book.objects.filter(title=f\"{}1{}\")",
+            "{(".repeat(300),
+            ")}".repeat(300)
+        );
+        refused(&nested);
+        let padded = "Book.objects.filter(title=\"{:>99999999}\".format(1))";
+        assert_eq!(refused(padded).code(), Code::Limit);
+    });
+}
+
+/// Paths of any length are refused, not followed onto the end of the stack.
+#[test]
+fn long_paths_are_one_clear_error() {
+    on_a_small_stack(|| {
+        let (schema, params) = text::library();
+        let compiler = mqlc_compiler::Compiler::new(schema.clone());
+        let path = format!("{}x", "author__".repeat(10_000));
+        for call in [
+            "only",
+            "defer",
+            "values",
+            "order_by",
+            "select_related",
+            "prefetch_related",
+        ] {
+            let source = format!("Book.everything.{call}(\"{path}\")");
+            let statement = parse(&schema, &source, &params).unwrap().statement.unwrap();
+            assert!(compiler.compile(&statement).is_err(), "{call}");
+        }
+    });
+}
+
 #[test]
 fn deep_nesting_is_one_clear_error() {
     on_a_small_stack(|| {

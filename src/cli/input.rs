@@ -198,6 +198,20 @@ pub(super) fn parse(models: &Models, source: String, params: &Params) -> Result<
     }
     let parsed = text::parse(&models.schema, &source, params)
         .map_err(|error| Failure::refused(error, &source))?;
+    if let Some(first) = parsed.earlier.first() {
+        // Nothing is left out silently: one command answers one query.
+        return Err(Failure::refused(
+            Error::new(
+                mqlc::Code::Unsupported,
+                format!(
+                    "the text writes before its last line: {}",
+                    first.to_text().replace('\n', " ")
+                ),
+            )
+            .with_hint("give one query at a time"),
+            &source,
+        ));
+    }
     match parsed.statement {
         Some(statement) => Ok(Asked {
             statement,

@@ -582,6 +582,7 @@ impl Binder<'_> {
 
     fn select_related(&mut self, q: QueryId, paths: Option<&[String]>) -> Result<()> {
         self.refuse_combined(q, "select_related")?;
+        check_lengths(paths.unwrap_or_default())?;
         let query = self.q_mut(q)?;
         if query.rows != Rows::Model {
             return Err(Error::new(
@@ -611,6 +612,7 @@ impl Binder<'_> {
 
     fn defer(&mut self, q: QueryId, fields: Option<&[String]>) -> Result<()> {
         self.refuse_combined(q, "defer")?;
+        check_lengths(fields.unwrap_or_default())?;
         let query = self.q_mut(q)?;
         if query.rows != Rows::Model {
             return Err(Error::new(
@@ -649,6 +651,7 @@ impl Binder<'_> {
 
     fn only(&mut self, q: QueryId, fields: &[String]) -> Result<()> {
         self.refuse_combined(q, "only")?;
+        check_lengths(fields)?;
         let model = self.q(q)?.model;
         let pk = self.schema.model(model)?.pk;
         let pk = self.schema.field(pk)?.name.clone();
@@ -768,6 +771,23 @@ impl Binder<'_> {
         self.q_mut(to)?.filtered_relations.extend(relations);
         Ok(())
     }
+}
+
+/// Most names of a path that becomes a tree.
+const MAX_NAMES: usize = 100;
+
+/// Trees of related objects are as deep as their paths are long.
+fn check_lengths(paths: &[String]) -> Result<()> {
+    if paths
+        .iter()
+        .any(|path| path.split("__").count() > MAX_NAMES)
+    {
+        return Err(Error::new(
+            Code::Limit,
+            format!("a path has more than {MAX_NAMES} names"),
+        ));
+    }
+    Ok(())
 }
 
 fn has_aggregate(expr: &Expr) -> bool {

@@ -13,7 +13,7 @@ const MAX_LOOPS: usize = 8;
 /// Most entries of a dict that a loop makes.
 const MAX_ENTRIES: usize = 10_000;
 /// Deepest calls of lambdas by lambdas.
-const MAX_CALLS: usize = 24;
+const MAX_CALLS: usize = 4;
 
 /// Variables as they were before a loop took their names.
 type Saved = Vec<(String, Option<Variable>)>;

@@ -75,6 +75,8 @@ use crate::schema::Schema;
 const MAX_WORK: usize = 4_000_000;
 /// Deepest value of a variable or a statement.
 const MAX_VALUE_DEPTH: usize = 300;
+/// Deepest evaluation: the parser's own bound, and a little for methods and lambdas.
+const MAX_EVAL_DEPTH: usize = 210;
 /// Most operators on expressions in one line.
 const MAX_OPERATORS: usize = 1_000;
 
@@ -87,6 +89,8 @@ pub(super) struct Evaluator<'a> {
     variables: Vec<IndexMap<String, Variable>>,
     work: usize,
     operators: usize,
+    /// Depth of the nodes being evaluated.
+    depth: usize,
     /// Depth of the calls of lambdas.
     calls: usize,
     /// Instances that conditions were given, whose class the statement does not hold.
@@ -115,6 +119,7 @@ impl<'a> Evaluator<'a> {
             variables: vec![IndexMap::new()],
             work: 0,
             operators: 0,
+            depth: 0,
             calls: 0,
             given: Vec::new(),
         }

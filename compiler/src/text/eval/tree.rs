@@ -14,9 +14,38 @@ use crate::text::syntax::{
     Arg, ArgKind, CompareOp, Kind, Node, Subscript, Trailer, TrailerKind, UnaryOp, python,
 };
 
+/// Modules that hold no models of the project.
+const LIBRARIES: &[&str] = &[
+    "aggregates",
+    "bson",
+    "datetime",
+    "decimal",
+    "expressions",
+    "functions",
+    "functools",
+    "lookups",
+    "operator",
+    "re",
+    "uuid",
+    "zoneinfo",
+];
+
 impl Evaluator<'_> {
     pub(super) fn eval(&mut self, node: &Node) -> Result<Py> {
         self.spend(1).at(node.span)?;
+        // The parser bounds the depth of a text; methods and lambdas go on inside each other.
+        if self.depth >= super::MAX_EVAL_DEPTH {
+            return Err(
+                refuse(Code::Limit, "the text calls too deeply into itself").with_span(node.span)
+            );
+        }
+        self.depth += 1;
+        let result = self.eval_node(node);
+        self.depth -= 1;
+        result
+    }
+
+    fn eval_node(&mut self, node: &Node) -> Result<Py> {
         match &node.kind {
             Kind::Name(name) => self.name(name, node.span),
             Kind::None => Ok(Py::null()),
@@ -365,6 +394,12 @@ impl Evaluator<'_> {
         }
         if module == "timezone" && (name == "utc" || name == "UTC") {
             return Ok(Py::Zone(Zone::Named("UTC".to_owned())));
+        }
+        // Python's own modules hold no models, whatever those are named.
+        if LIBRARIES.contains(&module)
+            && let Some(known) = names::find(name)
+        {
+            return Ok(Py::Builtin(known));
         }
         if let Some(value) = self.global(name)? {
             return Ok(value);
