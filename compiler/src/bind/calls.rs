@@ -1,5 +1,7 @@
 //! Queryset methods, applied one by one with Django's refusals.
 
+use std::rc::Rc;
+
 use indexmap::{IndexMap, IndexSet};
 
 use super::query::{
@@ -740,7 +742,7 @@ impl Binder<'_> {
         let mut queries = vec![first];
         queries.extend(rest);
         query.combined = Some(Combined { op, queries });
-        self.queries.push(query);
+        self.queries.push(Rc::new(query));
         Ok(self.queries.len() - 1)
     }
 

@@ -164,7 +164,7 @@ impl Binder<'_> {
         let alias = self.initial_alias(new)?;
         let pk = self.schema.model(model)?.pk;
         let pk_scalar = self.field_scalar(new, alias, pk)?;
-        if let Some(inner) = self.queries.get_mut(q) {
+        if let Ok(inner) = self.q_mut(q) {
             inner.outer = Some(new);
             inner.rows = Rows::Values;
         }

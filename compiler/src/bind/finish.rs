@@ -37,11 +37,10 @@ impl Binder<'_> {
             return Ok(self.finish_combined(q, &combined)?.0);
         }
         let (mut order, meta) = self.order_keys(q)?;
-        let query = self.q(q)?.clone();
+        let query = self.snapshot(q)?;
         let distinct_on = self.distinct_on(q, &query)?;
-        let conditions = std::mem::take(&mut self.q_mut(q)?.conditions);
-        let split = self.split_conditions(q, &conditions, query.group_by != GroupBy::None)?;
-        self.q_mut(q)?.conditions = conditions;
+        let must_group = query.group_by != GroupBy::None;
+        let split = self.split_conditions(q, &query.conditions, must_group)?;
         let grouped = query.group_by != GroupBy::None || !split.having.is_empty();
         // A model's own ordering does not order groups, but `distinct()` selects its keys, and so they are grouped by.
         let distinct_rows = query.distinct && distinct_on.is_empty();
@@ -154,13 +153,22 @@ impl Binder<'_> {
 
     /// What a query selects, by name and in order.
     pub(super) fn selection(&mut self, q: QueryId) -> Result<Vec<(String, Scalar)>> {
-        let query = self.q(q)?.clone();
+        let query = self.q(q)?;
         let mut out = Vec::new();
         if query.rows == Rows::Model && query.default_columns {
-            for name in self.loaded_attnames(q)? {
-                let bound = self.select_path(q, &name)?;
-                out.push((name, bound.scalar));
+            let model = self.schema.model(query.model)?.concrete;
+            for field in self.loaded(q)? {
+                let name = self.schema.field(field)?.attname.clone();
+                // A model's own columns need no joins; those of its parents are behind links.
+                let scalar = if field.model == model {
+                    let alias = self.initial_alias(q)?;
+                    self.field_scalar(q, alias, field)?
+                } else {
+                    self.select_path(q, &name)?.scalar
+                };
+                out.push((name, scalar));
             }
+            let query = self.q(q)?;
             for (name, annotation) in query.selected_annotations() {
                 out.push((name.clone(), annotation.scalar.clone()));
             }
@@ -195,7 +203,7 @@ impl Binder<'_> {
         if self.q(q)?.order.is_empty() {
             self.initial_alias(q)?;
         }
-        let query = self.q(q)?.clone();
+        let query = self.snapshot(q)?;
         if query.empty {
             return Ok(Building {
                 rel: Rel::Empty,

@@ -45,6 +45,7 @@ mod tuple;
 mod write;
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -103,7 +104,7 @@ struct Binder<'s> {
     schema: &'s Schema,
     registry: &'s Registry,
     columns: Columns,
-    queries: Vec<Query>,
+    queries: Vec<Rc<Query>>,
     /// Of every column that is not stored: the query that defines it, and how.
     definitions: IndexMap<ColumnId, (QueryId, Definition)>,
     /// Aliases of outer queries that references from a subquery may reuse.

@@ -550,9 +550,17 @@ impl Binder<'_> {
                 format!("field {:?} stores no value of its own", f.name),
             ));
         }
+        if let Some(known) = self.columns.find_stored(source, &f.column) {
+            return Ok(known);
+        }
         let target = self.schema.key_target(field)?;
-        let mut ty: FieldType = (*target.ty).clone();
-        ty.null = f.null();
+        let ty = if target.ty.null == f.null() {
+            std::sync::Arc::clone(&target.ty)
+        } else {
+            let mut ty: FieldType = (*target.ty).clone();
+            ty.null = f.null();
+            std::sync::Arc::new(ty)
+        };
         let array = match ty.kind.family() {
             StorageFamily::Json | StorageFamily::Geo => ArrayFact::Maybe,
             StorageFamily::Array | StorageFamily::EmbeddedArray => ArrayFact::Yes,
@@ -562,15 +570,15 @@ impl Binder<'_> {
         let column = Column {
             name: f.attname.clone(),
             nullable: ty.null && !f.primary_key,
-            ty: std::sync::Arc::new(ty),
+            ty,
             array,
             origin: Origin::Stored {
                 source,
-                path: path.clone(),
+                path,
                 field: Some(field),
             },
         };
-        Ok(self.columns.stored(source, &path, || column))
+        Ok(self.columns.add(column))
     }
 
     /// A field of an alias as a value; a composite key gives a list.

@@ -4,6 +4,7 @@
 //! documented under "Spanning multi-valued relationships").
 
 use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 
 use bson::Document;
 use indexmap::{IndexMap, IndexSet};
@@ -378,17 +379,27 @@ impl Binder<'_> {
     pub(super) fn q(&self, id: QueryId) -> Result<&Query> {
         self.queries
             .get(id)
+            .map(Rc::as_ref)
             .ok_or_else(|| Error::internal("query of another binder"))
     }
 
     pub(super) fn q_mut(&mut self, id: QueryId) -> Result<&mut Query> {
         self.queries
             .get_mut(id)
+            .map(Rc::make_mut)
+            .ok_or_else(|| Error::internal("query of another binder"))
+    }
+
+    /// The state of a query as it is now: later changes make a copy of their own.
+    pub(super) fn snapshot(&self, id: QueryId) -> Result<Rc<Query>> {
+        self.queries
+            .get(id)
+            .map(Rc::clone)
             .ok_or_else(|| Error::internal("query of another binder"))
     }
 
     pub(super) fn new_query(&mut self, model: ModelId, outer: Option<QueryId>) -> QueryId {
-        self.queries.push(Query::new(model, outer));
+        self.queries.push(Rc::new(Query::new(model, outer)));
         self.queries.len() - 1
     }
 

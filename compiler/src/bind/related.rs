@@ -61,16 +61,15 @@ impl Binder<'_> {
         Ok(())
     }
 
-    /// Raw names of the fields that a query of model instances loads.
-    pub(super) fn loaded_attnames(&self, q: QueryId) -> Result<Vec<String>> {
+    /// Fields of the query's own model that are loaded.
+    pub(super) fn loaded(&self, q: QueryId) -> Result<Vec<FieldRef>> {
         let query = self.q(q)?;
         let mut mask = Mask::of(query.deferred.iter());
         let fields = mask.clone();
         mask.0
             .retain(|name, _| !query.filtered_relations.contains_key(name));
         self.check_mask(query.model, &mask)?;
-        let mask = fields;
-        let mut fields = self.loaded_fields(query.model, &mask, query.defer)?;
+        let mut fields = self.loaded_fields(query.model, &fields, query.defer)?;
         if !query.deferred.is_empty() && !query.prefetch.is_empty() {
             // A prefetch reads its keys, which loads those that were deferred.
             let read = self.prefetch_keys(query)?;
@@ -83,10 +82,7 @@ impl Binder<'_> {
                 .copied()
                 .collect();
         }
-        fields
-            .iter()
-            .map(|f| Ok(self.schema.field(*f)?.attname.clone()))
-            .collect()
+        Ok(fields)
     }
 
     fn check_names(&self, model: ModelId, mask: &Mask) -> Result<()> {

@@ -64,7 +64,7 @@ impl Binder<'_> {
 
     /// Rows with further values that stay computable (keys of a prefetch).
     pub(super) fn rows_with(&mut self, q: QueryId, more: &[Scalar]) -> Result<(Rel, Output)> {
-        let query = self.q(q)?.clone();
+        let query = self.q(q)?;
         let kind = match query.rows {
             Rows::Model => RowKind::Model,
             Rows::Values => RowKind::Values,
@@ -72,9 +72,10 @@ impl Binder<'_> {
             Rows::List { named: true, .. } => RowKind::Named,
             Rows::List { .. } => RowKind::List,
         };
-        if let Some(combined) = &query.combined {
-            let (rel, columns) = self.finish_combined(q, combined)?;
-            let related = self.combined_related(combined, &columns)?;
+        let prefetches = !query.prefetch.is_empty();
+        if let Some(combined) = query.combined.clone() {
+            let (rel, columns) = self.finish_combined(q, &combined)?;
+            let related = self.combined_related(&combined, &columns)?;
             let own: Vec<(String, Scalar)> = columns
                 .into_iter()
                 .filter(|(name, _)| name != super::combined::RELATED)
@@ -98,7 +99,7 @@ impl Binder<'_> {
             nodes.extend(related);
         }
         let mut prefetched = Vec::new();
-        if kind == RowKind::Model && !query.prefetch.is_empty() {
+        if kind == RowKind::Model && prefetches {
             prefetched = self.prefetched(q, &mut nodes, &places)?;
         }
         let mut select = more.to_vec();

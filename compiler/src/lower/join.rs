@@ -1,6 +1,6 @@
 //! Joins as `$lookup` and `$unwind`.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::scope::{Kind, Val, is_path_key};
 use super::{Lowerer, walk};
@@ -71,7 +71,7 @@ impl Lowerer<'_> {
 
     /// The keys of joined documents that are read later on, if they are few of what is stored.
     fn narrow(&self, join: &Join) -> Result<Option<Vec<String>>> {
-        let mut own: HashMap<ColumnId, u32> = HashMap::new();
+        let mut own: BTreeMap<ColumnId, u32> = BTreeMap::new();
         for (_, rhs) in &join.on {
             *own.entry(*rhs).or_default() += 1;
         }

@@ -1,5 +1,7 @@
 //! Comparisons as filters: native where a path meets a literal.
 
+use std::collections::HashSet;
+
 use bson::Bson;
 
 use super::Lowerer;
@@ -281,11 +283,41 @@ fn membership(mut values: Vec<Bson>, nullable: bool, want: bool) -> FieldOp {
 
 /// Values without repetition, in order.
 fn dedup(values: Vec<Bson>) -> Vec<Bson> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::with_capacity(values.len());
+    let mut first: Vec<bool> = Vec::with_capacity(values.len());
+    for value in &values {
+        first.push(seen.insert(Member::of(value)));
+    }
+    drop(seen);
+    let mut first = first.into_iter();
+    let mut values = values;
+    values.retain(|_| first.next().unwrap_or(true));
     values
-        .into_iter()
-        .filter(|v| seen.insert(format!("{v:?}")))
-        .collect()
+}
+
+/// A member of a list as a key: the same type and the same value.
+#[derive(PartialEq, Eq, Hash)]
+enum Member<'v> {
+    Int(i32),
+    Long(i64),
+    Text(&'v str),
+    Key(bson::oid::ObjectId),
+    Time(bson::DateTime),
+    /// All others, as they print.
+    Other(String),
+}
+
+impl<'v> Member<'v> {
+    fn of(value: &'v Bson) -> Self {
+        match value {
+            Bson::Int32(n) => Member::Int(*n),
+            Bson::Int64(n) => Member::Long(*n),
+            Bson::String(text) => Member::Text(text),
+            Bson::ObjectId(id) => Member::Key(*id),
+            Bson::DateTime(time) => Member::Time(*time),
+            other => Member::Other(format!("{other:?}")),
+        }
+    }
 }
 
 /// A literal that `$in` takes as it is.

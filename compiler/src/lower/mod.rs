@@ -50,7 +50,7 @@ mod walk;
 mod window;
 mod write;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::error::{Code, Error, Result};
 use crate::functions::Registry;
@@ -80,7 +80,7 @@ struct Lowerer<'a> {
     registry: &'a Registry,
     target: &'a Target,
     /// How often each column is used.
-    uses: HashMap<ColumnId, u32>,
+    uses: BTreeMap<ColumnId, u32>,
     /// Pipelines under construction, the outermost first.
     scopes: Vec<Scope>,
     /// Names of `let` variables in use.
@@ -90,7 +90,7 @@ struct Lowerer<'a> {
     /// Joined documents stay whole: the command is not one that says which columns it reads.
     whole: bool,
     /// Sources whose joined documents are held by a sort or a window later on.
-    held: HashSet<SourceId>,
+    held: BTreeSet<SourceId>,
     /// What the next hoisted subquery is for.
     purpose: Option<String>,
     /// Whoever reads the next aggregate without groups knows what it is where no row matches.

@@ -448,15 +448,18 @@ impl Lowerer<'_> {
         let scope = self.scope()?;
         debug_assert_eq!(scope.kind, Kind::Root);
         let stages = tidy::pipeline(std::mem::take(&mut scope.stages));
-        let command = match (scope.collection.clone(), tidy::as_find(&stages)) {
-            (Some(collection), Some(find)) => Command::Find(Box::new(Find {
-                collection,
+        let found = match scope.collection.clone() {
+            Some(collection) => tidy::as_find(stages).map(|find| Find { collection, ..find }),
+            None => Err(stages),
+        };
+        let command = match found {
+            Ok(find) => Command::Find(Box::new(Find {
                 hint: hint.cloned(),
                 ..find
             })),
-            (collection, _) => Command::Aggregate {
-                collection,
-                pipeline: stages,
+            Err(pipeline) => Command::Aggregate {
+                collection: scope.collection.clone(),
+                pipeline,
                 hint: hint.cloned(),
             },
         };

@@ -1,7 +1,7 @@
 //! Where columns live while a pipeline is being written: the environment of each pipeline, and the variables that
 //! inner pipelines take from outer ones.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use bson::Bson;
@@ -94,9 +94,9 @@ pub(super) struct Scope {
     pub collection: Option<String>,
     pub stages: Vec<Stage>,
     /// Places of columns other than the stored ones of `sources`.
-    pub columns: HashMap<ColumnId, Val>,
+    pub columns: BTreeMap<ColumnId, Val>,
     /// Where the documents of sources live, and whether they may be absent.
-    pub sources: HashMap<SourceId, (Vec<String>, bool)>,
+    pub sources: BTreeMap<SourceId, (Vec<String>, bool)>,
     /// The source whose document is the root of the current document, with all its keys.
     pub open: Option<SourceId>,
     /// Keys at the root beside those of `open`.
@@ -114,8 +114,8 @@ impl Scope {
             kind,
             collection: None,
             stages: Vec::new(),
-            columns: HashMap::new(),
-            sources: HashMap::new(),
+            columns: BTreeMap::new(),
+            sources: BTreeMap::new(),
             open: None,
             added: Vec::new(),
             taken: HashSet::new(),
@@ -229,13 +229,13 @@ impl Lowerer<'_> {
         }
         let column = self.columns.get(id)?;
         if let Origin::Stored { source, path, .. } = &column.origin
-            && let Some((prefix, absent)) = self.at(level)?.sources.get(source).cloned()
+            && let Some((prefix, absent)) = self.at(level)?.sources.get(source)
         {
             let keys: Vec<String> = prefix.iter().chain(path).cloned().collect();
             return Ok(Val {
                 expr: field(keys),
                 ty: column.ty.clone(),
-                nullable: column.nullable || absent,
+                nullable: column.nullable || *absent,
                 array: column.array,
             });
         }

@@ -1,6 +1,6 @@
 //! Questions about a plan that lowering asks before it starts.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::plan::{
     AggregateCall, ColumnId, Output, OutputNode, Plan, Predicate, Prefetched, Rel, Scalar, SortKey,
@@ -16,8 +16,8 @@ pub(super) enum Seen<'a> {
 type Visit<'f> = dyn FnMut(Seen<'_>) + 'f;
 
 /// How often each column is used in the plan, subqueries and output included.
-pub(super) fn uses(plan: &Plan) -> HashMap<ColumnId, u32> {
-    let mut uses: HashMap<ColumnId, u32> = HashMap::new();
+pub(super) fn uses(plan: &Plan) -> BTreeMap<ColumnId, u32> {
+    let mut uses: BTreeMap<ColumnId, u32> = BTreeMap::new();
     {
         let mut count = |seen: Seen<'_>| {
             if let Seen::Scalar(Scalar::Column(id)) = seen {
@@ -44,7 +44,7 @@ pub(super) fn uses(plan: &Plan) -> HashMap<ColumnId, u32> {
 }
 
 /// Columns that `Distinct` names count as used too.
-fn distinct_columns(node: &Rel, uses: &mut HashMap<ColumnId, u32>) {
+fn distinct_columns(node: &Rel, uses: &mut BTreeMap<ColumnId, u32>) {
     if let Rel::Distinct { columns, .. } = node {
         for id in columns {
             *uses.entry(*id).or_default() += 1;
@@ -56,8 +56,8 @@ fn distinct_columns(node: &Rel, uses: &mut HashMap<ColumnId, u32>) {
 }
 
 /// Joined sources whose documents are held in memory: by a sort or a window above, before a group makes new ones.
-pub(super) fn held(rel: &Rel) -> HashSet<SourceId> {
-    let mut out = HashSet::new();
+pub(super) fn held(rel: &Rel) -> BTreeSet<SourceId> {
+    let mut out = BTreeSet::new();
     let mut held = false;
     let mut at = rel;
     loop {

@@ -105,6 +105,16 @@ impl Columns {
         }
     }
 
+    /// The stored column of a key at the root of a source's documents, if there is one already.
+    #[must_use]
+    pub fn find_stored(&self, source: SourceId, key: &str) -> Option<ColumnId> {
+        let found = self.columns.iter().position(|c| {
+            matches!(&c.origin, Origin::Stored { source: s, path, .. }
+                if *s == source && matches!(path.as_slice(), [only] if only == key))
+        });
+        found.and_then(|i| u32::try_from(i).ok()).map(ColumnId)
+    }
+
     /// What is known of a column.
     ///
     /// # Errors

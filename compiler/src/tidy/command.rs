@@ -2,9 +2,34 @@
 
 use crate::mql::{Filter, Find, Projection, Stage};
 
-/// The pipeline as a `find`, if it is only match, sort, skip, limit and inclusion, in this order.
-#[must_use]
-pub fn as_find(stages: &[Stage]) -> Option<Find> {
+/// The pipeline as a `find`, if it is only match, sort, skip, limit and inclusion, in this order; otherwise as it was.
+///
+/// # Errors
+/// The pipeline.
+pub fn as_find(stages: Vec<Stage>) -> Result<Find, Vec<Stage>> {
+    let mut rank = 0;
+    for stage in &stages {
+        let position = match stage {
+            Stage::Match(_) => 1,
+            Stage::Sort(_) => 2,
+            Stage::Skip(_) => 3,
+            Stage::Limit(_) => 4,
+            // Operators of `find`'s own projection would read some expressions otherwise.
+            Stage::Project(fields)
+                if fields
+                    .iter()
+                    .all(|(_, p)| !matches!(p, Projection::Expr(_))) =>
+            {
+                5
+            }
+            Stage::Unset(_) => 5,
+            _ => return Err(stages),
+        };
+        if position <= rank {
+            return Err(stages);
+        }
+        rank = position;
+    }
     let mut find = Find {
         collection: String::new(),
         filter: Filter::True,
@@ -14,49 +39,23 @@ pub fn as_find(stages: &[Stage]) -> Option<Find> {
         limit: None,
         hint: None,
     };
-    let mut rank = 0;
     for stage in stages {
-        let position = match stage {
-            Stage::Match(filter) => {
-                find.filter = filter.clone();
-                1
-            }
-            Stage::Sort(keys) => {
-                find.sort.clone_from(keys);
-                2
-            }
-            Stage::Skip(n) => {
-                find.skip = *n;
-                3
-            }
-            Stage::Limit(n) => {
-                find.limit = Some(*n);
-                4
-            }
-            // Operators of `find`'s own projection would read some expressions otherwise.
-            Stage::Project(fields)
-                if fields
-                    .iter()
-                    .all(|(_, p)| !matches!(p, Projection::Expr(_))) =>
-            {
-                find.projection.clone_from(fields);
-                5
-            }
+        match stage {
+            Stage::Match(filter) => find.filter = filter,
+            Stage::Sort(keys) => find.sort = keys,
+            Stage::Skip(n) => find.skip = n,
+            Stage::Limit(n) => find.limit = Some(n),
+            Stage::Project(fields) => find.projection = fields,
             Stage::Unset(fields) => {
                 find.projection = fields
-                    .iter()
-                    .map(|f| (f.clone(), Projection::Exclude))
+                    .into_iter()
+                    .map(|f| (f, Projection::Exclude))
                     .collect();
-                5
             }
-            _ => return None,
-        };
-        if position <= rank {
-            return None;
+            _ => {}
         }
-        rank = position;
     }
-    Some(find)
+    Ok(find)
 }
 
 /// The pipeline as a `count`: filter, skip, limit.
