@@ -1,11 +1,16 @@
 //! What compiling costs: from the text of Queryset JSON to the rendered command, over every fixture, and how the cost grows.
 //!
-//! `cargo bench --bench compile`. The ratios of the growth group are printed at the end: they are what is judged, single times
+//! `cargo bench --bench compile`; with `MQLC_CORPUS` also over a recorded corpus. The ratios of the growth group are printed at the end: they are what is judged, single times
 //! are not.
 
 #![allow(missing_docs)] // criterion's macros make undocumented functions
-#![allow(clippy::unwrap_used, clippy::cast_precision_loss)] // a benchmark may fail loudly
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss
+)] // a benchmark may fail loudly
 
+use std::collections::HashMap;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +19,7 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, criterion_group, criterion_main};
 use mqlc::Compiler;
 use mqlc::compiler::queryset::Statement;
-use mqlc::compiler::schema::Schema;
+use mqlc::compiler::schema::{Schema, SchemaSpec};
 use mqlc::compiler::text::{self, Params};
 
 fn path(relative: &str) -> PathBuf {
@@ -168,5 +173,58 @@ fn growth(_: &mut Criterion) {
     );
 }
 
-criterion_group!(benches, fixtures, growth);
+/// Every statement of a recorded corpus, where `MQLC_CORPUS` says where one is.
+fn corpus(_: &mut Criterion) {
+    let Some(root) = std::env::var_os("MQLC_CORPUS").map(PathBuf::from) else {
+        return;
+    };
+    let mut compilers: HashMap<String, Compiler> = HashMap::new();
+    let mut times: Vec<Duration> = Vec::new();
+    let (mut slowest, mut slowest_id) = (Duration::ZERO, String::new());
+    for file in std::fs::read_dir(root.join("cases")).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for line in text.lines() {
+            let case: serde_json::Value = serde_json::from_str(line).unwrap();
+            let name = case["schema"].as_str().unwrap();
+            let compiler = compilers.entry(name.to_owned()).or_insert_with(|| {
+                let path = root.join("schema").join(name).with_extension("json");
+                let spec = SchemaSpec::from_json(&std::fs::read_to_string(path).unwrap()).unwrap();
+                Compiler::new(Schema::new(spec).unwrap())
+            });
+            let json = case["statement"].to_string();
+            let compiles = Statement::from_json(&json).is_ok_and(|s| compiler.compile(&s).is_ok());
+            if !compiles {
+                continue;
+            }
+            let mut runs: Vec<Duration> = (0..9)
+                .map(|_| {
+                    let start = Instant::now();
+                    cold(compiler, &json);
+                    start.elapsed()
+                })
+                .collect();
+            runs.sort();
+            let time = runs.get(4).copied().unwrap_or_default();
+            if time > slowest {
+                slowest = time;
+                slowest_id = case["id"].to_string();
+            }
+            times.push(time);
+        }
+    }
+    times.sort();
+    let at = |percent: usize| {
+        let index = times.len() * percent / 100;
+        times.get(index).copied().unwrap_or_default()
+    };
+    println!(
+        "corpus: {} statements: median {:?}, p90 {:?}, p99 {:?}, heaviest {slowest:?} ({slowest_id})",
+        times.len(),
+        at(50),
+        at(90),
+        at(99)
+    );
+}
+
+criterion_group!(benches, fixtures, growth, corpus);
 criterion_main!(benches);
