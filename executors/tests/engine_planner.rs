@@ -459,3 +459,27 @@ fn without_disk_use_stages_hold_less() {
     strict.insert("allowDiskUse", false);
     assert_eq!(code(&engine, strict), 292);
 }
+
+/// An index that only sorts is used; of two that bound, the one with fewer entries within its bounds.
+#[test]
+fn indexes_are_chosen_by_what_they_find() {
+    let engine = filled(300);
+    let index = |command| {
+        scan(&engine, command)
+            .get_str("indexName")
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(
+        index(doc! {"find": "c", "filter": {}, "sort": {"s": 1}, "limit": 3}),
+        "s"
+    );
+    assert_eq!(
+        index(doc! {"find": "c", "filter": {"g": 1, "s": "s4"}}),
+        "s"
+    );
+    assert_eq!(
+        index(doc! {"find": "c", "filter": {"s": {"$gte": "s1"}, "g": 1}}),
+        "g"
+    );
+}

@@ -109,16 +109,16 @@ pub fn choose(
     let Some(best) = best_shape(&candidates) else {
         return Ok(scan);
     };
-    let sorted = best.plan.sorted;
-    let best = if best.one {
-        None
-    } else {
-        // Bounds of one kind may hold for few documents or for most of them.
-        candidates.retain(|c| c.bounded && c.plan.sorted == sorted);
-        smallest(collection, &candidates)
-    };
-    let best = best.or_else(|| best_shape(&candidates));
-    Ok(best.map_or(scan, |c| c.plan.clone()))
+    if best.one || !best.bounded {
+        return Ok(best.plan.clone());
+    }
+    // Bounds of one kind may hold for few documents or for most of them.
+    let rivals: Vec<&Candidate> = candidates
+        .iter()
+        .filter(|c| c.bounded && c.plan.sorted == best.plan.sorted)
+        .collect();
+    let chosen = smallest(collection, &rivals).unwrap_or(best);
+    Ok(chosen.plan.clone())
 }
 
 /// An index that serves.
@@ -141,7 +141,7 @@ fn best_shape(candidates: &[Candidate]) -> Option<&Candidate> {
 
 /// The candidate with the fewest entries within its bounds, which are counted as far as it takes to see which one that is.
 /// None where all have many.
-fn smallest<'c>(collection: &Collection, candidates: &'c [Candidate]) -> Option<&'c Candidate> {
+fn smallest<'c>(collection: &Collection, candidates: &[&'c Candidate]) -> Option<&'c Candidate> {
     if candidates.len() < 2 {
         return None;
     }
@@ -151,7 +151,7 @@ fn smallest<'c>(collection: &Collection, candidates: &'c [Candidate]) -> Option<
                 return None;
             };
             let n = scan::entries(collection.indexes().get(*index)?, ranges, limit);
-            (n < limit).then_some((n, std::cmp::Reverse(c.score), c))
+            (n < limit).then_some((n, std::cmp::Reverse(c.score), *c))
         });
         if let Some((.., best)) = counts.min_by_key(|(n, score, _)| (*n, *score)) {
             return Some(best);
