@@ -35,9 +35,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 use mqlc::Compiler;
-use mqlc::compiler::queryset::{Call, Do, Expr, Q, Statement, ValuesFields};
+use mqlc::compiler::queryset::{Call, Do, Expr, OrderTerm, Q, Statement, ValuesFields};
 use mqlc::compiler::rewrite;
 use mqlc::compiler::schema::{FieldKind, FieldType};
+use mqlc::compiler::storage;
 use mqlc::compiler::target::Target;
 use mqlc::compiler::text;
 use mqlc::executors::Execute;
@@ -46,7 +47,7 @@ use proptest::prelude::*;
 use data::SOUND;
 use dice::Dice;
 use run::{Verdict, compare, rows_of, schema, world};
-use statement::{multi_valued, single_valued, statement, statement_with};
+use statement::{Ty, multi_valued, single_valued, statement, statement_with};
 
 /// How many cases; more with `PROPTEST_CASES`.
 fn config(cases: u32) -> ProptestConfig {
@@ -297,6 +298,78 @@ fn keys(model: &str, mut calls: Vec<Call>, seed: u64) -> Option<BTreeSet<String>
     let compiled = compiler(&[]).compile(&statement).ok()?;
     let rows = support::wait(world(seed).executor.rows(&compiled)).expect("rows");
     Some(rows.iter().map(|r| format!("{r:?}")).collect())
+}
+
+/// Names of annotations that look like paths and operators are names.
+#[test]
+fn hostile_names_are_names() {
+    for name in [
+        "$x", "a.b", "_id", "$$ROOT", "count", "é", "x.$y", "0", "__proto",
+    ] {
+        for value in texts::HOSTILE {
+            let value = Expr::Value(value.into());
+            let named = Call::Annotate(IndexMap::from([(name.to_owned(), value)]));
+            let statement = Statement {
+                model: "p.Tag".to_owned(),
+                calls: vec![named, Call::OrderBy(vec![OrderTerm::Name("pk".to_owned())])],
+                action: Do::Rows,
+            };
+            compare(&statement, 3, &[]).unwrap_or_else(|e| panic!("{name}: {e}"));
+        }
+    }
+}
+
+/// Updates store their values as they are, whatever they look like.
+#[test]
+fn hostile_values_are_stored() {
+    let schema = schema();
+    for (field, ty) in [
+        ("title", Ty::Text),
+        ("pages", Ty::Int),
+        ("rating", Ty::Float),
+        ("price", Ty::Dec),
+        ("published", Ty::Date),
+        ("added", Ty::DateTime),
+        ("keywords", Ty::Texts),
+        ("marks", Ty::Ints),
+        ("meta", Ty::Json),
+    ] {
+        let model = schema.find("p.Book").expect("the model");
+        let field = model
+            .fields
+            .iter()
+            .find(|f| f.name == field)
+            .expect("a field");
+        for choice in 0..12 {
+            let list = [choice, choice, choice + 1];
+            let mut choices = dice::Choices::new(&list);
+            choices.hostile = true;
+            let value = literal::literal(&mut choices, ty);
+            let stored = storage::to_bson(&schema, &field.ty, &value).expect("a value");
+            let world = run::load(data::data(&schema, 3));
+            let update = Statement {
+                model: "p.Book".to_owned(),
+                calls: Vec::new(),
+                action: Do::Update(IndexMap::from([(
+                    field.name.clone(),
+                    Expr::Value(value.clone()),
+                )])),
+            };
+            let compiled = compiler(&[]).compile(&update).expect("an update");
+            support::wait(world.executor.execute(&compiled)).expect("a write");
+            let find = bson::doc! {"find": &model.collection};
+            let reply = world
+                .executor
+                .engine()
+                .run_command("test", find)
+                .expect("a reply");
+            let batch = reply.get_document("cursor").expect("a cursor");
+            for document in batch.get_array("firstBatch").expect("documents") {
+                let found = document.as_document().and_then(|d| d.get(&field.column));
+                assert_eq!(found, Some(&stored), "{}: {value:?}", field.name);
+            }
+        }
+    }
 }
 
 /// Statements that once went wrong, in every world, with all rules and with none.

@@ -100,7 +100,8 @@ impl Dec {
     }
 
     pub fn bson(self) -> Bson {
-        let text = format!("{}E{}", self.digits, self.exponent);
+        let d = self.rounded(34);
+        let text = format!("{}E{}", d.digits, d.exponent);
         Bson::Decimal128(text.parse().expect("a decimal"))
     }
 }
