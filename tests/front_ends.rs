@@ -1,6 +1,8 @@
 //! The same question in text, JSON and Rust is the same statement, and its rows are right: pages after a row, and conditions
 //! on the elements of arrays.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // helpers of tests
+
 use std::sync::Arc;
 
 use mqlc::executors::{MemoryExecutor, Outcome};

@@ -1,6 +1,8 @@
 //! An embedder's own function, transform, lookup and aggregate work from text, JSON and the builder, and their rows are
 //! what they say.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // helpers of tests
+
 use std::sync::Arc;
 
 use mqlc::compiler::functions::{AggregateRules, Function, Grouped, NullRule, Output, Registry};
