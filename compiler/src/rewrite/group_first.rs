@@ -39,22 +39,17 @@ fn descend(query: Query<'_>, context: &Context<'_>, columns: &Columns) -> Result
     let mut slices: Vec<ColumnSet> = Vec::new();
     let mut at = query.rel;
     loop {
-        match at {
-            Rel::Slice { input, .. } => {
-                let mut used = ColumnSet::new();
-                if let Rel::Sort { keys, .. } = &**input {
-                    for key in keys {
-                        used.union(&used_columns(Node::Scalar(&key.scalar)));
-                    }
-                }
-                slices.push(used);
-            }
-            Rel::Filter { .. } => {
-                if rewrite(at, &slices, context, columns)? {
-                    return Ok(true);
+        if let Rel::Slice { input, .. } = at {
+            let mut used = ColumnSet::new();
+            if let Rel::Sort { keys, .. } = &**input {
+                for key in keys {
+                    used.union(&used_columns(Node::Scalar(&key.scalar)));
                 }
             }
-            _ => {}
+            slices.push(used);
+        }
+        if rewrite(at, &slices, context, columns)? {
+            return Ok(true);
         }
         match at.input_mut() {
             Some(input) => at = input,
