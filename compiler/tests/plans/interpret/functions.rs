@@ -79,7 +79,7 @@ pub fn call(
     if let Some(Bson::String(text)) = args.first() {
         return Some(text_function(name, text, &args[1..]));
     }
-    let numbers: Vec<Num> = args.iter().map(|a| Num::of(a)).collect::<Option<_>>()?;
+    let numbers: Vec<Num> = args.iter().map(Num::of).collect::<Option<_>>()?;
     number_function(name, &numbers)
 }
 

@@ -42,6 +42,9 @@ impl fmt::Display for Tree {
     }
 }
 
+/// A row of a follow-up query with the key that attaches it.
+type Child = (Vec<Bson>, Tree);
+
 /// What a plan gives.
 #[derive(Debug, Clone)]
 pub enum Answer {
@@ -106,7 +109,7 @@ impl Interpreter<'_> {
         rows: &[Row],
         schema: &Schema,
         state: &State,
-    ) -> Vec<(&'o Prefetched, Vec<(Vec<Bson>, Tree)>)> {
+    ) -> Vec<(&'o Prefetched, Vec<Child>)> {
         let mut attached = Vec::new();
         for prefetched in &output.prefetched {
             let keys = rows
