@@ -16,7 +16,7 @@
 //! | `expression` | `F`, `Value`, `Case`, `Subquery`, `Window` and the like |
 //! | `function` | functions, aggregates, lookups, fields |
 //! | `sql` | functions by their SQL names |
-//! | `queryset`, `method` | querysets and the methods that give querysets |
+//! | `queryset`, `method`, `ordered` | querysets and the methods that give querysets |
 //! | `index` | indexes and slices |
 //! | `instance` | instances as values of relations |
 //! | `loops` | comprehensions, lambdas, f-strings |
@@ -45,6 +45,7 @@ mod moment;
 mod names;
 mod node;
 mod operator;
+mod ordered;
 mod own;
 mod python;
 mod queryset;
