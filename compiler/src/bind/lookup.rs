@@ -511,18 +511,19 @@ impl Binder<'_> {
     }
 
     fn in_lookup(&mut self, q: QueryId, lhs: Bound, rhs: Rhs) -> Result<Condition> {
-        let items: Vec<Rhs> = match rhs {
+        // One by one: lists may be long.
+        let items: Box<dyn Iterator<Item = Rhs>> = match rhs {
             Rhs::Query { id, explicit } => return self.in_query(&lhs, id, explicit),
-            Rhs::Value(Value::List(values)) => values.into_iter().map(Rhs::Value).collect(),
-            Rhs::Value(Value::Str(text)) => text
-                .chars()
-                .map(|c| Rhs::Value(Value::Str(c.to_string())))
-                .collect(),
-            Rhs::Value(Value::Dict(map)) => map
-                .into_iter()
-                .map(|(k, _)| Rhs::Value(Value::Str(k)))
-                .collect(),
-            Rhs::List(items) => items,
+            Rhs::Value(Value::List(values)) => Box::new(values.into_iter().map(Rhs::Value)),
+            Rhs::Value(Value::Str(text)) => {
+                let chars: Vec<char> = text.chars().collect();
+                let values = chars.into_iter().map(|c| Value::Str(c.to_string()));
+                Box::new(values.map(Rhs::Value))
+            }
+            Rhs::Value(Value::Dict(map)) => {
+                Box::new(map.into_iter().map(|(k, _)| Rhs::Value(Value::Str(k))))
+            }
+            Rhs::List(items) => Box::new(items.into_iter()),
             Rhs::Value(_) if matches!(lhs.scalar, Scalar::List(_)) => {
                 return Err(Error::new(
                     Code::ValueError,
@@ -547,7 +548,7 @@ impl Binder<'_> {
                     for scalar in list {
                         items.push(Rhs::Scalar(self.typed(scalar)?));
                     }
-                    items
+                    Box::new(items.into_iter())
                 }
                 _ if bound.ty.kind.family() == StorageFamily::Array => {
                     return Ok(Predicate::Lookup {
@@ -558,13 +559,13 @@ impl Binder<'_> {
                     }
                     .into());
                 }
-                scalar => vec![Rhs::Scalar(self.typed(scalar)?)],
+                scalar => Box::new(std::iter::once(Rhs::Scalar(self.typed(scalar)?))),
             },
         };
         if let Scalar::List(parts) = &lhs.scalar {
-            return self.tuple_in(q, parts.clone(), &lhs, items);
+            return self.tuple_in(q, parts.clone(), &lhs, items.collect());
         }
-        let mut list: Vec<Scalar> = Vec::with_capacity(items.len());
+        let mut list: Vec<Scalar> = Vec::with_capacity(items.size_hint().0);
         for item in items {
             match item {
                 Rhs::Value(Value::Null) => {}
@@ -824,13 +825,10 @@ impl Binder<'_> {
             },
             None => lhs.ty.clone(),
         };
-        let name = match lhs.field {
-            Some(field) => self.schema.field(field)?.name.clone(),
-            None => String::new(),
-        };
-        let prepared = self
-            .prepare(&ty, value)
-            .map_err(|e| super::prep::named(e, &name))?;
+        let prepared = self.prepare(&ty, value).map_err(|e| {
+            let field = lhs.field.and_then(|field| self.schema.field(field).ok());
+            super::prep::named(e, field.map_or("", |field| &field.name))
+        })?;
         let stored = self.store(&ty, &prepared)?;
         Ok(Scalar::Literal(Literal { value: stored, ty }))
     }

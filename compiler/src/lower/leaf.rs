@@ -57,8 +57,12 @@ impl Lowerer<'_> {
         if let Some(value) = r.literal()
             && let Some(element) = self.element(lhs)?
             && let Some(path) = element.path()
-            && let Some(filter) = native(op, path, &element, value)
+            && let Some(mut filter) = native(op, path, &element, value)
         {
+            // An array that is too short has no element, not even null.
+            if let (CompareOp::Ne, Filter::Field { ops, .. }) = (op, &mut filter) {
+                ops.insert(0, FieldOp::Exists(true));
+            }
             return Ok(filter);
         }
         if let (Some(path), Some(value)) = (l.path(), r.literal())
