@@ -84,6 +84,14 @@ impl Binder<'_> {
         context: FilterContext,
         reuse: &mut Reuse,
     ) -> Result<(Predicate, BTreeSet<AliasId>)> {
+        // A Q is a Q wherever it stands as a condition.
+        if let Q::Expr(expr) = condition
+            && let Expr::Q(inner) = expr
+        {
+            return self
+                .build_q(q, inner, context, reuse)
+                .map_err(|e| e.inside("q").inside("expr"));
+        }
         // Django's Q has a connector, a negation and children: a negation of a connector is one node.
         let (negated, node) = match condition {
             Q::Not(inner) => match inner.as_ref() {

@@ -52,6 +52,9 @@ impl Binder<'_> {
             } else {
                 Predicate::Or(tests)
             }
+        } else if tests.is_empty() {
+            // All of no keys are in any value, in none they are unknown.
+            Predicate::IsNull(lhs.scalar.clone()).negate()
         } else {
             conjunction(tests)
         };
