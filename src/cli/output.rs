@@ -28,7 +28,10 @@ pub(super) fn print(outcome: &Outcome, format: Format) -> Result<()> {
             Format::Table => write!(out, "{}", table(&[RowValue::Object(row.clone())]))?,
             _ => writeln!(out, "{}", json(&RowValue::Object(row.clone()), format))?,
         },
-        Outcome::Written(written) => self::written(written, &mut out)?,
+        Outcome::Written(written) => match format {
+            Format::Table => self::written(written, &mut out)?,
+            _ => writeln!(out, "{}", written_json(written, format))?,
+        },
         _ => writeln!(out, "done")?,
     }
     Ok(())
@@ -48,6 +51,35 @@ fn written(written: &Written, out: &mut impl Write) -> Result<()> {
         writeln!(out, "  key {key}")?;
     }
     Ok(())
+}
+
+fn written_json(written: &Written, format: Format) -> String {
+    let keys = match format {
+        Format::Ejson => written
+            .keys
+            .iter()
+            .map(|key| key.clone().into_canonical_extjson())
+            .collect(),
+        _ => written
+            .keys
+            .iter()
+            .map(|key| plain(&key.clone().into_relaxed_extjson()))
+            .collect::<Vec<_>>(),
+    };
+    let mut object = serde_json::json!({"count": written.count});
+    if let Some(members) = object.as_object_mut() {
+        if !keys.is_empty() {
+            members.insert("keys".to_owned(), keys.into());
+        }
+        if !written.deleted.is_empty() {
+            let deleted = written
+                .deleted
+                .iter()
+                .map(|(k, n)| (k.clone(), serde_json::Value::from(*n)));
+            members.insert("deleted".to_owned(), deleted.collect());
+        }
+    }
+    object.to_string()
 }
 
 fn json(row: &RowValue, format: Format) -> String {

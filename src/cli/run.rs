@@ -21,6 +21,9 @@ pub(super) struct Arguments {
     target: TargetArguments,
     #[command(flatten)]
     query: QueryArguments,
+    /// Save what the statement wrote to the folder of --data; without it the folder stays as it is
+    #[arg(long, conflicts_with = "uri")]
+    save: bool,
     /// How rows are written
     #[arg(long, short = 'o', value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -57,7 +60,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         (Some(dir), _) => {
             let executor = MemoryExecutor::load(dir)
                 .map_err(|e| Failure::failed(format_args!("cannot load {}", dir.display()), e))?;
-            futures_executor::block_on(answer(&executor, &compiled))?
+            let outcome = futures_executor::block_on(answer(&executor, &compiled))?;
+            match (&outcome, arguments.save) {
+                (Outcome::Written(_), true) => executor.save(dir).map_err(|e| {
+                    Failure::failed(format_args!("cannot save {}", dir.display()), e)
+                })?,
+                (Outcome::Written(_), false) => {
+                    eprintln!("{} stays as it is: --save writes to it", dir.display());
+                }
+                _ => {}
+            }
+            outcome
         }
         (None, Some(uri)) => on_server(uri, &compiled)?,
         (None, None) => return Err(Failure::Failed("neither --data nor --uri".to_owned())),

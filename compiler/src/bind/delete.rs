@@ -224,8 +224,8 @@ impl<'b, 'a> Collector<'b, 'a> {
         };
         let target = self.model(set)?;
         let names = (
-            name_of(&target.label).to_owned(),
-            format!("{}.{}", name_of(&owner.label), field.name),
+            target.name().to_owned(),
+            format!("{}.{}", owner.name(), field.name),
         );
         match rule {
             OnDelete::Cascade => {
@@ -331,9 +331,4 @@ impl<'b, 'a> Collector<'b, 'a> {
         self.origin(number, DeletedBy::Reference(reference));
         Ok(())
     }
-}
-
-/// The name of a model without its app.
-fn name_of(label: &str) -> &str {
-    label.rsplit('.').next().unwrap_or(label)
 }

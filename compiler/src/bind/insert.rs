@@ -112,7 +112,7 @@ impl<'a> Binder<'a> {
             Some(id) => self.schema.field(id),
             None => Err(Error::new(
                 Code::FieldDoesNotExist,
-                format!("{} has no field named '{name}'", short(&model.label)),
+                format!("{} has no field named '{name}'", model.name()),
             )
             .at(name)),
         }
@@ -195,8 +195,4 @@ fn made_by_the_database(field: &Field) -> bool {
 
 fn value_error(message: &str) -> Error {
     Error::new(Code::ValueError, message).at("/do/insert")
-}
-
-fn short(label: &str) -> &str {
-    label.rsplit('.').next().unwrap_or(label)
 }

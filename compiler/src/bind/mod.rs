@@ -15,7 +15,8 @@
 //! | `related` | `select_related`, `defer`, `only` |
 //! | `ordering` | order keys, default ordering through relations |
 //! | `finish`, `having`, `combined` | from the state to relational operators; combinations |
-//! | `terminal`, `write` | rows, count, exists, aggregate; writes |
+//! | `terminal` | rows, count, exists, aggregate |
+//! | `write`, `insert`, `delete` | updates, new rows, deletes with what hangs on the rows |
 //! | `prefetch` | follow-up queries |
 
 mod aggregate;

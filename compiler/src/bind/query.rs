@@ -428,7 +428,7 @@ impl Binder<'_> {
             return Ok(first);
         }
         let model = self.q(q)?.model;
-        let name = model_name(&self.schema.model(model)?.label);
+        let name = self.schema.model(model)?.name().to_lowercase();
         let (source, collection) = self.new_source(model, name)?;
         let query = self.q_mut(q)?;
         query.aliases.push(Alias {
@@ -487,7 +487,7 @@ impl Binder<'_> {
                 .related_query_name
                 .clone()
                 .filter(|n| !n.ends_with('+'))
-                .unwrap_or_else(|| model_name(&concrete.label)),
+                .unwrap_or_else(|| concrete.name().to_lowercase()),
             None => field.name.clone(),
         };
         let (source, collection) = self.new_source(model, name)?;
@@ -548,9 +548,4 @@ impl Binder<'_> {
         }
         Ok(())
     }
-}
-
-/// `Book` of `library.Book`, in lower case.
-pub(super) fn model_name(label: &str) -> String {
-    label.rsplit('.').next().unwrap_or(label).to_lowercase()
 }

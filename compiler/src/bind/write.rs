@@ -46,8 +46,7 @@ impl Binder<'_> {
                 Some(NameTarget::Field(id)) => self.schema.field(*id)?.clone(),
                 Some(NameTarget::Reverse(_)) => return Err(not_updatable(name)),
                 None => {
-                    let message =
-                        format!("{} has no field named '{name}'", model_name(&model.label));
+                    let message = format!("{} has no field named '{name}'", model.name());
                     return Err(Error::new(Code::FieldDoesNotExist, message));
                 }
             };
@@ -207,8 +206,4 @@ fn not_updatable(name: &str) -> Error {
         "Cannot update model field {name} (only non-relations and foreign keys permitted)."
     );
     Error::new(Code::FieldError, message)
-}
-
-fn model_name(label: &str) -> &str {
-    label.rsplit('.').next().unwrap_or(label)
 }

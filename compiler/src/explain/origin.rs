@@ -60,7 +60,7 @@ impl Calls {
                 text,
             });
         }
-        let model = statement.model.rsplit('.').next().unwrap_or_default();
+        let model = crate::schema::model_name(&statement.model);
         Calls {
             calls,
             model: model.to_owned(),

@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use bson::{Bson, doc};
 
-use super::Lowerer;
 use super::rel::unordered;
 use super::scope::include;
+use super::{EXCEPT, KEYS, Lowerer};
 use crate::error::{Error, Result};
 use crate::mql::{
     Command, Expr, FieldOp, Filter, Find, Lookup, Projection, Stage, UpdateModel, WriteModel,
@@ -16,10 +16,6 @@ use crate::plan::{DeletedBy, Deletion, Guard, Reference, Rel, SourceId};
 use crate::program::{Origin, Parameter, Program, Refusal, Step};
 use crate::shape::{Counted, Shape};
 
-/// The number of the keys of documents that go, in any step.
-const KEYS: u32 = u32::MAX;
-/// The number of the keys of documents that do not count.
-const EXCEPT: u32 = u32::MAX - 1;
 /// Where an aggregation keeps what it found.
 const FOUND: &str = "found";
 

@@ -2,6 +2,7 @@
 
 use bson::{Bson, Document, doc};
 
+use super::LAST_KEY;
 use crate::mql::{
     Command, Expr, FieldOp, Filter, Projection, SortOrder, Stage, UpdateModel, WriteModel,
 };
@@ -11,9 +12,6 @@ use crate::shape::{Counted, Shape};
 
 /// The collection of counters: `{_id: <collection>, last: <number>}`.
 pub const SEQUENCES: &str = "mqlc_sequences";
-
-/// The number of the last key.
-const LAST: u32 = u32::MAX;
 
 /// Appends the steps of an insertion.
 pub(super) fn insert(insertion: &Insertion, program: &mut Program) -> Shape {
@@ -29,7 +27,7 @@ pub(super) fn insert(insertion: &Insertion, program: &mut Program) -> Shape {
         NewKeys::Sequence { long } if new > 0 => {
             count_up(&insertion.collection, new, long, program);
             vec![Parameter {
-                number: LAST,
+                number: LAST_KEY,
                 from: vec![Origin {
                     step: program.steps.len() - 1,
                     path: vec!["value".to_owned(), "last".to_owned()],
@@ -40,7 +38,7 @@ pub(super) fn insert(insertion: &Insertion, program: &mut Program) -> Shape {
         }
         _ => Vec::new(),
     };
-    let keys = (!last.is_empty()).then_some(LAST);
+    let keys = (!last.is_empty()).then_some(LAST_KEY);
     let mut counted = Vec::new();
     let mut push = |command: Command, ignore_duplicates: bool| {
         counted.push(Counted::Written(program.steps.len()));

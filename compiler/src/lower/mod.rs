@@ -64,6 +64,13 @@ use scope::Scope;
 /// Nesting of operators, expressions and subqueries beyond which lowering refuses.
 const DEPTH: usize = 300;
 
+/// The number of the parameter that holds the keys of the documents that a write is about.
+const KEYS: u32 = u32::MAX;
+/// The number of the parameter that holds the keys of documents that do not count.
+const EXCEPT: u32 = KEYS - 1;
+/// The number of the parameter that holds the last key that was given.
+const LAST_KEY: u32 = EXCEPT - 1;
+
 /// Lowers a plan to a program and the shape of its result.
 ///
 /// # Errors

@@ -2,9 +2,9 @@
 
 use bson::{Bson, Document};
 
-use super::Lowerer;
 use super::rel::unordered;
 use super::scope::{Kind, is_path_key};
+use super::{KEYS, Lowerer};
 use crate::error::{Error, Result};
 use crate::mql::{Command, Expr, FieldOp, Filter, Projection, Stage, UpdateModel, WriteModel};
 use crate::plan::{Assignment, ColumnId, Node, Rel, Scalar, SourceId, visit};
@@ -12,9 +12,6 @@ use crate::program::{Origin, Parameter, Program, Step};
 use crate::schema::StorageFamily;
 use crate::shape::{Counted, Shape};
 use crate::tidy;
-
-/// The number of the keys that the first step finds.
-const KEYS: u32 = u32::MAX;
 
 impl Lowerer<'_> {
     pub fn update(
@@ -92,28 +89,21 @@ impl Lowerer<'_> {
         let Scalar::Column(key) = &assignment.key else {
             return Err(Error::internal("a key that is no column"));
         };
-        let mut fields = Vec::with_capacity(assignment.values.len() + 1);
-        let key = self.column(*key)?.expr;
-        fields.push(("_id".to_owned(), Projection::Expr(key)));
+        let key = match self.column(*key)?.expr {
+            Expr::Field(path) if path == ["_id"] => Projection::Include,
+            key => Projection::Expr(key),
+        };
+        let id = ("_id".to_owned(), key);
+        // What is written is counted by the rows that are found: nothing of the values is needed for that.
+        let rows = self.scope()?.stages.clone();
+        self.push(Stage::Project(vec![id.clone()]))?;
+        self.finish(None, Vec::new(), program)?;
+        self.scope()?.stages = rows;
+        let mut fields = vec![id];
         for (name, expr) in self.new_values(&assignment.values)? {
             fields.push((name, Projection::Expr(expr)));
         }
         self.push(Stage::Project(fields))?;
-        let found = self.scope()?.stages.clone();
-        let collection = self.scope()?.collection.clone();
-        let count = Command::Aggregate {
-            collection,
-            pipeline: {
-                let mut pipeline = tidy::pipeline(found);
-                pipeline.push(Stage::Project(vec![(
-                    "_id".to_owned(),
-                    Projection::Include,
-                )]));
-                tidy::pipeline(pipeline)
-            },
-            hint: None,
-        };
-        program.steps.push(count.into());
         let into = bson::doc! {"$merge": {
             "into": &assignment.collection,
             "on": "_id",

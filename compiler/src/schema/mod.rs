@@ -19,6 +19,6 @@ pub use field::{
     FieldKind, FieldSpec, FieldType, GenericSpec, OnDelete, RelationSpec, StorageFamily,
 };
 pub use resolve::{
-    Field, FieldRef, Model, ModelId, NameTarget, RelatedObject, Schema, ThroughFields,
+    Field, FieldRef, Model, ModelId, NameTarget, RelatedObject, Schema, ThroughFields, model_name,
 };
 pub use spec::{IndexKey, IndexSpec, ModelSpec, SchemaSpec, Settings};

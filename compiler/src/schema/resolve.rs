@@ -183,6 +183,18 @@ impl Field {
     }
 }
 
+/// The name of a model without its app: `Book` of `library.Book`.
+pub fn model_name(label: &str) -> &str {
+    label.rsplit('.').next().unwrap_or(label)
+}
+
+impl Model {
+    /// Its name without the app: `Book` of `library.Book`.
+    pub fn name(&self) -> &str {
+        model_name(&self.label)
+    }
+}
+
 impl Schema {
     /// Resolves a declared schema.
     ///

@@ -24,7 +24,7 @@ use std::fmt;
 use indexmap::IndexMap;
 
 use super::{Expr, Q, Queryset, Statement};
-use crate::schema::Schema;
+use crate::schema::{Schema, model_name};
 
 impl Statement {
     /// The statement in Django's Python.
@@ -149,7 +149,7 @@ impl Writer {
     }
 
     fn note_class(&mut self, label: &str) {
-        let class = class_of(label);
+        let class = model_name(label);
         match self.classes.get_mut(class) {
             None => {
                 self.classes
@@ -167,7 +167,7 @@ impl Writer {
     /// The class of a model.
     fn class(&mut self, label: &str) {
         self.note_class(label);
-        let class = class_of(label);
+        let class = model_name(label);
         if matches!(self.classes.get(class), Some(Some(_))) && is_name(class) {
             self.push(class);
         } else {
@@ -231,10 +231,6 @@ impl Writer {
             self.keyword(start, name, |w| w.push("True"));
         }
     }
-}
-
-fn class_of(label: &str) -> &str {
-    label.rsplit('.').next().unwrap_or(label)
 }
 
 /// Words that Python keeps to itself.

@@ -76,10 +76,9 @@ impl Evaluator<'_> {
     fn check_instance(&self, model: ModelId, given: &Given) -> Result<()> {
         let schema = self.schema()?;
         let found = schema.model(given.model)?;
-        let short = |label: &str| label.rsplit('.').next().unwrap_or_default().to_owned();
         let shown = format!(
             "{} object ({})",
-            short(&found.label),
+            found.name(),
             super::python::text_of(&Py::Value(given.key.clone())).unwrap_or_default()
         );
         let Some((target, field)) = end(schema, model, &given.path) else {
@@ -90,7 +89,7 @@ impl Evaluator<'_> {
                 if related(schema, given.model, target) {
                     return Ok(());
                 }
-                let wanted = short(&schema.model(target)?.label);
+                let wanted = schema.model(target)?.name();
                 Err(value_error(format!(
                     "Cannot query \"{shown}\": Must be \"{wanted}\" instance."
                 )))
@@ -98,7 +97,7 @@ impl Evaluator<'_> {
             (None, Some(field)) if is_number(field.ty.kind) => Err(type_error(format!(
                 "Field '{}' expected a number but got <{}: {shown}>.",
                 field.name,
-                short(&found.label)
+                found.name()
             ))
             .with_hint("give its key: .pk")),
             (None, Some(field)) if field.ty.kind == FieldKind::GenericForeignKey => Err(refuse(

@@ -336,8 +336,7 @@ impl<'a> Evaluator<'a> {
             schema
                 .models()
                 .iter()
-                .filter_map(|m| m.label.rsplit('.').next())
-                .map(str::to_owned)
+                .map(|m| m.name().to_owned())
                 .collect()
         })
     }

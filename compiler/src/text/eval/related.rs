@@ -40,7 +40,7 @@ impl Evaluator<'_> {
         let schema = self.schema()?;
         let found = schema.model(model)?;
         let label = found.label.clone();
-        let short = label.rsplit('.').next().unwrap_or_default().to_owned();
+        let short = found.name().to_owned();
         if found.embedded && matches!(name, "objects" | "_default_manager" | "_base_manager") {
             return Err(no_attribute(&format!("type object '{short}'"), name)
                 .with_hint("an embedded model is stored inside others and has no manager"));
@@ -137,7 +137,7 @@ impl Evaluator<'_> {
         if let Some(value) = self.constant_of(&model.label, name) {
             return Ok(value);
         }
-        let short = model.label.rsplit('.').next().unwrap_or_default();
+        let short = model.name();
         let mut error = no_attribute(&format!("'{short}' object"), name);
         let accessors = model
             .related_objects

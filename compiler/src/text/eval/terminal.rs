@@ -304,7 +304,7 @@ impl Evaluator<'_> {
                 "in_bulk()'s field_name must be a unique field but '{name}' isn't."
             )));
         }
-        let short = model.label.rsplit('.').next().unwrap_or_default();
+        let short = model.name();
         Err(Error::new(
             Code::FieldDoesNotExist,
             format!("{short} has no field named '{name}'"),

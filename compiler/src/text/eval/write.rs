@@ -9,7 +9,7 @@ use super::related::wrong_instance;
 use super::value::{Instance, Py, refuse, type_error, value_error};
 use crate::error::{Code, Error, Result};
 use crate::queryset::Value;
-use crate::schema::{Field, FieldKind, ModelId, NameTarget};
+use crate::schema::{Field, FieldKind, Model, ModelId, NameTarget};
 use crate::text::FieldDefault;
 
 impl Evaluator<'_> {
@@ -17,7 +17,7 @@ impl Evaluator<'_> {
     pub(super) fn instantiate(&mut self, id: ModelId, args: Args) -> Result<Py> {
         let schema = self.schema()?;
         let model = schema.model(id)?;
-        let short = model.label.rsplit('.').next().unwrap_or_default();
+        let short = model.name();
         let mut fields = IndexMap::new();
         let mut positional = args.positional.into_iter();
         for reference in &model.all_fields {
@@ -77,12 +77,7 @@ impl Evaluator<'_> {
             }
             if field.is_foreign_key() && keyword.name == field.name {
                 check_instance(short, field, &keyword.value, |model| {
-                    schema
-                        .model(model)
-                        .ok()
-                        .and_then(|m| m.label.rsplit('.').next())
-                        .unwrap_or_default()
-                        .to_owned()
+                    schema.model(model).ok().map_or("", Model::name).to_owned()
                 })
                 .map_err(|e| e.with_span(keyword.span))?;
             }
