@@ -100,6 +100,32 @@ fn rows_as_json_are_a_line_each() {
     }
 }
 
+/// Writes are saved to the folder where that is asked for, and only there.
+#[test]
+fn writes_are_saved_on_demand() {
+    let dir = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(DATA).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), dir.path().join(file.file_name())).unwrap();
+    }
+    let folder = dir.path().to_str().unwrap();
+    let run_there = |arguments: &[&str]| {
+        let mut command = mqlc();
+        run(command
+            .args(["run", "-s", SCHEMA, "-d", folder, "-o", "json"])
+            .args(arguments))
+    };
+    let create = "Tag.objects.create(name='new')";
+    let count = "Tag.objects.filter(name='new').count()";
+    let ran = run_there(&[create]);
+    assert_eq!(ran.out, "{\"count\":1,\"keys\":[11]}\n");
+    assert!(ran.err.contains("--save"), "{}", ran.err);
+    assert_eq!(run_there(&[count]).out, "0\n");
+    let ran = run_there(&["--save", create]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert_eq!(run_there(&[count]).out, "1\n");
+}
+
 #[test]
 fn commands_in_three_forms() {
     let query = "Book.objects.filter(pages__gt=2 ** 31)";

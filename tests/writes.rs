@@ -121,10 +121,64 @@ fn find(executor: &MemoryExecutor, collection: &str) -> Vec<Document> {
     })
 }
 
+/// A database of its own: models in Python, documents by hand.
+struct World {
+    schema: Arc<Schema>,
+    params: Params,
+    executor: MemoryExecutor,
+}
+
+impl World {
+    fn new(models: &str) -> Self {
+        let models = text::parse_models("files", models).unwrap();
+        World {
+            schema: Arc::new(Schema::new(models.spec).unwrap()),
+            params: Params {
+                app: Some("files".to_owned()),
+                extras: Arc::new(models.extras),
+                ..Params::default()
+            },
+            executor: MemoryExecutor::new(),
+        }
+    }
+
+    fn insert(&self, collection: &str, documents: Vec<Document>) {
+        use mqlc::compiler::program::Bound;
+        use mqlc::executors::Executor;
+        let command = doc! {"insert": collection, "documents": documents};
+        support::wait(self.executor.run(Bound { command })).unwrap();
+    }
+
+    /// Documents deleted by model, or the message of the refusal.
+    fn delete(&self, source: &str) -> Result<BTreeMap<String, u64>, String> {
+        let parsed = text::parse(&self.schema, source, &self.params).unwrap();
+        let compiled = Compiler::new(self.schema.clone())
+            .compile(&parsed.statement.unwrap())
+            .unwrap();
+        match support::wait(self.executor.execute(&compiled)) {
+            Ok(Outcome::Written(written)) => Ok(written.deleted.into_iter().collect()),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn keys(&self, collection: &str) -> Vec<i64> {
+        find(&self.executor, collection)
+            .iter()
+            .map(|d| d.get_i64("_id").unwrap())
+            .collect()
+    }
+}
+
+fn counts<const N: usize>(counts: [(&str, u64); N]) -> Result<BTreeMap<String, u64>, String> {
+    Ok(counts.map(|(label, n)| (label.to_owned(), n)).into())
+}
+
 /// References in circles: `CASCADE` goes on until nothing more is found, however long the chain and even round a ring.
 #[test]
 fn cascades_go_round() {
-    let source = "
+    let world = World::new(
+        "
 class Folder(models.Model):
     name = models.CharField(max_length=20)
     parent = models.ForeignKey('self', on_delete=models.CASCADE, null=True)
@@ -132,26 +186,13 @@ class Folder(models.Model):
 
 class Person(models.Model):
     home = models.ForeignKey(Folder, on_delete=models.CASCADE, null=True)
-";
-    let models = text::parse_models("files", source).unwrap();
-    let schema = Arc::new(Schema::new(models.spec).unwrap());
-    let params = Params {
-        app: Some("files".to_owned()),
-        extras: Arc::new(models.extras),
-        ..Params::default()
-    };
-    let executor = MemoryExecutor::new();
-    let insert = |collection: &str, documents: Vec<Document>| {
-        use mqlc::compiler::program::Bound;
-        use mqlc::executors::Executor;
-        let command = doc! {"insert": collection, "documents": documents};
-        support::wait(executor.run(Bound { command })).unwrap();
-    };
+",
+    );
     // 1 <- 2 <- 3 (of person 1, whose home is 4) <- ..., 4 <- 5, a ring of 6 and 7 below 5; 9 is apart.
     let folder = |id: i64, parent: Option<i64>, owner: Option<i64>| {
         doc! {"_id": id, "name": format!("f{id}"), "parent_id": parent, "owner_id": owner}
     };
-    insert(
+    world.insert(
         "files_folder",
         vec![
             folder(1, None, None),
@@ -164,31 +205,87 @@ class Person(models.Model):
             folder(9, None, None),
         ],
     );
-    insert(
+    world.insert(
         "files_person",
         vec![
             doc! {"_id": 1_i64, "home_id": 3_i64},
             doc! {"_id": 2_i64, "home_id": 9_i64},
         ],
     );
-    let run = |source: &str| {
-        let statement = text::parse(&schema, source, &params)
-            .unwrap()
-            .statement
-            .unwrap();
-        let compiled = Compiler::new(schema.clone()).compile(&statement).unwrap();
-        match support::wait(executor.execute(&compiled)).unwrap() {
-            Outcome::Written(written) => written,
-            other => panic!("{other:?}"),
-        }
-    };
-    let written = run("Folder.objects.filter(pk=1).delete()");
-    assert_eq!(written.deleted.get("files.Folder"), Some(&5));
-    assert_eq!(written.deleted.get("files.Person"), Some(&1));
-    let written = run("Folder.objects.filter(pk=6).delete()");
-    assert_eq!(written.deleted.get("files.Folder"), Some(&2));
-    assert_eq!(find(&executor, "files_folder").len(), 1);
-    assert_eq!(find(&executor, "files_person").len(), 1);
+    let deleted = world.delete("Folder.objects.filter(pk=1).delete()");
+    assert_eq!(deleted, counts([("files.Folder", 5), ("files.Person", 1)]));
+    let deleted = world.delete("Folder.objects.filter(pk=6).delete()");
+    assert_eq!(deleted, counts([("files.Folder", 2)]));
+    assert_eq!(world.keys("files_folder"), [9]);
+    assert_eq!(world.keys("files_person"), [2]);
+}
+
+/// Django's `on_delete`: `RESTRICT` refuses unless the row goes along anyway, the others set or leave the reference.
+#[test]
+fn references_follow_on_delete() {
+    let world = World::new(
+        "
+class Room(models.Model):
+    pass
+
+class Shelf(models.Model):
+    room = models.ForeignKey(Room, on_delete=models.CASCADE)
+
+class Box(models.Model):
+    shelf = models.ForeignKey(Shelf, on_delete=models.RESTRICT)
+    room = models.ForeignKey(Room, on_delete=models.CASCADE)
+
+class Label(models.Model):
+    box = models.ForeignKey(Box, on_delete=models.SET_NULL, null=True)
+    spare = models.ForeignKey(Box, on_delete=models.SET(7), null=True, related_name='+')
+    first = models.ForeignKey(Box, on_delete=models.SET_DEFAULT, default=8, related_name='+')
+    old = models.ForeignKey(Box, on_delete=models.DO_NOTHING, related_name='+')
+",
+    );
+    world.insert("files_room", vec![doc! {"_id": 1_i64}, doc! {"_id": 2_i64}]);
+    let shelf = |id: i64, room: i64| doc! {"_id": id, "room_id": room};
+    world.insert("files_shelf", vec![shelf(1, 1), shelf(2, 2), shelf(3, 2)]);
+    let boxed =
+        |id: i64, shelf: i64, room: i64| doc! {"_id": id, "shelf_id": shelf, "room_id": room};
+    world.insert(
+        "files_box",
+        vec![boxed(1, 1, 1), boxed(2, 2, 1), boxed(3, 3, 2)],
+    );
+    world.insert(
+        "files_label",
+        vec![doc! {"_id": 1_i64, "box_id": 1_i64, "spare_id": 1_i64, "first_id": 1_i64, "old_id": 1_i64}],
+    );
+
+    // The box on the shelf stays, so the shelf stays, and nothing else is touched.
+    let refused = world
+        .delete("Shelf.objects.filter(pk=1).delete()")
+        .unwrap_err();
+    assert!(refused.contains("Box.shelf"), "{refused}");
+    // Box 2 stands on shelf 2 of room 2 but belongs to room 1: it would stay.
+    let refused = world
+        .delete("Room.objects.filter(pk=2).delete()")
+        .unwrap_err();
+    assert!(refused.contains("Box.shelf"), "{refused}");
+    assert_eq!(world.keys("files_shelf"), [1, 2, 3]);
+    assert_eq!(world.keys("files_box"), [1, 2, 3]);
+
+    // Boxes 1 and 2 go with room 1, so shelf 1 may go.
+    let deleted = world.delete("Room.objects.filter(pk=1).delete()");
+    assert_eq!(
+        deleted,
+        counts([("files.Box", 2), ("files.Room", 1), ("files.Shelf", 1)])
+    );
+    let label = find(&world.executor, "files_label").remove(0);
+    let expected =
+        doc! {"_id": 1_i64, "box_id": null, "spare_id": 7_i64, "first_id": 8_i64, "old_id": 1_i64};
+    assert_eq!(label, expected);
+
+    // Now nothing stands on shelf 2, and box 3 goes with its room.
+    let deleted = world.delete("Room.objects.filter(pk=2).delete()");
+    assert_eq!(
+        deleted,
+        counts([("files.Box", 1), ("files.Room", 1), ("files.Shelf", 2)])
+    );
 }
 
 /// Counted keys go on after the largest one that is there, also if it was stored with a key of its own.
