@@ -147,7 +147,7 @@ fn names_are_unique() {
     assert_eq!(names.len(), all);
 }
 
-/// Random plans reach the rules: a property of what never fires proves nothing.
+/// Random plans reach every rule, and not by a single chance: a property of what never fires proves nothing.
 #[test]
 fn random_plans_reach_the_rules() {
     let mut fired: std::collections::BTreeMap<&str, u32> =
@@ -163,18 +163,6 @@ fn random_plans_reach_the_rules() {
         }
     }
     println!("{fired:?}");
-    let unreached: Vec<&&str> = fired
-        .iter()
-        .filter(|(name, n)| **n == 0 && !NOT_RANDOM.contains(name))
-        .map(|(name, _)| name)
-        .collect();
-    assert!(unreached.is_empty(), "{unreached:?} never fire");
+    let unreached: Vec<(&&str, &u32)> = fired.iter().filter(|(_, n)| **n < 3).collect();
+    assert!(unreached.is_empty(), "{unreached:?} hardly ever fire");
 }
-
-/// Rules that need more than random plans hold; recorded statements and their own tests reach them.
-const NOT_RANDOM: &[&str] = &[
-    "driving_subquery",
-    "constant_keys",
-    "group_first",
-    "partial_groups",
-];

@@ -209,7 +209,10 @@ fn as_text(val: Val) -> Val {
     let format =
         |f: &str, x: Expr| Expr::named("$dateToString", [("date", x), ("format", Expr::lit(f))]);
     let expr = match (val.family(), val.literal()) {
-        (_, Some(_)) | (StorageFamily::Text | StorageFamily::Uuid, _) => return val,
+        (_, Some(Bson::String(_) | Bson::Null))
+        | (StorageFamily::Text | StorageFamily::Uuid, _) => return val,
+        (_, Some(Bson::Int64(n))) => Expr::lit(n.to_string()),
+        (_, Some(Bson::Int32(n))) => Expr::lit(n.to_string()),
         (StorageFamily::Date, _) => format("%Y-%m-%d", val.expr.clone()),
         (StorageFamily::DateTime, _) => format("%Y-%m-%d %H:%M:%S", val.expr.clone()),
         (StorageFamily::Time, _) => format("%H:%M:%S", val.expr.clone()),

@@ -65,7 +65,9 @@ fn movable(
             .iter()
             .find(|(p, _)| inside(path, p))
             .map(|(_, kept)| matches!(kept, Projection::Include));
-        named.unwrap_or(path == "_id" || path.starts_with("_id."))
+        // `_id` is kept unless it is named, as a whole or in part.
+        let parts = || project.iter().any(|(p, _)| inside(p, "_id"));
+        named.unwrap_or_else(|| inside(path, "_id") && !parts())
     };
     let included = project
         .iter()
@@ -128,6 +130,11 @@ mod tests {
         let fields = [("title", Projection::Include), ("_id", Projection::Exclude)];
         for key in ["y", "_id", "pages"] {
             let stages = vec![set(), sort(key), project(&fields)];
+            assert_eq!(before_sorts(stages.clone()), stages);
+        }
+        let part = [("_id.id", Projection::Include)];
+        for key in ["_id.title", "_id"] {
+            let stages = vec![set(), sort(key), project(&part)];
             assert_eq!(before_sorts(stages.clone()), stages);
         }
     }

@@ -17,13 +17,13 @@ impl<'a> Choices<'a> {
         Choices { list, at: 0 }
     }
 
-    fn pick(&mut self, n: usize) -> usize {
+    pub(super) fn pick(&mut self, n: usize) -> usize {
         let choice = self.list.get(self.at).copied().unwrap_or(0);
         self.at += 1;
         usize::from(choice) % n.max(1)
     }
 
-    fn one_of<T: Clone>(&mut self, of: &[T]) -> T {
+    pub(super) fn one_of<T: Clone>(&mut self, of: &[T]) -> T {
         of[self.pick(of.len())].clone()
     }
 }
@@ -38,24 +38,24 @@ const KEYS: &[(&str, &str, &str)] = &[
 ];
 
 #[derive(Clone)]
-struct Use {
+pub(super) struct Use {
     source: SourceId,
     model: &'static str,
 }
 
 /// What a query has so far.
 #[derive(Clone, Default)]
-struct Here {
-    uses: Vec<Use>,
-    ints: Vec<ColumnId>,
-    texts: Vec<ColumnId>,
+pub(super) struct Here {
+    pub(super) uses: Vec<Use>,
+    pub(super) ints: Vec<ColumnId>,
+    pub(super) texts: Vec<ColumnId>,
     /// Columns that tell rows apart, if there are.
-    identity: Vec<ColumnId>,
+    pub(super) identity: Vec<ColumnId>,
 }
 
-struct Maker<'b, 'c> {
-    b: &'b mut Build,
-    c: &'b mut Choices<'c>,
+pub(super) struct Maker<'b, 'c> {
+    pub(super) b: &'b mut Build,
+    pub(super) c: &'b mut Choices<'c>,
     names: usize,
     depth: usize,
 }
@@ -70,7 +70,11 @@ pub fn plan_of(choices: &[u8]) -> Case {
         names: 0,
         depth: 0,
     };
-    let (rel, here) = maker.query(&Here::default());
+    let (rel, here) = if maker.c.pick(4) == 3 {
+        maker.shaped()
+    } else {
+        maker.query(&Here::default())
+    };
     match c.pick(6) {
         4 => b.count(rel),
         5 => b.exists(rel),
@@ -90,12 +94,12 @@ pub fn plan_of(choices: &[u8]) -> Case {
 }
 
 impl Maker<'_, '_> {
-    fn name(&mut self, model: &str) -> String {
+    pub(super) fn name(&mut self, model: &str) -> String {
         self.names += 1;
         format!("{model}{}", self.names)
     }
 
-    fn add(&mut self, here: &mut Here, model: &'static str) -> SourceId {
+    pub(super) fn add(&mut self, here: &mut Here, model: &'static str) -> SourceId {
         let name = self.name(model);
         let source = self.b.source_as(model, &name);
         here.uses.push(Use { source, model });
@@ -132,7 +136,7 @@ impl Maker<'_, '_> {
         (rel, here)
     }
 
-    fn operator(&mut self, rel: Rel, here: &mut Here, outer: &Here) -> Rel {
+    pub(super) fn operator(&mut self, rel: Rel, here: &mut Here, outer: &Here) -> Rel {
         match self.c.pick(12) {
             0..=2 => {
                 let predicate = self.predicate(here, outer, 3);
@@ -402,7 +406,7 @@ impl Maker<'_, '_> {
         all
     }
 
-    fn predicate(&mut self, here: &Here, outer: &Here, depth: usize) -> Predicate {
+    pub(super) fn predicate(&mut self, here: &Here, outer: &Here, depth: usize) -> Predicate {
         let choices = if depth == 0 { 7 } else { 13 };
         match self.c.pick(choices) {
             0..=2 => {
@@ -451,6 +455,9 @@ impl Maker<'_, '_> {
                 let list = (0..=self.c.pick(4))
                     .map(|_| self.predicate(here, outer, depth - 1))
                     .collect();
+                if self.c.pick(5) == 4 {
+                    return Predicate::Xor(list);
+                }
                 Predicate::Or(list)
             }
             10 => not(self.predicate(here, outer, depth - 1)),

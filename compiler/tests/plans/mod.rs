@@ -16,6 +16,7 @@ mod build;
 mod data;
 mod interpret;
 mod library;
+mod shapes;
 
 pub use arbitrary::plan_of;
 pub use build::*;
