@@ -4,7 +4,7 @@ use super::query::QueryId;
 use super::{Binder, Bound, Definition, Resolve};
 use crate::error::{Code, Error, Result};
 use crate::functions::AggregateRequest;
-use crate::plan::{Scalar, SortKey, WindowCall, WindowFrame};
+use crate::plan::{ColumnId, Scalar, SortKey, WindowCall, WindowFrame};
 use crate::queryset::{Aggregate, Expr, Frame, Order, Window};
 use crate::schema::StorageFamily;
 use std::sync::Arc;
@@ -16,12 +16,19 @@ impl Binder<'_> {
         aggregate: &Aggregate,
         cx: &mut Resolve,
     ) -> Result<Bound> {
+        let known = self.columns.next_id();
         let request = self.aggregate_request(q, aggregate, cx)?;
         let name = aggregate.name.clone();
         for arg in &request.args {
             let nested = if cx.summarize {
+                // Aggregates of annotations are computed before; of one written inside this one SQL knows nothing.
                 let columns = self.columns_in(&arg.scalar);
-                columns.iter().any(|id| self.summaries.contains(id))
+                let inside = |id: &ColumnId| {
+                    *id >= known && self.contains_aggregate(q, &Scalar::Column(*id))
+                };
+                columns
+                    .iter()
+                    .any(|id| self.summaries.contains(id) || inside(id))
             } else {
                 self.contains_aggregate(q, &arg.scalar)
             };

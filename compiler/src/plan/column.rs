@@ -83,6 +83,11 @@ impl Columns {
         ColumnId(u32::try_from(self.columns.len() - 1).unwrap_or(u32::MAX))
     }
 
+    /// The id that the next column will have.
+    pub fn next_id(&self) -> ColumnId {
+        ColumnId(u32::try_from(self.columns.len()).unwrap_or(u32::MAX))
+    }
+
     /// Adds a source.
     pub fn add_source(&mut self, source: Source) -> SourceId {
         self.sources.push(source);

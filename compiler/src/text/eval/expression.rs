@@ -193,9 +193,16 @@ impl Evaluator<'_> {
                 )))
             }
             Special::RawMql => {
-                let [mql] = args.bind(name, ["mql"])?;
+                let [mql, output] = args.bind(name, ["mql", "output_field"])?;
                 let mql = self.literal(&required(mql, name, "mql")?)?;
-                Ok(Py::expr(Expr::Raw(super::write::bson(&mql)?)))
+                let raw = Expr::Raw(super::write::bson(&mql)?);
+                Ok(Py::expr(match self.output(output)? {
+                    Some(output) => Expr::Wrap {
+                        expr: Box::new(raw),
+                        output,
+                    },
+                    None => raw,
+                }))
             }
             Special::Sql => self.sql(name, args),
             Special::Compound => self.compound(args),

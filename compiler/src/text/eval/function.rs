@@ -62,7 +62,15 @@ const LEAST: &[(&str, &str, i128, &str)] = &[
 ];
 
 /// Aggregates that take `distinct` (Django: `allow_distinct`).
-const DISTINCT: &[&str] = &["Count", "Sum", "Avg", "ArrayAgg", "JSONBAgg", "StringAgg"];
+const DISTINCT: &[&str] = &[
+    "Count",
+    "Sum",
+    "Avg",
+    "ArrayAgg",
+    "JSONBAgg",
+    "JSONArrayAgg",
+    "StringAgg",
+];
 
 /// Custom SQL in the constructor of a function.
 const SQL: &[&str] = &["function", "template", "arg_joiner", "arity"];

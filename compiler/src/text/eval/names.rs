@@ -196,7 +196,7 @@ static NAMES: &[Builtin] = table! {
     ]) => "SearchHeadline";
 
     Role::Aggregate(ONE) =>
-        "Count", "Sum", "Avg", "Min", "Max", "ArrayAgg", "JSONBAgg", "BitAnd", "BitOr", "BitXor", "BoolAnd", "BoolOr",
+        "Count", "Sum", "Avg", "Min", "Max", "ArrayAgg", "JSONBAgg", "JSONArrayAgg", "BitAnd", "BitOr", "BitXor", "BoolAnd", "BoolOr",
         "AnyValue";
     Role::Aggregate(SAMPLE) => "StdDev", "Variance";
     Role::Aggregate(&[Expr("expression"), Expr("delimiter")]) => "StringAgg";
