@@ -256,7 +256,10 @@ const EXPRESSIONS: &[(&str, &str)] = &[
         "Window(Sum(\"pages\"), order_by=\"id\", frame=RowRange(start=-2, end=0, exclusion=WindowFrameExclusion.CURRENT_ROW))",
     ),
     ("JSON keys as text", "KT(\"meta__lang\")"),
-    ("raw MQL", "RawMQL({\"$add\": [\"$pages\", 1]}, output_field=IntegerField())"),
+    (
+        "raw MQL",
+        "RawMQL({\"$add\": [\"$pages\", 1]}, output_field=IntegerField())",
+    ),
 ];
 
 const LOOKUPS: &[&str] = &[
