@@ -5,14 +5,17 @@
 
 use std::sync::Arc;
 
-use mqlc::compiler::functions::{AggregateRules, Function, Grouped, NullRule, Output, Registry};
+use mqlc::compiler::functions::{
+    AggregateRules, Function, Grouped, Left, Lookup, Meaning, NullRule, Output, Registry, Right,
+};
 use mqlc::compiler::mql::{Accumulator, Args, Expr};
+use mqlc::compiler::plan::Pattern;
 use mqlc::compiler::schema::FieldKind;
 use mqlc::executors::MemoryExecutor;
 use mqlc::executors::Outcome;
 use mqlc::prelude::*;
 
-/// Django's functions and four rows of our own.
+/// Django's functions and five rows of our own.
 fn registry() -> Arc<Registry> {
     let mut registry = Registry::django();
     // ByteLength(text), also as `name__bytes`.
@@ -43,6 +46,16 @@ fn registry() -> Arc<Registry> {
         )
         .lookup("ne", &[]),
     );
+    // `name__like_ci=value`: another name for what `iexact` means, of texts only.
+    registry.register_lookup(Lookup::new(
+        "like_ci",
+        Left::Classes(&[FieldKind::CharField, FieldKind::TextField]),
+        Right::Text,
+        Meaning::Like {
+            pattern: Pattern::Exact,
+            insensitive: true,
+        },
+    ));
     // SumOfSquares(number)
     registry.register(Function::aggregate(
         "SumOfSquares",
@@ -175,6 +188,38 @@ fn a_lookup() {
 /// `Q(rating__gt=4)` as Python makes it.
 fn rated() -> Q {
     Q::And(vec![q("rating__gt", 4)])
+}
+
+#[test]
+fn a_lookup_of_a_known_meaning() {
+    let world = world();
+    let count = |source: &str, path: &str| {
+        world.same(
+            source,
+            Query::from("library.Author")
+                .filter(q(path, "ursula k. le guin"))
+                .count(),
+        )
+    };
+    assert_eq!(
+        count(
+            r#"Author.objects.filter(name__like_ci="ursula k. le guin").count()"#,
+            "name__like_ci"
+        ),
+        count(
+            r#"Author.objects.filter(name__iexact="ursula k. le guin").count()"#,
+            "name__iexact"
+        ),
+    );
+    let error = world
+        .compiler
+        .compile(
+            &Query::from("library.Book")
+                .filter(q("pages__like_ci", 1))
+                .into(),
+        )
+        .unwrap_err();
+    assert!(error.to_string().contains("like_ci"), "{error}");
 }
 
 #[test]

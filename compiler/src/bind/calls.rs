@@ -2,15 +2,12 @@
 
 use std::rc::Rc;
 
-use indexmap::{IndexMap, IndexSet};
+use indexmap::IndexMap;
 
-use super::query::{
-    Combined, DateOrder, FilteredRelation, GroupBy, QueryId, RelatedTree, Rows, SelectRelated,
-    Selected,
-};
-use super::{Binder, Definition};
+use super::Binder;
+use super::query::{Combined, DateOrder, FilteredRelation, GroupBy, QueryId, Rows};
 use crate::error::{Code, Error, Result};
-use crate::plan::{Scalar, SetOp};
+use crate::plan::SetOp;
 use crate::queryset::{
     Call, CombineOp, Direction, Expr, Func, OrderTerm, Q, Queryset, Value, ValuesFields,
 };
@@ -200,7 +197,7 @@ impl Binder<'_> {
         Ok(q)
     }
 
-    fn refuse_combined(&self, q: QueryId, method: &str) -> Result<()> {
+    pub(super) fn refuse_combined(&self, q: QueryId, method: &str) -> Result<()> {
         let Some(combined) = &self.q(q)?.combined else {
             return Ok(());
         };
@@ -240,7 +237,7 @@ impl Binder<'_> {
         self.add_q(q, condition, negated)
     }
 
-    fn annotations(
+    pub(super) fn annotations(
         &mut self,
         q: QueryId,
         exprs: &IndexMap<String, Expr>,
@@ -294,183 +291,6 @@ impl Binder<'_> {
             }
         }
         Ok(())
-    }
-
-    /// `GROUP BY` of what is selected now (Django's `set_group_by`).
-    pub(super) fn group_keys(&self, q: QueryId) -> Result<Vec<Scalar>> {
-        let query = self.q(q)?;
-        let mut keys: Vec<Scalar> = query.select.iter().map(|s| s.scalar.clone()).collect();
-        for (_, annotation) in query.selected_annotations() {
-            keys.extend(self.group_columns(q, &annotation.scalar));
-        }
-        Ok(keys)
-    }
-
-    /// What an expression contributes to `GROUP BY`: itself, or of an aggregate the columns beside it.
-    pub(super) fn group_columns(&self, q: QueryId, scalar: &Scalar) -> Vec<Scalar> {
-        match scalar {
-            Scalar::Literal(_) => Vec::new(),
-            Scalar::Column(id) => match self.definitions.get(id) {
-                Some((owner, Definition::Aggregate(_))) if *owner == q => Vec::new(),
-                Some((
-                    owner,
-                    Definition::Window {
-                        partition, order, ..
-                    },
-                )) if *owner == q => {
-                    let mut keys = Vec::new();
-                    for part in partition.iter().chain(order.iter().map(|k| &k.scalar)) {
-                        keys.extend(self.group_columns(q, part));
-                    }
-                    keys
-                }
-                Some((owner, Definition::Computed(inner)))
-                    if *owner == q
-                        && (self.contains_aggregate(q, inner)
-                            || self.contains_window(q, inner)) =>
-                {
-                    let mut keys = Vec::new();
-                    for column in self.columns_in(inner) {
-                        keys.extend(self.group_columns(q, &Scalar::Column(column)));
-                    }
-                    keys
-                }
-                // Defined in a subquery, or around.
-                Some((owner, _)) if *owner != q => Vec::new(),
-                // Of another query: what a subquery computes for itself.
-                Some((owner, _)) if *owner != q => Vec::new(),
-                _ => {
-                    let of_query = self.columns.source_of(*id).is_none_or(|source| {
-                        self.q(q)
-                            .is_ok_and(|query| query.aliases.iter().any(|a| a.source == source))
-                    });
-                    if of_query {
-                        vec![scalar.clone()]
-                    } else {
-                        Vec::new()
-                    }
-                }
-            },
-            Scalar::List(parts) => parts
-                .iter()
-                .flat_map(|p| self.group_columns(q, p))
-                .collect(),
-            other => {
-                let mut keys = Vec::new();
-                for column in self.columns_in(other) {
-                    keys.extend(self.group_columns(q, &Scalar::Column(column)));
-                }
-                keys
-            }
-        }
-    }
-
-    fn values(&mut self, q: QueryId, fields: &ValuesFields, rows: Rows) -> Result<()> {
-        let mut names = fields.fields.clone();
-        if !fields.exprs.is_empty() {
-            // Expressions are annotations of the rows as they were before.
-            self.annotations(q, &fields.exprs, true, "annotate")?;
-            for name in fields.exprs.keys() {
-                if !names.contains(name) {
-                    names.push(name.clone());
-                }
-            }
-        }
-        let query = self.q_mut(q)?;
-        query.rows = rows;
-        query.value_names.clone_from(&names);
-        self.set_values(q, &names)
-    }
-
-    /// Django's `set_values`.
-    pub(super) fn set_values(&mut self, q: QueryId, names: &[String]) -> Result<()> {
-        let query = self.q_mut(q)?;
-        query.select_related = SelectRelated::None;
-        query.deferred.clear();
-        query.defer = true;
-        let grouped = query.group_by.clone();
-        if !names.is_empty() {
-            // What is no longer selected is not grouped by either.
-            let mask: IndexSet<String> = names
-                .iter()
-                .filter(|name| query.selects(name))
-                .cloned()
-                .collect();
-            query.mask = Some(mask);
-        }
-        if grouped == GroupBy::Model {
-            self.q_mut(q)?.select.clear();
-            let columns = self.default_attnames(q)?;
-            self.select_fields(q, &columns)?;
-            let keys = self.group_keys(q)?;
-            self.q_mut(q)?.group_by = GroupBy::Keys(keys);
-        }
-        self.q_mut(q)?.select.clear();
-        if names.is_empty() {
-            let columns = self.default_attnames(q)?;
-            self.select_fields(q, &columns)?;
-            let query = self.q_mut(q)?;
-            query.default_columns = false;
-            query.selected = None;
-            return Ok(());
-        }
-        self.set_selection(q, names)
-    }
-
-    /// Selects fields and annotations by name.
-    pub(super) fn set_selection(&mut self, q: QueryId, names: &[String]) -> Result<()> {
-        let mut fields = Vec::new();
-        let mut mask = IndexSet::new();
-        for name in names {
-            super::annotation::check_alias(name)?;
-            let query = self.q(q)?;
-            if query.selects(name) || query.mask.as_ref().is_some_and(|m| m.contains(name)) {
-                mask.insert(name.clone());
-            } else if query.annotations.contains_key(name) {
-                return Err(Error::new(
-                    Code::FieldError,
-                    format!("Cannot select the '{name}' alias. Use annotate() to promote it."),
-                ));
-            } else {
-                fields.push(name.clone());
-            }
-        }
-        let query = self.q_mut(q)?;
-        query.default_columns = false;
-        query.select.clear();
-        query.selected = Some(names.to_vec());
-        // Names are resolved while the other annotations are still choices.
-        self.select_fields(q, &fields)?;
-        self.q_mut(q)?.mask = Some(mask);
-        Ok(())
-    }
-
-    fn select_fields(&mut self, q: QueryId, names: &[String]) -> Result<()> {
-        for name in names {
-            let bound = self.select_path(q, name)?;
-            let scalar = match bound.scalar {
-                Scalar::List(_) | Scalar::Column(_) => bound.scalar,
-                other => Scalar::Column(self.as_column(q, name, other)?),
-            };
-            self.q_mut(q)?.select.push(Selected {
-                name: name.clone(),
-                scalar,
-            });
-        }
-        Ok(())
-    }
-
-    /// Raw names of all stored fields, parents' first.
-    pub(super) fn default_attnames(&self, q: QueryId) -> Result<Vec<String>> {
-        let model = self.schema.model(self.q(q)?.model)?;
-        let mut names = Vec::with_capacity(model.all_fields.len());
-        for field in &model.all_fields {
-            let field = self.schema.field(*field)?;
-            if field.is_concrete() {
-                names.push(field.attname.clone());
-            }
-        }
-        Ok(names)
     }
 
     fn order_by(&mut self, q: QueryId, terms: &[OrderTerm]) -> Result<()> {
@@ -582,113 +402,6 @@ impl Binder<'_> {
         Ok(q)
     }
 
-    fn select_related(&mut self, q: QueryId, paths: Option<&[String]>) -> Result<()> {
-        self.refuse_combined(q, "select_related")?;
-        check_lengths(paths.unwrap_or_default())?;
-        let query = self.q_mut(q)?;
-        if query.rows != Rows::Model {
-            return Err(Error::new(
-                Code::TypeError,
-                "Cannot call select_related() after .values() or .values_list()",
-            ));
-        }
-        match paths {
-            None => query.select_related = SelectRelated::None,
-            Some([]) => query.select_related = SelectRelated::All,
-            Some(paths) => {
-                let mut tree = match &query.select_related {
-                    SelectRelated::Paths(tree) => tree.clone(),
-                    _ => RelatedTree::default(),
-                };
-                for path in paths {
-                    let mut at = &mut tree;
-                    for name in path.split("__") {
-                        at = at.0.entry(name.to_owned()).or_default();
-                    }
-                }
-                query.select_related = SelectRelated::Paths(tree);
-            }
-        }
-        Ok(())
-    }
-
-    fn defer(&mut self, q: QueryId, fields: Option<&[String]>) -> Result<()> {
-        self.refuse_combined(q, "defer")?;
-        check_lengths(fields.unwrap_or_default())?;
-        let query = self.q_mut(q)?;
-        if query.rows != Rows::Model {
-            return Err(Error::new(
-                Code::TypeError,
-                "Cannot call defer() after .values() or .values_list()",
-            ));
-        }
-        let Some(fields) = fields else {
-            query.deferred.clear();
-            query.defer = true;
-            return Ok(());
-        };
-        if query.defer {
-            query.deferred.extend(fields.iter().cloned());
-            return Ok(());
-        }
-        let left: IndexSet<String> = query
-            .deferred
-            .iter()
-            .filter(|f| !fields.contains(f))
-            .cloned()
-            .collect();
-        if left.is_empty() {
-            let only: IndexSet<String> = fields
-                .iter()
-                .filter(|f| !query.deferred.contains(*f))
-                .cloned()
-                .collect();
-            query.deferred = only;
-            query.defer = true;
-        } else {
-            query.deferred = left;
-        }
-        Ok(())
-    }
-
-    fn only(&mut self, q: QueryId, fields: &[String]) -> Result<()> {
-        self.refuse_combined(q, "only")?;
-        check_lengths(fields)?;
-        let model = self.q(q)?.model;
-        let pk = self.schema.model(model)?.pk;
-        let pk = self.schema.field(pk)?.name.clone();
-        let query = self.q_mut(q)?;
-        if query.rows != Rows::Model {
-            return Err(Error::new(
-                Code::TypeError,
-                "Cannot call only() after .values() or .values_list()",
-            ));
-        }
-        for field in fields {
-            let first = field.split("__").next().unwrap_or(field);
-            if query.filtered_relations.contains_key(first) {
-                return Err(Error::new(
-                    Code::ValueError,
-                    "only() is not supported with FilteredRelation.",
-                ));
-            }
-        }
-        let fields: IndexSet<String> = fields
-            .iter()
-            .map(|f| if f == "pk" { pk.clone() } else { f.clone() })
-            .collect();
-        query.deferred = if query.defer {
-            fields
-                .into_iter()
-                .filter(|f| !query.deferred.contains(f))
-                .collect()
-        } else {
-            fields
-        };
-        query.defer = false;
-        Ok(())
-    }
-
     /// `union()`, `intersection()`, `difference()`: the query so far becomes the first of several.
     fn combinator(&mut self, q: QueryId, op: SetOp, others: &[Queryset]) -> Result<QueryId> {
         let outer = self.q(q)?.outer;
@@ -773,23 +486,6 @@ impl Binder<'_> {
         self.q_mut(to)?.filtered_relations.extend(relations);
         Ok(())
     }
-}
-
-/// Most names of a path that becomes a tree.
-const MAX_NAMES: usize = 100;
-
-/// Trees of related objects are as deep as their paths are long.
-fn check_lengths(paths: &[String]) -> Result<()> {
-    if paths
-        .iter()
-        .any(|path| path.split("__").count() > MAX_NAMES)
-    {
-        return Err(Error::new(
-            Code::Limit,
-            format!("a path has more than {MAX_NAMES} names"),
-        ));
-    }
-    Ok(())
 }
 
 fn has_aggregate(expr: &Expr) -> bool {

@@ -11,7 +11,13 @@ use indexmap::IndexMap;
 
 impl Binder<'_> {
     /// `has_key`, `has_keys`, `has_any_keys`: the key is there. The last key is never an index.
-    pub(super) fn has_keys(&mut self, name: &str, lhs: &Bound, rhs: Rhs) -> Result<Condition> {
+    pub(super) fn has_keys(
+        &mut self,
+        name: &str,
+        all: bool,
+        lhs: &Bound,
+        rhs: Rhs,
+    ) -> Result<Condition> {
         let items = match rhs {
             Rhs::Value(Value::List(values)) => values.into_iter().map(Rhs::Value).collect(),
             Rhs::List(items) => items,
@@ -46,7 +52,7 @@ impl Binder<'_> {
             };
             tests.push(Predicate::IsNull(there).negate());
         }
-        let test = if name == "has_any_keys" {
+        let test = if !all {
             if tests.is_empty() {
                 Predicate::FALSE
             } else {

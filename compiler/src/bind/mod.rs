@@ -6,43 +6,55 @@
 //! | file | holds |
 //! |---|---|
 //! | `query` | the state of a queryset: aliases, join types |
-//! | `path` | from a path of names to joins |
-//! | `calls`, `combine` | queryset methods; `&`, `\|`, `^` |
-//! | `filter` | conditions and anti-joins |
-//! | `lookup`, `tuple`, `key`, `prep` | lookups, of composite keys, of JSON and arrays; the values that they compare with |
-//! | `expr`, `aggregate`, `subquery`, `annotation` | expressions; annotations and filtered relations |
+//! | `path`, `reference` | from a path of names to joins, and to columns |
+//! | `calls`, `values`, `loading`, `combine` | queryset methods; `values()`; `select_related()` and `only()`; `&`, `\|`, `^` |
+//! | `filter`, `exclusion` | conditions and anti-joins |
+//! | `lookup`, `membership`, `tuple`, `key`, `element` | lookups; `in` and `range`; those of composite keys, of JSON and arrays, of elements |
+//! | `transform` | names in lookup paths that are no lookups |
+//! | `operand`, `prep` | the values that lookups compare with |
+//! | `expr`, `call`, `aggregate`, `subquery`, `annotation` | expressions; annotations and filtered relations |
 //! | `column` | columns that are defined here, and what they depend on |
 //! | `related` | `select_related`, `defer`, `only` |
 //! | `ordering` | order keys, default ordering through relations |
-//! | `finish`, `having`, `combined` | from the state to relational operators; combinations |
+//! | `finish`, `sources`, `grouping`, `having`, `combined` | from the state to relational operators: joins, groups; combinations |
 //! | `terminal` | rows, count, exists, aggregate |
 //! | `write`, `insert`, `delete` | updates, new rows, deletes with what hangs on the rows |
 //! | `prefetch` | follow-up queries |
 
 mod aggregate;
 mod annotation;
+mod call;
 mod calls;
 mod column;
 mod combine;
 mod combined;
 mod delete;
 mod element;
+mod exclusion;
 mod expr;
 mod filter;
 mod finish;
+mod grouping;
 mod having;
 mod insert;
 mod key;
+mod loading;
 mod lookup;
+mod membership;
+mod operand;
 mod ordering;
 mod path;
 mod prefetch;
 mod prep;
 mod query;
+mod reference;
 mod related;
+mod sources;
 mod subquery;
 mod terminal;
+mod transform;
 mod tuple;
+mod values;
 mod write;
 
 use std::collections::HashMap;

@@ -4,7 +4,7 @@ use bson::{Bson, Decimal128};
 use jiff::civil;
 
 use super::Binder;
-use super::lookup::python_class;
+use super::operand::python_class;
 use crate::error::{Code, Error, Result};
 use crate::queryset::Value;
 use crate::schema::{FieldKind, FieldType, StorageFamily};

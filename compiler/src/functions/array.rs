@@ -18,6 +18,14 @@ pub(super) fn functions() -> Vec<Function> {
             Output::Kind(FieldKind::IntegerField),
             NullRule::Strict,
             |c, _| Ok(c.arg(0)?.unless_null(|x| Expr::one("$size", x))),
+        )
+        .transform(
+            "len",
+            &[
+                FieldKind::ArrayField,
+                FieldKind::EmbeddedModelArrayField,
+                FieldKind::PolymorphicEmbeddedModelArrayField,
+            ],
         ),
         // arguments: the array, the index from zero
         Function::scalar(
@@ -67,12 +75,10 @@ fn slice(call: &LoweredCall<'_>, _target: &Target) -> Result<Expr> {
     })
 }
 
-/// The transforms whose names are no words: an index, a slice `1_3`; and `len`.
-pub(super) fn transform(name: &str) -> Option<Transform> {
+/// The transforms whose names are no words: an index, a slice `1_3`.
+pub(super) fn positions(name: &str) -> Option<Transform> {
     let number = |n: i64| Arg::literal(n, FieldKind::IntegerField);
-    let (function, args) = if name == "len" {
-        ("ArrayLength", Vec::new())
-    } else if let Some((start, stop)) = name.split_once('_') {
+    let (function, args) = if let Some((start, stop)) = name.split_once('_') {
         (
             "ArraySlice",
             vec![number(digits(start)?), number(digits(stop)?)],

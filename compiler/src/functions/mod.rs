@@ -1,4 +1,4 @@
-//! The registry of database functions, transforms, aggregates and window functions.
+//! The registry of database functions, transforms, lookups, aggregates and window functions.
 //!
 //! A [`Function`] is a row of data: its name, how many arguments it takes, how its type follows from theirs, when it
 //! is NULL, from which server version it exists, and how it becomes MongoDB's language. Nothing else in the compiler
@@ -24,7 +24,10 @@
 //! | file | holds |
 //! |---|---|
 //! | `function` | what a row says, [`Function`] |
-//! | `registry` | the rows by name, [`Registry`], and transforms |
+//! | `lookup` | what a row of a lookup says, [`Lookup`], and Django's |
+//! | `registry` | the rows by name, [`Registry`] |
+//! | `path` | names in lookup paths |
+//! | `output` | the type of a call |
 //! | `call` | what the binder asks and what it gets |
 //! | `typing` | Django's rules for the type of an expression |
 //! | `lowered` | what lowering gives and what it gets |
@@ -49,8 +52,11 @@ mod function;
 mod hash;
 mod ids;
 mod json;
+mod lookup;
 mod lowered;
 mod math;
+mod output;
+mod path;
 mod registry;
 mod text;
 mod typing;
@@ -62,11 +68,13 @@ pub use function::{
     AggregateRules, Arity, Check, Fold, Function, Kind, LowerAggregate, LowerScalar, LowerWindow,
     NullRule, Output,
 };
+pub use lookup::{Left, LeftSide, Lookup, Meaning, Right};
 pub use lowered::{
     Grouped, LoweredAggregate, LoweredArg, LoweredCall, LoweredKey, LoweredWindow, Names, Over,
     WindowPass, Windowed,
 };
-pub use registry::{Registry, Transform};
+pub use path::Transform;
+pub use registry::Registry;
 pub use typing::{combined_type, infer, is_subclass};
 
 /// The rows of every family.

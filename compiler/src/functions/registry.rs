@@ -1,21 +1,22 @@
 //! The rows by name.
 
+use super::output::{check_arity, output_type};
 use std::sync::Arc;
 
 use bson::Bson;
 use indexmap::IndexMap;
 
-use super::typing::{infer, numeric, plain, unknown_type};
+use super::typing::{infer, plain, unknown_type};
 use super::{
     AggregateRequest, AggregateRules, Arg, Call, Context, Function, Grouped, Kind,
-    LoweredAggregate, LoweredArg, LoweredCall, LoweredWindow, Names, NullRule, Output,
-    ResolvedAggregate, Windowed, arithmetic, array, combined_type, families, is_subclass,
+    LoweredAggregate, LoweredArg, LoweredCall, LoweredWindow, Names, NullRule, ResolvedAggregate,
+    Windowed, arithmetic, array, combined_type, families,
 };
 use crate::error::{Code, Error, Result};
 use crate::mql::Expr;
 use crate::plan::{AggregateCall, Scalar, WindowFrame};
 use crate::queryset::{ArithmeticOp, Value};
-use crate::schema::{FieldKind, FieldType, Settings, StorageFamily};
+use crate::schema::{FieldKind, FieldType};
 use crate::target::Target;
 
 /// Known names that no row has, with the reason.
@@ -64,51 +65,35 @@ const ABSENT: &[(&[&str], &str)] = &[
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
     functions: IndexMap<&'static str, Function>,
-}
-
-/// What a name in a lookup path stands for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Transform {
-    /// Function.
-    pub function: &'static str,
-    /// Arguments after the transformed value.
-    pub args: Vec<Arg>,
-    /// Options.
-    pub options: IndexMap<String, Value>,
-}
-
-impl Transform {
-    /// The transformed value.
-    ///
-    /// # Errors
-    /// Whatever Django refuses.
-    pub fn apply(&self, arg: Arg, registry: &Registry, cx: &Context<'_>) -> Result<Scalar> {
-        let mut call = Call::new(self.function, [arg]);
-        call.args.extend(self.args.iter().cloned());
-        call.options.clone_from(&self.options);
-        registry.resolve(call, cx)
-    }
+    pub(super) names: super::path::Names,
 }
 
 impl Registry {
-    /// No functions.
+    /// No functions, no lookups.
     #[must_use]
     pub fn empty() -> Self {
         Registry::default()
     }
 
-    /// The functions of Django 5.2 and of its MongoDB backend.
+    /// The functions and lookups of Django 5.2 and of its MongoDB backend.
     #[must_use]
     pub fn django() -> Self {
         let mut registry = Registry::default();
         for function in families() {
             registry.register(function);
         }
+        for lookup in super::lookup::DJANGO {
+            registry.register_lookup(*lookup);
+        }
         registry
     }
 
-    /// Adds a function, or replaces the one of that name, which is returned.
+    /// Adds a function with its transforms and lookups, or replaces the one of that name, which is returned.
     pub fn register(&mut self, function: Function) -> Option<Function> {
+        if let Some(old) = self.functions.get(function.name) {
+            self.names.remove(old);
+        }
+        self.names.add(&function);
         self.functions.insert(function.name, function)
     }
 
@@ -362,93 +347,6 @@ impl Registry {
         infer(types)
     }
 
-    /// The function that a lookup of this name means after a value of a type.
-    #[must_use]
-    pub fn lookup(&self, ty: &FieldType, name: &str) -> Option<&Function> {
-        self.functions.values().find(|function| {
-            function.lookups.iter().any(|(lookup, kinds)| {
-                *lookup == name
-                    && (kinds.is_empty() || kinds.iter().any(|kind| is_subclass(ty.kind, *kind)))
-            })
-        })
-    }
-
-    /// Names of the registered lookups after a value of a type.
-    #[must_use]
-    pub fn lookup_names(&self, ty: &FieldType) -> Vec<String> {
-        let names = self.functions.values().flat_map(|f| &f.lookups);
-        names
-            .filter(|(_, kinds)| {
-                kinds.is_empty() || kinds.iter().any(|kind| is_subclass(ty.kind, *kind))
-            })
-            .map(|(name, _)| (*name).to_owned())
-            .collect()
-    }
-
-    /// What a name in a lookup path means after a value of a type. Keys of JSON values and names of embedded fields
-    /// are not here.
-    #[must_use]
-    pub fn transform(&self, ty: &FieldType, name: &str, settings: &Settings) -> Option<Transform> {
-        let embedded = ty.kind.family() == StorageFamily::EmbeddedArray;
-        if (is_subclass(ty.kind, FieldKind::ArrayField) || embedded && name == "len")
-            && let Some(found) = array::transform(name)
-        {
-            return Some(found);
-        }
-        let registered = settings.lookups.iter().find_map(|(class, names)| {
-            let class = FieldKind::from_name(class)?;
-            is_subclass(ty.kind, class).then(|| names.get(name))?
-        });
-        for function in self.functions.values() {
-            let by_setting = registered.is_some_and(|wanted| wanted == function.name);
-            for (path, kinds) in &function.transforms {
-                let by_class =
-                    *path == name && kinds.iter().any(|kind| is_subclass(ty.kind, *kind));
-                if by_class || by_setting {
-                    return Some(Transform {
-                        function: function.name,
-                        args: Vec::new(),
-                        options: IndexMap::new(),
-                    });
-                }
-            }
-            if by_setting {
-                return Some(Transform {
-                    function: function.name,
-                    args: Vec::new(),
-                    options: IndexMap::new(),
-                });
-            }
-        }
-        None
-    }
-
-    /// The names that [`Registry::transform`] knows for a type.
-    #[must_use]
-    pub fn transform_names(&self, ty: &FieldType, settings: &Settings) -> Vec<String> {
-        let mut names: Vec<String> = Vec::new();
-        for function in self.functions.values() {
-            for (path, kinds) in &function.transforms {
-                if kinds.iter().any(|kind| is_subclass(ty.kind, *kind)) {
-                    names.push((*path).to_owned());
-                }
-            }
-        }
-        for (class, registered) in &settings.lookups {
-            if FieldKind::from_name(class).is_some_and(|class| is_subclass(ty.kind, class)) {
-                names.extend(registered.keys().cloned());
-            }
-        }
-        if is_subclass(ty.kind, FieldKind::ArrayField)
-            || ty.kind.family() == StorageFamily::EmbeddedArray
-        {
-            names.push("len".to_owned());
-        }
-        names.sort();
-        names.dedup();
-        names
-    }
-
     /// A scalar call in the aggregation language.
     ///
     /// # Errors
@@ -564,95 +462,6 @@ impl Registry {
         }
         self.get(&call.name)
     }
-}
-
-fn check_arity(function: &Function, given: usize) -> Result<()> {
-    let arity = function.arity;
-    if given >= arity.min && arity.max.is_none_or(|max| given <= max) {
-        return Ok(());
-    }
-    let name = function.name;
-    let error = match arity.max {
-        // Coalesce, Concat, Greatest, Least
-        None if arity.min == 2 => Error::new(
-            Code::ValueError,
-            format!("{name} must take at least two expressions"),
-        ),
-        Some(max) if max == arity.min => {
-            let noun = if max == 1 { "argument" } else { "arguments" };
-            Error::new(
-                Code::TypeError,
-                format!("'{name}' takes exactly {max} {noun} ({given} given)"),
-            )
-        }
-        _ => Error::new(
-            Code::TypeError,
-            format!("{name} does not take {given} arguments"),
-        ),
-    };
-    Err(error)
-}
-
-fn output_type(
-    function: &Function,
-    call: &Call,
-    cx: &Context<'_>,
-) -> Result<Option<Arc<FieldType>>> {
-    if let Some(output) = &call.output {
-        return Ok(Some(output.clone()));
-    }
-    let types: Vec<_> = call.args.iter().map(|a| a.ty.clone()).collect();
-    let first = || types.first().cloned().flatten();
-    let found = match function.output {
-        Output::Same => infer(&types),
-        Output::First => Ok(first()),
-        Output::Kind(kind) => Ok(Some(plain(kind))),
-        Output::Numeric => numeric(&types),
-        Output::ArrayOfFirst => Ok(first().map(|base| {
-            let mut ty = FieldType::new(FieldKind::ArrayField);
-            ty.base = Some(base);
-            Arc::new(ty)
-        })),
-        Output::Element => Ok(first().and_then(|ty| ty.base.clone())),
-        Output::Rule(rule) => rule(call, cx),
-        Output::Given => Err(Error::new(
-            Code::TypeError,
-            format!("{} needs an output_field", function.name),
-        )),
-    };
-    match found {
-        Err(error) if cx.lenient && error.code() == Code::FieldError => {
-            alike(&types).map(Some).ok_or(error)
-        }
-        found => found,
-    }
-}
-
-/// The type that stands for values that are stored alike: the first, of numbers the widest.
-fn alike(types: &[Option<Arc<FieldType>>]) -> Option<Arc<FieldType>> {
-    let mut known = types.iter().flatten();
-    let mut best = known.next()?.clone();
-    for other in known {
-        let (a, b) = (best.kind.family(), other.kind.family());
-        match (rank(a), rank(b)) {
-            (Some(a), Some(b)) if b > a => best = other.clone(),
-            (Some(_), Some(_)) => {}
-            _ if a == b => {}
-            _ => return None,
-        }
-    }
-    Some(best)
-}
-
-/// Numbers by width.
-fn rank(family: StorageFamily) -> Option<u8> {
-    Some(match family {
-        StorageFamily::Int => 0,
-        StorageFamily::Long => 1,
-        StorageFamily::Double => 2,
-        StorageFamily::Decimal => 3,
-        _ => return None,
-    })
 }
 
 /// Django's refusal of an operator between types that do not combine.

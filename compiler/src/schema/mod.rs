@@ -8,17 +8,19 @@
 //! | `field` | field types and relations, [`FieldType`], [`FieldSpec`] |
 //! | `spec` | the declared form, [`SchemaSpec`] |
 //! | `json` | the declared form as JSON |
-//! | `resolve` | the resolved form, [`Schema`] |
+//! | `model` | the resolved form, [`Schema`] |
+//! | `resolve` | from the declared form to the resolved one |
 
 mod field;
 pub(crate) mod json;
+mod model;
 mod resolve;
 mod spec;
 
 pub use field::{
     FieldKind, FieldSpec, FieldType, GenericSpec, OnDelete, RelationSpec, StorageFamily,
 };
-pub use resolve::{
+pub use model::{
     Field, FieldRef, Model, ModelId, NameTarget, RelatedObject, Schema, ThroughFields, model_name,
 };
 pub use spec::{IndexKey, IndexSpec, ModelSpec, SchemaSpec, Settings};
