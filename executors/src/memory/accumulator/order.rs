@@ -79,6 +79,22 @@ impl SortBy {
         self.parts.iter().map(part).collect()
     }
 
+    /// The key of an element of an array that is sorted: arrays count as they are, and only numbers lead into them.
+    pub fn plain_key(&self, v: ValueRef<'_>) -> SortKey {
+        let part = |(path, _): &(Path, bool)| {
+            let mut at = v;
+            for (depth, part) in path.parts().iter().enumerate() {
+                at = match (at, part.index) {
+                    (ValueRef::Document(d), _) => d.get(part.name.as_str()),
+                    (ValueRef::Array(items), Some(i)) if depth > 0 => items.get(i),
+                    _ => ValueRef::Missing,
+                };
+            }
+            at.to_value().or_null()
+        };
+        self.parts.iter().map(part).collect()
+    }
+
     /// Compares two keys.
     pub fn compare(&self, a: &SortKey, b: &SortKey, collation: Option<&Collation>) -> Ordering {
         for ((x, y), (_, ascending)) in a.iter().zip(b).zip(&self.parts) {

@@ -2,7 +2,7 @@
 use bson::{Bson, Document as Bdoc};
 
 use crate::memory::error::EngineError;
-use crate::memory::expr::{Env, Scope};
+use crate::memory::expr::{Env, Expr, Scope};
 use crate::memory::filter::{Filter, Pred};
 use crate::memory::stage::Projection;
 use crate::memory::value::{Array, DocBuilder, Document, Part, Path, Value, num};
@@ -10,7 +10,7 @@ use crate::memory::value::{Array, DocBuilder, Document, Part, Path, Value, num};
 /// A compiled projection of `find`.
 #[derive(Clone, Debug)]
 pub struct FindProjection {
-    base: Option<Projection>,
+    base: Base,
     changes: Vec<(Path, Change)>,
     filter: Option<Filter>,
 }
@@ -23,14 +23,24 @@ enum Change {
     ElemMatch(Filter),
     /// The element that the query matched.
     Matched,
+    /// What an expression gives, on a document that is kept.
+    Compute(Expr),
 }
 
 fn fail<T>(code: i32, message: impl Into<String>) -> Result<T, EngineError> {
     Err(EngineError::location(code, message))
 }
 
+/// An argument of `$slice`: any number, cut to an int.
+fn number(b: &Bson) -> Option<i64> {
+    let clamp = |n: i64| n.clamp(i64::from(i32::MIN), i64::from(i32::MAX));
+    match Value::from_bson(b) {
+        v @ (Value::Double(_) | Value::Decimal(_)) => v.as_f64().map(|x| clamp(num::f64_to_i64(x))),
+        v => v.as_i64().map(clamp),
+    }
+}
+
 fn slice(v: &Bson) -> Result<Option<Change>, EngineError> {
-    let number = |b: &Bson| Value::from_bson(b).as_i64();
     Ok(match v {
         Bson::Array(items) => match items.as_slice() {
             [skip, limit] => match (number(skip), number(limit)) {
@@ -57,87 +67,266 @@ fn slice(v: &Bson) -> Result<Option<Change>, EngineError> {
     })
 }
 
+/// The leaves of a specification, with dotted paths.
+fn flatten<'s>(spec: &'s Bdoc, prefix: &str, depth: usize, out: &mut Vec<(String, &'s Bson)>) {
+    for (key, v) in spec {
+        let path = if prefix.is_empty() {
+            key.clone()
+        } else {
+            format!("{prefix}.{key}")
+        };
+        match v {
+            Bson::Document(d)
+                if depth < MAX_DEPTH && !d.is_empty() && !d.keys().any(|k| k.starts_with('$')) =>
+            {
+                flatten(d, &path, depth + 1, out);
+            }
+            v => out.push((path, v)),
+        }
+    }
+}
+
+/// Deeper specifications are left to the reader of `$project`, which refuses them.
+const MAX_DEPTH: usize = 180;
+
+fn inside(path: &str, of: &str) -> bool {
+    path.strip_prefix(of)
+        .is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// What a specification says so far.
+#[derive(Default)]
+struct Reader {
+    /// Fields that `$project` understands.
+    base: Bdoc,
+    changes: Vec<(Path, Change)>,
+    /// All paths, for collisions.
+    paths: Vec<String>,
+    slices: Vec<String>,
+    metas: Vec<(String, Bson)>,
+    positional: bool,
+    elem_match: bool,
+    /// Whether it includes, once something decides.
+    includes: Option<bool>,
+    id: Option<bool>,
+}
+
+impl Reader {
+    /// No path twice, none below another.
+    fn take(&mut self, path: &str) -> Result<(), EngineError> {
+        for other in &self.paths {
+            if other == path || inside(other, path) {
+                return fail(31250, format!("Path collision at {path}"));
+            }
+            if inside(path, other) {
+                let rest = path.get(other.len() + 1..).unwrap_or_default();
+                return fail(
+                    31249,
+                    format!("Path collision at {path} remaining portion {rest}"),
+                );
+            }
+        }
+        self.paths.push(path.to_owned());
+        Ok(())
+    }
+
+    fn positional(&mut self, key: &str, v: &Bson) -> Result<(), EngineError> {
+        let at = key.find(".$.").unwrap_or(key.len().saturating_sub(2));
+        let (path, rest) = key.split_at_checked(at).unwrap_or((key, ""));
+        match v {
+            Bson::Document(_) => {
+                return fail(
+                    31271,
+                    "positional projection cannot be used with an expression or sub object",
+                );
+            }
+            v if !Value::from_bson(v).is_number() && !matches!(v, Bson::Boolean(_)) => {
+                return fail(31308, "positional projection cannot be used with a literal");
+            }
+            v if !Value::from_bson(v).truthy() => {
+                return fail(31395, "positional projection cannot be used with exclusion");
+            }
+            _ => {}
+        }
+        if self.positional {
+            return fail(
+                31276,
+                "Cannot specify more than one positional projection per query.",
+            );
+        }
+        if self.elem_match {
+            return fail(31256, "Cannot specify positional operator and $elemMatch.");
+        }
+        if key.ends_with(".$.") {
+            return fail(31270, "Path cannot end with '.$.'");
+        }
+        let after = rest.strip_prefix(".$.").unwrap_or_default();
+        if after == "$" || after.contains(".$.") || after.ends_with(".$") {
+            return fail(
+                31287,
+                format!("Cannot use positional operator twice: {key}"),
+            );
+        }
+        self.take(path)?;
+        self.positional = true;
+        self.changes.push((Path::parse(path)?, Change::Matched));
+        self.base.insert(path, 1_i32);
+        self.decide(key, true)
+    }
+
+    fn decide(&mut self, path: &str, includes: bool) -> Result<(), EngineError> {
+        match (self.includes, includes) {
+            (Some(false), true) => fail(
+                31253,
+                format!("Cannot do inclusion on field {path} in exclusion projection"),
+            ),
+            (Some(true), false) => fail(
+                31254,
+                format!("Cannot do exclusion on field {path} in inclusion projection"),
+            ),
+            _ => {
+                self.includes = Some(includes);
+                Ok(())
+            }
+        }
+    }
+
+    fn elem_match(&mut self, key: &str, arg: &Bson, scope: &Scope) -> Result<(), EngineError> {
+        let Bson::Document(inner) = arg else {
+            return fail(
+                31274,
+                format!(
+                    "elemMatch: Invalid argument, object required, but got {}",
+                    Value::from_bson(arg).type_name()
+                ),
+            );
+        };
+        if self.positional {
+            return fail(31255, "Cannot specify positional operator and $elemMatch.");
+        }
+        if key.contains('.') {
+            return fail(31275, "Cannot use $elemMatch projection on a nested field.");
+        }
+        self.take(key)?;
+        let wrapped = bson::doc! {key: {"$elemMatch": inner.clone()}};
+        let filter = Filter::compile(&wrapped, scope)?;
+        self.changes
+            .push((Path::parse(key)?, Change::ElemMatch(filter)));
+        self.elem_match = true;
+        Ok(())
+    }
+
+    fn leaf(&mut self, key: &str, v: &Bson, scope: &Scope) -> Result<(), EngineError> {
+        if key.ends_with(".$") || key.contains(".$.") {
+            return self.positional(key, v);
+        }
+        if let Bson::Document(d) = v
+            && let (Some((op, arg)), 1) = (d.iter().next(), d.len())
+        {
+            match op.as_str() {
+                "$elemMatch" => return self.elem_match(key, arg, scope),
+                "$slice" => {
+                    if let Some(change) = slice(arg)? {
+                        self.take(key)?;
+                        self.changes.push((Path::parse(key)?, change));
+                        self.slices.push(key.to_owned());
+                        return Ok(());
+                    }
+                }
+                "$meta" => {
+                    self.take(key)?;
+                    self.metas.push((key.to_owned(), v.clone()));
+                    return Ok(());
+                }
+                _ => {}
+            }
+        }
+        self.take(key)?;
+        self.base.insert(key, v.clone());
+        let value = Value::from_bson(v);
+        let plain = value.is_number() || matches!(v, Bson::Boolean(_));
+        match key {
+            "_id" if plain => {
+                self.id = Some(value.truthy());
+                Ok(())
+            }
+            _ if plain => self.decide(key, value.truthy()),
+            _ if self.includes == Some(false) => fail(
+                31252,
+                "Cannot use expression other than $meta in exclusion projection",
+            ),
+            _ => self.decide(key, true),
+        }
+    }
+
+    /// Whether fields are included, where no field says it.
+    fn inclusive(&self) -> bool {
+        self.includes.unwrap_or_else(|| {
+            if !self.slices.is_empty() {
+                self.id == Some(true)
+            } else {
+                self.elem_match || self.id == Some(true)
+            }
+        })
+    }
+}
+
+/// What the base of a projection is.
+#[derive(Clone, Debug)]
+enum Base {
+    /// The document as it is.
+    Whole,
+    /// Nothing of it.
+    Empty,
+    /// What `$project` gives.
+    Project(Projection),
+}
+
 impl FindProjection {
     /// Reads a projection. The query's filter is what a positional `$` refers to.
     ///
     /// # Errors
-    /// As `$project`; 31246, 31255, 31275, 31276 for the operators of `find`.
+    /// As `$project`; 31249 to 31276 for the operators of `find`.
     pub fn compile(spec: &Bdoc, filter: &Filter, scope: &Scope) -> Result<Self, EngineError> {
-        let mut base = Bdoc::new();
-        let mut changes: Vec<(Path, Change)> = Vec::new();
-        let (mut slices, mut positional) = (Vec::new(), false);
-        for (key, v) in spec {
-            if let Some(path) = key.strip_suffix(".$") {
-                if positional {
-                    return fail(
-                        31276,
-                        "Cannot specify more than one positional projection per query.",
-                    );
-                }
-                positional = true;
-                changes.push((Path::parse(path)?, Change::Matched));
-                base.insert(path, 1_i32);
-                continue;
-            }
-            if let Bson::Document(d) = v
-                && let (Some((op, arg)), 1) = (d.iter().next(), d.len())
-            {
-                if op == "$elemMatch" {
-                    let Bson::Document(inner) = arg else {
-                        return fail(
-                            31274,
-                            format!(
-                                "elemMatch: Invalid argument, object required, but got {}",
-                                Value::from_bson(arg).type_name()
-                            ),
-                        );
-                    };
-                    if key.contains('.') {
-                        return fail(31275, "Cannot use $elemMatch projection on a nested field");
-                    }
-                    let wrapped = bson::doc! {key: {"$elemMatch": inner.clone()}};
-                    changes.push((
-                        Path::parse(key)?,
-                        Change::ElemMatch(Filter::compile(&wrapped, scope)?),
-                    ));
-                    base.insert(key.clone(), 1_i32);
-                    continue;
-                }
-                if op == "$slice"
-                    && let Some(change) = slice(arg)?
-                {
-                    changes.push((Path::parse(key)?, change));
-                    slices.push(key.clone());
-                    continue;
-                }
-            }
-            base.insert(key.clone(), v.clone());
+        let mut leaves = Vec::with_capacity(spec.len());
+        flatten(spec, "", 0, &mut leaves);
+        let mut reader = Reader::default();
+        for (key, v) in leaves {
+            reader.leaf(&key, v, scope)?;
         }
-        let includes = |(k, v): (&String, &Bson)| {
-            k != "_id"
-                && (Value::from_bson(v).truthy()
-                    || matches!(v, Bson::String(_) | Bson::Document(_)))
-        };
-        if base.iter().any(includes) {
+        let inclusive = reader.inclusive();
+        let Reader {
+            mut base,
+            mut changes,
+            slices,
+            metas,
+            positional,
+            id,
+            ..
+        } = reader;
+        if inclusive {
             for key in slices {
                 base.insert(key, 1_i32);
             }
-        } else if positional
-            && base
-                .iter()
-                .any(|(k, v)| k != "_id" && !Value::from_bson(v).truthy())
-        {
-            return fail(31395, "positional projection cannot be used with exclusion");
         }
-        let only_id = base.len() == 1
-            && base
-                .get("_id")
-                .is_some_and(|v| Value::from_bson(v).truthy())
-            && !changes.is_empty();
-        let base = if base.is_empty() || only_id {
-            None
+        for (key, v) in metas {
+            if inclusive {
+                base.insert(key, v);
+            } else {
+                let expr = Expr::compile(&v, scope)?;
+                changes.push((Path::parse(&key)?, Change::Compute(expr)));
+            }
+        }
+        let base = if !inclusive && id == Some(true) && base.len() == 1 {
+            Base::Whole
+        } else if base.is_empty() && !inclusive {
+            Base::Whole
+        } else if base.is_empty() {
+            Base::Project(Projection::compile(&bson::doc! {"_id": 1_i32}, scope)?)
+        } else if inclusive && base.len() == 1 && id == Some(false) {
+            Base::Empty
         } else {
-            Some(Projection::compile(&base, scope)?)
+            Base::Project(Projection::compile(&base, scope)?)
         };
         Ok(Self {
             base,
@@ -149,11 +338,12 @@ impl FindProjection {
     /// Projects a document.
     ///
     /// # Errors
-    /// What evaluation gives; 51246 when there is no element for a positional `$`.
+    /// What evaluation gives; 51246 and 51247 when there is no element for a positional `$`.
     pub fn apply(&self, doc: &Document, env: &mut Env<'_>) -> Result<Document, EngineError> {
         let mut out = match &self.base {
-            Some(base) => base.apply(doc, env)?,
-            None => doc.clone(),
+            Base::Project(base) => base.apply(doc, env)?,
+            Base::Whole => doc.clone(),
+            Base::Empty => Document::empty(),
         };
         for (path, change) in &self.changes {
             out = match change {
@@ -165,31 +355,53 @@ impl FindProjection {
                     };
                     out.with_path(path.parts(), found)
                 }
+                Change::Compute(expr) => {
+                    env.set_root(doc.clone());
+                    let value = expr.eval(env)?;
+                    out.with_path(path.parts(), value)
+                }
                 Change::Matched => {
                     let at = self
                         .filter
                         .as_ref()
                         .and_then(|f| f.position(doc, env.collation()));
-                    let Some(at) = at else {
-                        return fail(
-                            51246,
-                            "Executor error during find command :: caused by :: positional operator '.$' couldn't find a matching element in the array",
-                        );
-                    };
-                    edit(out, path.parts(), &|v| match v {
-                        Value::Array(items) => Value::Array(
-                            [items.get(at)]
-                                .into_iter()
-                                .filter(|v| !v.is_missing())
-                                .collect::<Array>(),
-                        ),
-                        other => other,
-                    })
+                    matched(out, path.parts(), at)?
                 }
             };
         }
         Ok(out)
     }
+}
+
+/// Leaves one element in the first array on the way.
+fn matched(doc: Document, parts: &[Part], at: Option<usize>) -> Result<Document, EngineError> {
+    let Some((first, rest)) = parts.split_first() else {
+        return Ok(doc);
+    };
+    let mut out: DocBuilder = doc.edit();
+    if let Some(slot) = out.get_mut(first.name.as_str()) {
+        *slot = match std::mem::take(slot) {
+            Value::Array(items) => {
+                let Some(at) = at else {
+                    return fail(
+                        51246,
+                        "Executor error during find command :: caused by :: positional operator '.$' couldn't find a matching element in the array",
+                    );
+                };
+                let item = items.get(at);
+                if item.is_missing() {
+                    return fail(
+                        51247,
+                        "Executor error during find command :: caused by :: positional operator '.$' element mismatch",
+                    );
+                }
+                Value::array(vec![item])
+            }
+            Value::Document(d) => Value::Document(matched(d, rest, at)?),
+            other => other,
+        };
+    }
+    Ok(out.build())
 }
 
 fn first_match(filter: &Filter, doc: &Document, path: &Path) -> Option<Value> {
@@ -229,7 +441,11 @@ fn edit_value(v: Value, rest: &[Part], f: &dyn Fn(Value) -> Value) -> Value {
             items
                 .into_vec()
                 .into_iter()
-                .map(|v| edit_value(v, rest, f))
+                .map(|v| match v {
+                    // Arrays in arrays are values.
+                    Value::Document(d) => Value::Document(edit(d, rest, f)),
+                    other => other,
+                })
                 .collect::<Array>(),
         ),
         other => other,

@@ -88,8 +88,9 @@ pub fn apply(function: Function, d: Decimal) -> Decimal {
 
 /// The power. Negative bases need whole exponents (NaN otherwise).
 pub fn pow(base: Decimal, exponent: Decimal) -> Decimal {
-    if exponent.is_zero() {
-        return Decimal::from_i64(1);
+    let one = Decimal::from_i64(1);
+    if exponent.is_zero() || base.compare(one).is_eq() {
+        return one;
     }
     if base.is_nan() || exponent.is_nan() {
         return Decimal::NAN;

@@ -158,7 +158,11 @@ pub fn sub(a: &Value, b: &Value) -> Result<Value> {
             return Ok(Value::Int64(d));
         }
         (Value::Date(x), y) if y.is_number() => {
-            let y = whole_millis(y);
+            // Unlike `$add`, which rounds, this cuts a double.
+            let y = match y {
+                Value::Double(y) => num::exact_i64(y.trunc()),
+                y => whole_millis(y),
+            };
             let d = y.and_then(|y| x.checked_sub(y));
             return Ok(Value::Date(d.ok_or_else(|| overflow("$subtract"))?));
         }
@@ -287,6 +291,14 @@ pub(super) fn modulo(a: Value, b: Value) -> Result<Value> {
         ));
     }
     let by_zero = || EngineError::location(16610, "can't $mod by zero");
+    // Beside an integer, a double that is a whole 32-bit number counts as an int.
+    let small = match (&a, &b) {
+        (Value::Int32(_) | Value::Int64(_), Value::Double(y)) => {
+            num::exact_i64(*y).and_then(|n| i32::try_from(n).ok())
+        }
+        _ => None,
+    };
+    let b = small.map_or(b, Value::Int32);
     if matches!(a, Value::Decimal(_)) || matches!(b, Value::Decimal(_)) {
         let (x, y) = (to_decimal(&a), to_decimal(&b));
         if y.is_zero() {

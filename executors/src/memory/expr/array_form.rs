@@ -313,7 +313,10 @@ impl Operator for SortArray {
                 if *ascending { order } else { order.reverse() }
             }),
             Order::By(by) => {
-                let mut keyed: Vec<_> = items.into_iter().map(|v| (by.key(v.view()), v)).collect();
+                let mut keyed: Vec<_> = items
+                    .into_iter()
+                    .map(|v| (by.plain_key(v.view()), v))
+                    .collect();
                 keyed.sort_by(|(a, _), (b, _)| by.compare(a, b, collation));
                 items = keyed.into_iter().map(|(_, v)| v).collect();
             }

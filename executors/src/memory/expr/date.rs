@@ -258,6 +258,11 @@ struct FromText {
 
 impl FromText {
     fn read(&self, v: &Value, env: &mut Env<'_>) -> Result<Value> {
+        if v.as_str().is_none()
+            && let Some(other) = &self.on_error
+        {
+            return other.eval(env);
+        }
         let zone = match &self.zone {
             None => None,
             Some(z) => match z.get(env)? {

@@ -47,6 +47,14 @@ fn is_zero(v: &Value) -> bool {
     }
 }
 
+/// Logarithms of a decimal NaN are double NaNs.
+fn is_nan(v: &Value) -> bool {
+    match v {
+        Value::Decimal(d) => d.is_nan(),
+        v => v.as_f64().is_some_and(f64::is_nan),
+    }
+}
+
 pub(super) fn abs(v: Value) -> Result<Value> {
     Ok(match v {
         Value::Int32(n) => Value::int(i64::from(n).abs()),
@@ -181,6 +189,9 @@ pub(super) fn ln(v: Value) -> Result<Value> {
             "$ln's argument must be a positive number",
         ));
     }
+    if is_nan(&v) {
+        return Ok(Value::Double(f64::NAN));
+    }
     real("$ln", &v, f64::ln, Function::Ln)
 }
 
@@ -190,6 +201,9 @@ pub(super) fn log10(v: Value) -> Result<Value> {
             28761,
             "$log10's argument must be a positive number",
         ));
+    }
+    if is_nan(&v) {
+        return Ok(Value::Double(f64::NAN));
     }
     real("$log10", &v, f64::log10, Function::Log10)
 }
@@ -221,6 +235,9 @@ pub(super) fn log(v: Value, base: Value) -> Result<Value> {
             28759,
             "$log's base must be a positive number not equal to 1",
         ));
+    }
+    if is_nan(&v) || is_nan(&base) {
+        return Ok(Value::Double(f64::NAN));
     }
     if matches!(v, Value::Decimal(_)) || matches!(base, Value::Decimal(_)) {
         let ln = |v: &Value| decimal::apply(Function::Ln, to_decimal(v));

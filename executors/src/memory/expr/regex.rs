@@ -96,7 +96,8 @@ impl Search {
         }
         let mut found = Vec::new();
         let (mut at, mut byte, mut point) = (0, 0, 0);
-        while at <= text.len() {
+        // The end of a text is looked at only when it is its beginning too.
+        while at < text.len() || at == 0 {
             let Some(captures) = p.captures_at(text, at) else {
                 break;
             };

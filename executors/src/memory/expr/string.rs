@@ -136,7 +136,7 @@ pub(super) fn substr_cp(args: Vec<Value>) -> Result<Value> {
                 ),
             ));
         }
-        let n = integral(v).ok_or_else(|| {
+        let n = small(v).ok_or_else(|| {
             EngineError::location(
                 whole,
                 format!("$substrCP: {what} cannot be represented as a 32-bit integral value"),
@@ -155,12 +155,17 @@ pub(super) fn substr_cp(args: Vec<Value>) -> Result<Value> {
     Ok(Value::str(part))
 }
 
+/// A whole number of 32 bits.
+fn small(v: &Value) -> Option<i64> {
+    integral(v).filter(|n| i32::try_from(*n).is_ok())
+}
+
 /// The bounds of a search: optional start and end.
 pub(super) fn bounds(args: &[Value], name: &str) -> Result<(usize, Option<usize>)> {
     let bound = |at: usize, what: &str| match args.get(at) {
         None => Ok(None),
         Some(v) => {
-            let n = integral(v).ok_or_else(|| {
+            let n = small(v).ok_or_else(|| {
                 EngineError::location(
                     40096,
                     format!(

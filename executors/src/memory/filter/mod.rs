@@ -155,6 +155,18 @@ impl Filter {
     }
 }
 
+/// Whether all alternatives are equalities of one path.
+fn one_in(nodes: &[Node]) -> bool {
+    let path = |n: &Node| match n {
+        Node::Leaf(Some(path), Pred::Compare(Comparison::Eq, _) | Pred::In(_)) => {
+            Some(path.clone())
+        }
+        _ => None,
+    };
+    let first = nodes.first().and_then(path);
+    first.is_some() && nodes.iter().all(|n| path(n) == first)
+}
+
 impl Node {
     fn matches(
         &self,
@@ -233,10 +245,15 @@ impl Node {
         match self {
             Self::Leaf(Some(path), pred) => pred.position_at(path.parts(), doc, collation),
             Self::And(nodes) => nodes.iter().rev().find_map(|n| n.position(doc, collation)),
-            Self::Or(nodes) => nodes
-                .iter()
-                .find(|n| n.matches_document(doc, collation))
-                .and_then(|n| n.position(doc, collation)),
+            // Alternatives do not say where they matched, except equalities of one path: they are one `$in`.
+            Self::Or(nodes) => match nodes.as_slice() {
+                [only] => only.position(doc, collation),
+                nodes if one_in(nodes) => nodes
+                    .iter()
+                    .filter_map(|n| n.position(doc, collation))
+                    .min(),
+                _ => None,
+            },
             _ => None,
         }
     }

@@ -3,10 +3,10 @@ use std::cmp::Ordering;
 
 use bson::Bson;
 
+use crate::memory::accumulator::SortBy;
 use crate::memory::error::EngineError;
 use crate::memory::expr::Scope;
 use crate::memory::filter::Filter;
-use crate::memory::stage::SortSpec;
 use crate::memory::value::{Collation, Value, compare_with, equal, num};
 
 /// How `$push` sorts.
@@ -15,7 +15,7 @@ pub enum Order {
     /// By the elements: whether ascending.
     Elements(bool),
     /// By fields of the elements.
-    Fields(SortSpec),
+    Fields(SortBy),
 }
 
 /// `$push`.
@@ -88,7 +88,7 @@ impl Push {
                             );
                         }
                         Bson::Document(s) => Order::Fields(
-                            SortSpec::compile(s).map_err(|e| EngineError::bad_value(e.message))?,
+                            SortBy::compile(s).map_err(|e| EngineError::bad_value(e.message))?,
                         ),
                         other => match Value::from_bson(other).as_f64() {
                             Some(1.0) => Order::Elements(true),
@@ -118,14 +118,9 @@ impl Push {
                 let order = compare_with(a.view(), b.view(), collation);
                 if *ascending { order } else { order.reverse() }
             }),
-            Some(Order::Fields(spec)) => items.sort_by(|a, b| match (a, b) {
-                (Value::Document(x), Value::Document(y)) => {
-                    match (spec.key(x.view(), collation), spec.key(y.view(), collation)) {
-                        (Ok(a), Ok(b)) => spec.compare(&a, &b),
-                        _ => Ordering::Equal,
-                    }
-                }
-                _ => Ordering::Equal,
+            Some(Order::Fields(by)) => items.sort_by(|a, b| {
+                let (a, b) = (by.plain_key(a.view()), by.plain_key(b.view()));
+                by.compare(&a, &b, collation)
             }),
         }
         if let Some(n) = self.slice {

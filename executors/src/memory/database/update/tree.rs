@@ -1,5 +1,6 @@
 //! Update operators over a document: paths, positions, array filters, conflicts.
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 use bson::{Bson, Document as Bdoc};
 
@@ -119,6 +120,7 @@ impl Operators {
         };
         let mut used = vec![false; out.filters.len()];
         let mut taken: Vec<String> = Vec::new();
+        let mut kinds: HashMap<String, bool> = HashMap::new();
         for (name, arguments) in spec {
             if !name.starts_with('$') {
                 return Err(EngineError::failed_to_parse(format!(
@@ -148,6 +150,7 @@ impl Operators {
                 }
                 let steps = out.steps(path, &mut used)?;
                 if let Some(operator) = Operator::compile(name, path, v, scope)? {
+                    one_kind(path, &mut kinds)?;
                     taken.push(path.clone());
                     out.actions.push(Action {
                         text: path.clone(),
@@ -269,6 +272,23 @@ fn order(a: &str, b: &str) -> Ordering {
             return order;
         }
     }
+}
+
+/// What is below a path is either picked by `$[]` and the like or by names, not both.
+fn one_kind(path: &str, kinds: &mut HashMap<String, bool>) -> Result<(), EngineError> {
+    for (at, _) in path.match_indices('.') {
+        let Some((prefix, rest)) = path.split_at_checked(at) else {
+            continue;
+        };
+        let picks = rest.starts_with(".$[");
+        if *kinds.entry(prefix.to_owned()).or_insert(picks) != picks {
+            return Err(EngineError::new(
+                Code::ConflictingUpdateOperators,
+                format!("Updating the path '{path}' would create a conflict at '{prefix}'"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// No path may be another's beginning.
