@@ -7,7 +7,7 @@ use bson::Bson;
 
 use super::error::{Code, EngineError};
 use super::expr::{Context, Env, Expr, Fields, Scope, count};
-use super::value::{DocBuilder, Value};
+use super::value::{DocBuilder, Value, ValueRef};
 pub(crate) use order::SortBy;
 pub(crate) use percentile::Percentile;
 use state::Body;
@@ -180,7 +180,7 @@ impl Accumulator {
             Op::Last => Body::Last(Value::Missing),
             Op::Push | Op::ConcatArrays => Body::List(Vec::new()),
             Op::AddToSet | Op::SetUnion => Body::Set {
-                seen: std::collections::HashSet::new(),
+                seen: std::collections::HashSet::default(),
                 items: Vec::new(),
             },
             Op::StdDevPop | Op::StdDevSamp => Body::StdDev(state::Deviation::default()),
@@ -201,13 +201,28 @@ impl Accumulator {
         })
     }
 
-    /// Whether the group's remaining documents cannot change the result (`$first`): lets `$group` read less.
-    pub fn is_settled(&self, state: &State) -> bool {
-        match &state.body {
-            Body::First(v) => v.is_some(),
-            Body::FirstN(n, items) => *n > 0 && items.len() >= *n,
-            _ => false,
+    /// The argument, when a value of it is all that the accumulator needs of a document.
+    pub(crate) fn plain_argument(&self) -> Option<&Expr> {
+        let fixed = self.n.as_ref().is_none_or(|n| n.as_literal().is_some());
+        (fixed && self.sort.is_none() && self.percentile.is_none()).then_some(&self.argument)
+    }
+
+    /// Takes a value of [`Accumulator::plain_argument`] in, without making it one's own where that is not needed.
+    #[inline]
+    pub(crate) fn push_view(
+        &self,
+        state: &mut State,
+        v: ValueRef<'_>,
+        env: &mut Env<'_>,
+    ) -> Result<(), EngineError> {
+        if state.take(v, env.collation()) {
+            return Ok(());
         }
+        let input = Input {
+            value: v.to_value(),
+            key: None,
+        };
+        self.push(state, input, env)
     }
 
     /// What the environment's document brings in.
@@ -220,7 +235,7 @@ impl Accumulator {
         let key = self
             .sort
             .as_ref()
-            .map(|s| s.key(super::value::ValueRef::Document(env.root().view())));
+            .map(|s| s.key(ValueRef::Document(env.root().view())));
         Ok(Input { value, key })
     }
 

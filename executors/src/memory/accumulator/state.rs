@@ -35,7 +35,7 @@ pub(super) enum Body {
     Last(Value),
     List(Vec<Value>),
     Set {
-        seen: HashSet<Key>,
+        seen: HashSet<Key, ahash::RandomState>,
         items: Vec<Value>,
     },
     StdDev(Deviation),
@@ -98,6 +98,56 @@ impl State {
         self.bytes
     }
 
+    /// Takes a value in, unless the state keeps values: then `false`, and `push` it is.
+    #[inline]
+    pub(super) fn take(&mut self, v: ValueRef<'_>, collation: Option<&Collation>) -> bool {
+        match &mut self.body {
+            Body::Counter(n) => match v {
+                ValueRef::Int32(m) => *n += i64::from(m),
+                v => {
+                    let mut sum = Box::new(Summation::default());
+                    // Ints below 2^63 in count keep the type int until they no longer fit.
+                    sum.add_plain(*n);
+                    sum.add(v);
+                    self.body = Body::Sum(sum);
+                }
+            },
+            Body::Sum(sum) => {
+                sum.add(v);
+            }
+            Body::Avg(sum, n) => *n += i64::from(sum.add(v)),
+            Body::Count(n) => *n += 1,
+            Body::Extreme { best, max } => {
+                if !v.is_nullish() {
+                    let better = best.is_missing() || {
+                        let order = compare_with(v, best.view(), collation);
+                        if *max { order.is_gt() } else { order.is_lt() }
+                    };
+                    if better {
+                        *best = v.to_value();
+                    }
+                }
+            }
+            Body::First(first) => {
+                first.get_or_insert_with(|| v.to_value());
+            }
+            Body::Last(last) => *last = v.to_value(),
+            Body::StdDev(d) => {
+                if let Some(x) = number(v) {
+                    d.add(x);
+                }
+            }
+            Body::Numbers(numbers) => {
+                if let Some(x) = number(v) {
+                    self.bytes += 8;
+                    numbers.push(x);
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
     /// Takes a value in.
     pub(super) fn push(
         &mut self,
@@ -106,40 +156,15 @@ impl State {
         collation: Option<&Collation>,
     ) -> Result<(), EngineError> {
         let Input { value: v, key } = input;
+        if self.take(v.view(), collation) {
+            return Ok(());
+        }
+        // What a kept value counts as.
+        let cost = |v: &Value| v.view().byte_size() + 32;
         match &mut self.body {
-            Body::Counter(n) => match v {
-                Value::Int32(m) => *n += i64::from(m),
-                v => {
-                    let mut sum = Box::new(Summation::default());
-                    // Ints below 2^63 in count keep the type int until they no longer fit.
-                    sum.add_plain(*n);
-                    sum.add(&v);
-                    self.body = Body::Sum(sum);
-                }
-            },
-            Body::Sum(sum) => {
-                sum.add(&v);
-            }
-            Body::Avg(sum, n) => *n += i64::from(sum.add(&v)),
-            Body::Count(n) => *n += 1,
-            Body::Extreme { best, max } => {
-                if !v.is_nullish() {
-                    let better = best.is_missing() || {
-                        let order = compare_with(v.view(), best.view(), collation);
-                        if *max { order.is_gt() } else { order.is_lt() }
-                    };
-                    if better {
-                        *best = v;
-                    }
-                }
-            }
-            Body::First(first) => {
-                first.get_or_insert(v);
-            }
-            Body::Last(last) => *last = v,
             Body::List(items) => {
                 if !v.is_missing() {
-                    self.bytes += v.view().byte_size() + 32;
+                    self.bytes += cost(&v);
                     items.push(v);
                 }
             }
@@ -155,23 +180,20 @@ impl State {
                     }
                 }
             }
-            Body::StdDev(d) => {
-                if let Some(x) = number(&v) {
-                    d.add(x);
-                }
-            }
             Body::Merge(doc) => crate::memory::expr::merge_into(doc, &v)?,
             Body::FirstN(n, items) => {
                 if items.len() < *n {
-                    self.bytes += v.view().byte_size() + 32;
+                    self.bytes += cost(&v);
                     items.push(v.or_null());
                 }
             }
             Body::LastN(n, items) => {
-                self.bytes += v.view().byte_size() + 32;
+                self.bytes += cost(&v);
                 items.push_back(v.or_null());
-                if items.len() > *n {
-                    items.pop_front();
+                if items.len() > *n
+                    && let Some(gone) = items.pop_front()
+                {
+                    self.bytes = self.bytes.saturating_sub(cost(&gone));
                 }
             }
             Body::ExtremeN { n, max, items } => {
@@ -181,9 +203,13 @@ impl State {
                         if *max { order.is_ge() } else { order.is_le() }
                     });
                     if at < *n {
-                        self.bytes += v.view().byte_size() + 32;
+                        self.bytes += cost(&v);
                         items.insert(at, v);
-                        items.truncate(*n);
+                        if items.len() > *n
+                            && let Some(gone) = items.pop()
+                        {
+                            self.bytes = self.bytes.saturating_sub(cost(&gone));
+                        }
                     }
                 }
             }
@@ -193,24 +219,25 @@ impl State {
                 };
                 let at =
                     items.partition_point(|(old, _)| sort.compare(old, &key, collation).is_le());
-                if *bottom {
-                    if items.len() < *n || at > 0 {
-                        items.insert(at, (key, v));
-                        if items.len() > *n {
-                            items.pop_front();
-                        }
+                let kept =
+                    |(key, v): &(SortKey, Value)| cost(v) + key.iter().map(cost).sum::<usize>();
+                let gone = if *bottom {
+                    if items.len() == *n && at == 0 {
+                        return Ok(());
                     }
-                } else if at < *n {
+                    self.bytes += kept(&(key.clone(), v.clone()));
                     items.insert(at, (key, v));
-                    items.truncate(*n);
-                }
+                    (items.len() > *n).then(|| items.pop_front()).flatten()
+                } else if at < *n {
+                    self.bytes += kept(&(key.clone(), v.clone()));
+                    items.insert(at, (key, v));
+                    (items.len() > *n).then(|| items.pop_back()).flatten()
+                } else {
+                    return Ok(());
+                };
+                self.bytes = self.bytes.saturating_sub(gone.as_ref().map_or(0, kept));
             }
-            Body::Numbers(numbers) => {
-                if let Some(x) = number(&v) {
-                    self.bytes += 8;
-                    numbers.push(x);
-                }
-            }
+            _ => {}
         }
         Ok(())
     }
@@ -245,6 +272,6 @@ impl State {
     }
 }
 
-fn number(v: &Value) -> Option<f64> {
+fn number(v: ValueRef<'_>) -> Option<f64> {
     if v.is_number() { v.as_f64() } else { None }
 }

@@ -277,7 +277,7 @@ impl Engine {
                     d.insert("idIndex", doc! {"v": 2, "key": {"_id": 1}, "name": "_id_"});
                 }
             }
-            if filter.matches(&Document::from_bson(&d), &mut env)? {
+            if filter.matches(Document::from_bson(&d).view(), &mut env)? {
                 out.push(Bson::Document(d));
             }
         }
@@ -303,7 +303,7 @@ impl Engine {
                 d.insert("sizeOnDisk", num::len_i64(size));
                 d.insert("empty", size == 0);
             }
-            if filter.matches(&Document::from_bson(&d), &mut env)? {
+            if filter.matches(Document::from_bson(&d).view(), &mut env)? {
                 total += size;
                 out.push(Bson::Document(d));
             }

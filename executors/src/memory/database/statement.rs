@@ -128,12 +128,12 @@ pub(super) fn validate(
         ..Default::default()
     };
     let mut env = Env::new(&evaluation);
-    if validator.matches(new, &mut env)? {
+    if validator.matches(new.view(), &mut env)? {
         return Ok(());
     }
     if options.moderate
         && let Some(old) = old
-        && !validator.matches(old, &mut env)?
+        && !validator.matches(old.view(), &mut env)?
     {
         return Ok(());
     }

@@ -1,6 +1,6 @@
 //! Exact sums over numbers of mixed types.
 use crate::memory::decimal;
-use crate::memory::value::{Decimal, Value, num};
+use crate::memory::value::{Decimal, Value, ValueRef, num};
 
 /// A running sum: integers exactly, doubles with compensation, decimals on their own; one type at the end.
 #[derive(Clone, Debug)]
@@ -37,21 +37,22 @@ impl Default for Summation {
 
 impl Summation {
     /// Adds a number; `false` when the value is none.
-    pub fn add(&mut self, v: &Value) -> bool {
+    #[inline]
+    pub fn add(&mut self, v: ValueRef<'_>) -> bool {
         match v {
-            Value::Int32(n) => self.integers += i128::from(*n),
-            Value::Int64(n) => {
-                self.integers += i128::from(*n);
+            ValueRef::Int32(n) => self.integers += i128::from(n),
+            ValueRef::Int64(n) => {
+                self.integers += i128::from(n);
                 self.widest = self.widest.max(Widest::Long);
             }
-            Value::Double(x) => {
-                self.add_double(*x);
+            ValueRef::Double(x) => {
+                self.add_double(x);
                 self.widest = self.widest.max(Widest::Double);
             }
-            Value::Decimal(d) => {
+            ValueRef::Decimal(d) => {
                 self.decimals = Some(match self.decimals {
-                    Some(sum) => decimal::add(sum, *d),
-                    None => *d,
+                    Some(sum) => decimal::add(sum, d),
+                    None => d,
                 });
                 self.widest = Widest::Decimal;
             }

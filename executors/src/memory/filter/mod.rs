@@ -135,8 +135,8 @@ impl Filter {
     /// # Errors
     /// What evaluating `$expr` gives.
     #[inline]
-    pub fn matches(&self, doc: &Document, env: &mut Env<'_>) -> Result<bool, EngineError> {
-        self.root.matches(doc.view(), doc, env)
+    pub fn matches(&self, doc: DocRef<'_>, env: &mut Env<'_>) -> Result<bool, EngineError> {
+        self.root.matches(doc, env)
     }
 
     /// Whether a value passes a filter from [`Filter::compile_value`].
@@ -168,23 +168,17 @@ fn one_in(nodes: &[Node]) -> bool {
 }
 
 impl Node {
-    fn matches(
-        &self,
-        view: DocRef<'_>,
-        doc: &Document,
-        env: &mut Env<'_>,
-    ) -> Result<bool, EngineError> {
+    #[inline]
+    fn matches(&self, doc: DocRef<'_>, env: &mut Env<'_>) -> Result<bool, EngineError> {
         match self {
-            Self::Leaf(Some(path), pred) => {
-                Ok(pred.matches_at(path.parts(), view, env.collation()))
-            }
+            Self::Leaf(Some(path), pred) => Ok(pred.matches_at(path, doc, env.collation())),
             Self::Leaf(None, pred) => {
-                Ok(pred.matches_single(ValueRef::Document(view), env.collation()))
+                Ok(pred.matches_single(ValueRef::Document(doc), env.collation()))
             }
             Self::Constant(b) => Ok(*b),
             Self::And(nodes) => {
                 for node in nodes {
-                    if !node.matches(view, doc, env)? {
+                    if !node.matches(doc, env)? {
                         return Ok(false);
                     }
                 }
@@ -192,26 +186,26 @@ impl Node {
             }
             Self::Or(nodes) => {
                 for node in nodes {
-                    if node.matches(view, doc, env)? {
+                    if node.matches(doc, env)? {
                         return Ok(true);
                     }
                 }
                 Ok(false)
             }
-            Self::Not(node) => Ok(!node.matches(view, doc, env)?),
+            Self::Not(node) => Ok(!node.matches(doc, env)?),
             Self::Expr(condition) => {
-                env.set_root(doc.clone());
+                env.set_root(doc.to_document());
                 Ok(condition.expr.eval(env)?.truthy())
             }
-            Self::Schema(schema) => Ok(schema.matches(ValueRef::Document(view))),
-            Self::Text(text) => Ok(text.score(view).is_some()),
+            Self::Schema(schema) => Ok(schema.matches(ValueRef::Document(doc))),
+            Self::Text(text) => Ok(text.score(doc).is_some()),
         }
     }
 
     /// Matches a subdocument, where there is no `$expr`.
     fn matches_document(&self, doc: DocRef<'_>, collation: Option<&Collation>) -> bool {
         match self {
-            Self::Leaf(Some(path), pred) => pred.matches_at(path.parts(), doc, collation),
+            Self::Leaf(Some(path), pred) => pred.matches_at(path, doc, collation),
             Self::Leaf(None, pred) => pred.matches_single(ValueRef::Document(doc), collation),
             Self::Constant(b) => *b,
             Self::And(nodes) => nodes.iter().all(|n| n.matches_document(doc, collation)),

@@ -6,7 +6,9 @@ use super::schema::Schema;
 use super::{Node, visit};
 use crate::memory::geo::Geo;
 use crate::memory::pattern::Pattern;
-use crate::memory::value::{Collation, DocRef, Part, Regex, Value, ValueRef, compare_with, num};
+use crate::memory::value::{
+    Collation, DocRef, Part, Path, Regex, Value, ValueRef, compare_with, num,
+};
 
 /// The comparison operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,13 +99,19 @@ impl Pred {
         )
     }
 
+    #[inline]
     pub(super) fn matches_at(
         &self,
-        parts: &[Part],
+        path: &Path,
         doc: DocRef<'_>,
         collation: Option<&Collation>,
     ) -> bool {
-        visit(parts, doc, self.leaf(), &mut |v, _| {
+        // Most paths lead to one value, which no array is around.
+        match path.get_ref(doc) {
+            Some(ValueRef::Array(_)) | None => {}
+            Some(v) => return self.matches_single(v, collation),
+        }
+        visit(path.parts(), doc, self.leaf(), &mut |v, _| {
             self.matches_single(v, collation)
         })
     }
@@ -200,6 +208,7 @@ fn is_nan(v: ValueRef<'_>) -> bool {
 
 /// A comparison within one type bracket: null also means missing, NaN is only equal to itself, and the ends of the
 /// order compare with everything.
+#[inline]
 pub(super) fn compares(
     op: Comparison,
     value: ValueRef<'_>,
@@ -207,6 +216,24 @@ pub(super) fn compares(
     collation: Option<&Collation>,
 ) -> bool {
     use Comparison::{Eq, Gt, Gte, Lt, Lte};
+    // What most comparisons are of.
+    let quick = match (value, operand) {
+        (ValueRef::Int32(a), ValueRef::Int32(b)) => Some(a.cmp(&b)),
+        (ValueRef::Int64(a), ValueRef::Int64(b)) | (ValueRef::Date(a), ValueRef::Date(b)) => {
+            Some(a.cmp(&b))
+        }
+        (ValueRef::Double(a), ValueRef::Double(b)) => a.partial_cmp(&b),
+        _ => None,
+    };
+    if let Some(order) = quick {
+        return match op {
+            Eq => order.is_eq(),
+            Lt => order.is_lt(),
+            Lte => order.is_le(),
+            Gt => order.is_gt(),
+            Gte => order.is_ge(),
+        };
+    }
     if value.type_bracket() != operand.type_bracket() {
         return match (value, operand) {
             (ValueRef::Missing, ValueRef::Null) => matches!(op, Eq | Lte | Gte),

@@ -28,7 +28,7 @@ where
         let Some((first, rest)) = parts.split_first() else {
             return f(ValueRef::Document(doc), at);
         };
-        let value = doc.get(first.name.as_str());
+        let value = doc.at(first);
         if rest.is_empty() {
             return end(value, leaf, at, f);
         }

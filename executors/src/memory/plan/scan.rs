@@ -8,9 +8,9 @@ use super::Range;
 use crate::memory::error::EngineError;
 use crate::memory::expr::Env;
 use crate::memory::filter::Filter;
-use crate::memory::stage::Stage;
+use crate::memory::stage::{Stage, Visit};
 use crate::memory::storage::{Collection, Cursor, Entry, Index};
-use crate::memory::value::{Buffer, Document, compare};
+use crate::memory::value::{Buffer, DocRef, Document, compare};
 
 /// Counts what a command reads, for `explain`.
 #[derive(Debug, Default)]
@@ -21,7 +21,12 @@ pub struct Examined {
     pub keys: AtomicU64,
 }
 
-fn passes(filters: &[Arc<Filter>], doc: &Document, env: &mut Env<'_>) -> Result<bool, EngineError> {
+#[inline]
+fn passes(
+    filters: &[Arc<Filter>],
+    doc: DocRef<'_>,
+    env: &mut Env<'_>,
+) -> Result<bool, EngineError> {
     for filter in filters {
         if !filter.matches(doc, env)? {
             return Ok(false);
@@ -67,30 +72,36 @@ impl CollectionScan {
         &mut self,
         env: &mut Env<'_>,
     ) -> Result<Option<(u64, Document)>, EngineError> {
-        loop {
-            let next = if self.reverse {
-                self.cursor.backward()
-            } else {
-                self.cursor.forward()
-            };
-            let Some((record, raw)) = next else {
-                return Ok(None);
-            };
+        while let Some((record, raw)) = self.cursor.step(self.reverse) {
             env.tick()?;
             if let Some(examined) = &self.examined {
                 examined.documents.fetch_add(1, Atomic::Relaxed);
             }
-            let doc = Document::from_raw(raw.clone());
-            if passes(&self.filters, &doc, env)? {
-                return Ok(Some((*record, doc)));
+            if passes(&self.filters, DocRef::whole(raw), env)? {
+                return Ok(Some((*record, Document::from_raw(raw.clone()))));
             }
         }
+        Ok(None)
     }
 }
 
 impl Stage for CollectionScan {
     fn next(&mut self, env: &mut Env<'_>) -> Result<Option<Document>, EngineError> {
         Ok(self.next_record(env)?.map(|(_, doc)| doc))
+    }
+
+    fn each(&mut self, env: &mut Env<'_>, f: Visit<'_>) -> Result<(), EngineError> {
+        while let Some((_, raw)) = self.cursor.step(self.reverse) {
+            env.tick()?;
+            if let Some(examined) = &self.examined {
+                examined.documents.fetch_add(1, Atomic::Relaxed);
+            }
+            let doc = DocRef::whole(raw);
+            if passes(&self.filters, doc, env)? {
+                f(doc, env)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -220,6 +231,19 @@ impl IndexScan {
         &mut self,
         env: &mut Env<'_>,
     ) -> Result<Option<(u64, Document)>, EngineError> {
+        while let Some(record) = self.next_unseen(env)? {
+            if let Some(raw) = self.collection.raw(record)
+                && passes(&self.filters, DocRef::whole(raw), env)?
+            {
+                return Ok(Some((record, Document::from_raw(raw.clone()))));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next record that was not given before.
+    #[inline]
+    fn next_unseen(&mut self, env: &mut Env<'_>) -> Result<Option<u64>, EngineError> {
         while let Some(record) = self.next_entry() {
             env.tick()?;
             if let Some(seen) = &mut self.seen
@@ -227,15 +251,10 @@ impl IndexScan {
             {
                 continue;
             }
-            let Some(doc) = self.collection.get(record) else {
-                continue;
-            };
             if let Some(examined) = &self.examined {
                 examined.documents.fetch_add(1, Atomic::Relaxed);
             }
-            if passes(&self.filters, &doc, env)? {
-                return Ok(Some((record, doc)));
-            }
+            return Ok(Some(record));
         }
         Ok(None)
     }
@@ -244,5 +263,17 @@ impl IndexScan {
 impl Stage for IndexScan {
     fn next(&mut self, env: &mut Env<'_>) -> Result<Option<Document>, EngineError> {
         Ok(self.next_record(env)?.map(|(_, doc)| doc))
+    }
+
+    fn each(&mut self, env: &mut Env<'_>, f: Visit<'_>) -> Result<(), EngineError> {
+        while let Some(record) = self.next_unseen(env)? {
+            if let Some(raw) = self.collection.raw(record) {
+                let doc = DocRef::whole(raw);
+                if passes(&self.filters, doc, env)? {
+                    f(doc, env)?;
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -310,8 +310,8 @@ pub(super) fn start(
             source
         }
     };
-    let starting = Starting { context };
     while let Some((step, rest)) = steps.split_first() {
+        let starting = Starting { context, rest };
         source = match step {
             Step::Match(filter) => Box::new(Matching::new(source, Arc::clone(filter))),
             Step::Sort(_) if std::mem::take(&mut sorted) => source,

@@ -162,7 +162,7 @@ impl Search {
             let mut next = Vec::new();
             for other in foreign.matching(&frontier, env) {
                 if let Some(filter) = &plan.restrict
-                    && !filter.matches(&other, env)?
+                    && !filter.matches(other.view(), env)?
                 {
                     continue;
                 }

@@ -1,14 +1,18 @@
 //! `$group`: by hash, groups in the order in which they first appear.
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use bson::Bson;
 use indexmap::{Equivalent, IndexMap};
 
-use super::{Source, Stage, StagePlan, Starting, memory_error};
+use super::pick::{MOST, Origin, Picks};
+use super::{Source, Stage, StagePlan, Starting, memory_error, needs};
 use crate::memory::accumulator::{Accumulator, State};
 use crate::memory::error::EngineError;
 use crate::memory::expr::{Env, Expr, Scope};
-use crate::memory::value::{DocBuilder, Document, Key, Str, Value, ValueRef, equal, hash_value};
+use crate::memory::value::{
+    DocBuilder, DocRef, Document, Key, Part, Str, Value, ValueRef, equal, hash_value,
+};
 
 /// A borrowed [`Key`].
 pub struct KeyRef<'a>(pub ValueRef<'a>);
@@ -101,6 +105,44 @@ impl Outputs {
         Ok(())
     }
 
+    /// How each accumulator gets its values.
+    fn feeds(&self, picks: &mut Picks) -> Vec<Feed> {
+        let feed = |(_, accumulator): &(Str, Accumulator)| match accumulator.plain_argument() {
+            Some(e) => match picks.origin(e) {
+                Origin::Expr(_) => Feed::Whole,
+                origin => Feed::Value(origin),
+            },
+            None => Feed::Whole,
+        };
+        self.fields.iter().map(feed).collect()
+    }
+
+    /// Adds a document to a group; tells by how many bytes that has grown.
+    #[inline]
+    fn feed(
+        &self,
+        states: &mut [State],
+        feeds: &[Feed],
+        doc: DocRef<'_>,
+        picked: &[ValueRef<'_>; MOST],
+        env: &mut Env<'_>,
+    ) -> Result<usize, EngineError> {
+        let mut grown = 0_usize;
+        for (((_, accumulator), state), feed) in self.fields.iter().zip(states).zip(feeds) {
+            let before = state.byte_size();
+            match feed {
+                Feed::Value(origin) => {
+                    let mut hold = Value::Missing;
+                    let value = origin.value(doc, picked, env, &mut hold)?;
+                    accumulator.push_view(state, value, env)?;
+                }
+                Feed::Whole => accumulator.add(state, env)?,
+            }
+            grown += state.byte_size().saturating_sub(before);
+        }
+        Ok(grown)
+    }
+
     /// The group's document.
     ///
     /// # Errors
@@ -121,11 +163,25 @@ impl Outputs {
     }
 }
 
+/// How an accumulator gets its values.
+#[derive(Clone, Debug)]
+enum Feed {
+    /// Its argument is read in place.
+    Value(Origin),
+    /// It evaluates what it needs on the environment's document.
+    Whole,
+}
+
 /// A compiled `$group`.
 #[derive(Clone, Debug)]
 pub struct Group {
-    id: Expr,
     outputs: Outputs,
+    picks: Picks,
+    id: Origin,
+    feeds: Vec<Feed>,
+    /// Whether something is evaluated on the environment's document.
+    reads_env: bool,
+    needs: Option<Vec<Part>>,
 }
 
 impl Group {
@@ -147,9 +203,17 @@ impl Group {
                 "a group specification must include an _id",
             ));
         };
+        let mut picks = Picks::default();
+        let id = picks.origin(&Expr::compile(id, scope)?);
+        let feeds = outputs.feeds(&mut picks);
+        let reads_env = id.reads_env() || feeds.iter().any(|f| matches!(f, Feed::Whole));
         Ok(Self {
-            id: Expr::compile(id, scope)?,
             outputs,
+            picks,
+            id,
+            feeds,
+            reads_env,
+            needs: needs::of_expression(spec)?,
         })
     }
 }
@@ -158,16 +222,20 @@ impl StagePlan for Group {
     fn start(&self, input: Source, starting: &Starting<'_>) -> Result<Source, EngineError> {
         Ok(Box::new(Grouping {
             input: Some(input),
-            plan: self.clone(),
+            plan: Arc::new(self.clone()),
             groups: Vec::new().into_iter(),
             memory_limit: starting.context.memory_limit,
         }))
+    }
+
+    fn needs(&self) -> Option<&[Part]> {
+        self.needs.as_deref()
     }
 }
 
 struct Grouping {
     input: Option<Source>,
-    plan: Group,
+    plan: Arc<Group>,
     groups: std::vec::IntoIter<(Value, Box<[State]>)>,
     memory_limit: usize,
 }
@@ -176,43 +244,43 @@ impl Grouping {
     fn consume(&mut self, mut input: Source, env: &mut Env<'_>) -> Result<(), EngineError> {
         // A group keeps the first form of its key; with a collation, equality is that of the folded key.
         let mut groups: KeyMap<(Option<Value>, Box<[State]>)> = KeyMap::default();
-        let collation = env.collation();
+        let plan = Arc::clone(&self.plan);
         let mut bytes = 0_usize;
-        while let Some(doc) = input.next(env)? {
-            env.tick()?;
-            env.set_root(doc);
-            let id = self.plan.id.eval(env)?.or_null();
-            let (key, shown) = match collation {
-                Some(c) => (c.fold(&id), Some(id)),
-                None => (id, None),
+        input.each(env, &mut |doc, env| {
+            let picked = plan.picks.of(doc);
+            if plan.reads_env {
+                env.set_root(doc.to_document());
+            }
+            let mut hold = Value::Missing;
+            let id = match plan.id.value(doc, &picked, env, &mut hold)? {
+                ValueRef::Missing => ValueRef::Null,
+                id => id,
             };
-            let at = match groups.get_index_of(&KeyRef(key.view())) {
+            let folded = env.collation().map(|c| c.fold(&id.to_value()));
+            let key = folded.as_ref().map_or(id, Value::view);
+            let at = match groups.get_index_of(&KeyRef(key)) {
                 Some(at) => at,
                 None => {
-                    bytes = bytes.saturating_add(key.view().byte_size() + 64);
+                    bytes = bytes.saturating_add(key.byte_size() + 64);
+                    let shown = folded.is_some().then(|| id.to_value());
                     groups
-                        .insert_full(Key(key), (shown, self.plan.outputs.start()))
+                        .insert_full(Key(key.to_value()), (shown, plan.outputs.start()))
                         .0
                 }
             };
             if let Some((_, (_, states))) = groups.get_index_mut(at) {
-                self.plan.outputs.add(states, env)?;
+                let grown = plan.outputs.feed(states, &plan.feeds, doc, &picked, env)?;
+                bytes = bytes.saturating_add(grown);
             }
             if bytes > self.memory_limit {
                 return Err(memory_error("$group", self.memory_limit));
             }
-        }
+            Ok(())
+        })?;
         let rows: Vec<_> = groups
             .into_iter()
             .map(|(key, (shown, states))| (shown.unwrap_or(key.0), states))
             .collect();
-        let held: usize = rows
-            .iter()
-            .flat_map(|(_, s)| s.iter().map(State::byte_size))
-            .sum();
-        if held > self.memory_limit {
-            return Err(memory_error("$group", self.memory_limit));
-        }
         self.groups = rows.into_iter();
         Ok(())
     }

@@ -12,6 +12,8 @@ mod group;
 mod lookup;
 mod merge;
 mod near;
+mod needs;
+mod pick;
 mod project;
 mod redact;
 mod search;
@@ -30,7 +32,7 @@ use super::filter::Filter;
 use super::geo::Geo;
 use super::plan::{self, Access, CollectionScan, Examined, Hint, IndexScan, Plan};
 use super::storage::{Collection, State};
-use super::value::{Document, Path};
+use super::value::{DocRef, Document, Part, Path};
 
 pub use compile::{Compiling, Pipeline, Place};
 pub use merge::{Merge, Out, Target, WhenMatched, WhenNotMatched, Write};
@@ -44,7 +46,22 @@ pub trait Stage: Send {
     /// # Errors
     /// What the stage, or one before it, runs into; the source is of no use after that.
     fn next(&mut self, env: &mut Env<'_>) -> Result<Option<Document>, EngineError>;
+
+    /// Calls `f` with every document that is left. What reads stored documents shows them in place, without sharing
+    /// them: stages that need all their input first, and most of it only for a moment, ask this way.
+    ///
+    /// # Errors
+    /// As `next`, and what `f` gives.
+    fn each(&mut self, env: &mut Env<'_>, f: Visit<'_>) -> Result<(), EngineError> {
+        while let Some(doc) = self.next(env)? {
+            f(doc.view(), env)?;
+        }
+        Ok(())
+    }
 }
+
+/// What is done with every document.
+pub type Visit<'v> = &'v mut dyn FnMut(DocRef<'_>, &mut Env<'_>) -> Result<(), EngineError>;
 
 /// A boxed source.
 pub type Source = Box<dyn Stage>;
@@ -70,6 +87,31 @@ pub struct Context {
 pub struct Starting<'a> {
     /// The context.
     pub context: &'a Arc<Context>,
+    /// The steps that follow.
+    pub(super) rest: &'a [compile::Step],
+}
+
+impl Starting<'_> {
+    /// The root's fields that the following stages read, if that is known.
+    fn needed(&self) -> Option<Vec<Part>> {
+        let mut parts = Vec::new();
+        for step in self.rest {
+            match step {
+                compile::Step::Match(filter) if needs::of_filter(filter.node(), &mut parts) => {}
+                compile::Step::Limit(_) | compile::Step::Skip(_) => {}
+                compile::Step::Other(plan) => match (plan.needs(), plan.touches()) {
+                    (Some(needs), _) => {
+                        parts.extend_from_slice(needs);
+                        return Some(parts);
+                    }
+                    (None, Some(part)) => parts.push(part.clone()),
+                    (None, None) => return None,
+                },
+                _ => return None,
+            }
+        }
+        None
+    }
 }
 
 /// A compiled stage that is none of those that planning looks at.
@@ -79,6 +121,16 @@ pub trait StagePlan: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// When it cannot start (a namespace that does not fit, ...).
     fn start(&self, input: Source, starting: &Starting<'_>) -> Result<Source, EngineError>;
+
+    /// The root's fields that it reads, when it reads no others and hands none on that it does not make.
+    fn needs(&self) -> Option<&[Part]> {
+        None
+    }
+
+    /// Whether it hands on all fields and reads only the ones under this part, which it changes.
+    fn touches(&self) -> Option<&Part> {
+        None
+    }
 }
 
 /// Where a pipeline's documents come from.

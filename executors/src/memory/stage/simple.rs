@@ -7,11 +7,12 @@ use bson::Bson;
 use super::foreign::{Namespace, source_of};
 use super::{
     Compiling, Context, Pipeline, Place, Projection, Source, Stage, StagePlan, Starting, Tree,
+    Visit,
 };
 use crate::memory::error::EngineError;
 use crate::memory::expr::{Env, Expr, Scope};
 use crate::memory::filter::Filter;
-use crate::memory::value::{Document, Value};
+use crate::memory::value::{Document, Part, Value};
 
 /// `$match` in the middle of a pipeline.
 pub struct Matching {
@@ -29,11 +30,21 @@ impl Matching {
 impl Stage for Matching {
     fn next(&mut self, env: &mut Env<'_>) -> Result<Option<Document>, EngineError> {
         while let Some(doc) = self.input.next(env)? {
-            if self.filter.matches(&doc, env)? {
+            if self.filter.matches(doc.view(), env)? {
                 return Ok(Some(doc));
             }
         }
         Ok(None)
+    }
+
+    fn each(&mut self, env: &mut Env<'_>, f: Visit<'_>) -> Result<(), EngineError> {
+        let filter = Arc::clone(&self.filter);
+        self.input.each(env, &mut |doc, env| {
+            if filter.matches(doc, env)? {
+                f(doc, env)?;
+            }
+            Ok(())
+        })
     }
 }
 
@@ -241,6 +252,10 @@ impl StagePlan for Count {
             name: self.0.clone(),
         }))
     }
+
+    fn needs(&self) -> Option<&[Part]> {
+        Some(&[])
+    }
 }
 
 struct Counting {
@@ -254,9 +269,10 @@ impl Stage for Counting {
             return Ok(None);
         };
         let mut n = 0_i64;
-        while input.next(env)?.is_some() {
+        input.each(env, &mut |_, _| {
             n += 1;
-        }
+            Ok(())
+        })?;
         Ok((n > 0).then(|| [(self.name.as_str(), Value::int(n))].into_iter().collect()))
     }
 }

@@ -211,34 +211,63 @@ impl Sort {
     }
 }
 
+impl SortSpec {
+    /// Whether a document certainly comes behind a key, or has the same: seen without making its own key.
+    fn is_behind(&self, doc: DocRef<'_>, key: &IndexKey) -> bool {
+        // With more parts, one that is not looked at here may be an error.
+        if self.parts.len() > 2 {
+            return false;
+        }
+        for (part, bound) in self.parts.iter().zip(key.values()) {
+            let v = match part.path.get_ref(doc) {
+                Some(ValueRef::Array(_)) | None => return false,
+                Some(v) => null(v),
+            };
+            let order = compare(v, bound.view());
+            if order != Ordering::Equal {
+                return order.is_gt() == part.ascending;
+            }
+        }
+        true
+    }
+}
+
 impl Stage for Sort {
     fn next(&mut self, env: &mut Env<'_>) -> Result<Option<Document>, EngineError> {
         if let Some(mut input) = self.input.take() {
             let mut rows: Vec<(IndexKey, Document)> = Vec::new();
+            let spec = &self.spec;
             let order =
-                |a: &(IndexKey, Document), b: &(IndexKey, Document)| self.spec.compare(&a.0, &b.0);
+                |a: &(IndexKey, Document), b: &(IndexKey, Document)| spec.compare(&a.0, &b.0);
+            let limit = self.limit.unwrap_or(usize::MAX);
             // Keep up to twice the limit, then cut back: linear in the input, bounded in space.
-            let room = self.limit.map_or(usize::MAX, |n| {
-                n.saturating_mul(2).max(n.saturating_add(64))
-            });
+            let room = limit.saturating_mul(2).max(limit.saturating_add(64));
             let mut bytes = 0_usize;
-            while let Some(doc) = input.next(env)? {
-                env.tick()?;
-                let key = self.spec.key(doc.view(), env.collation())?;
-                if self.limit.is_none() {
-                    bytes = bytes.saturating_add(doc.held_bytes());
-                    if bytes > self.memory_limit {
-                        return Err(memory_error("Sort", self.memory_limit));
-                    }
+            // The last key that is within the limit so far; what is not before it need not be kept.
+            let mut last: Option<IndexKey> = None;
+            input.each(env, &mut |doc, env| {
+                if last.as_ref().is_some_and(|last| spec.is_behind(doc, last)) {
+                    return Ok(());
                 }
+                let key = spec.key(doc, env.collation())?;
+                let doc = doc.to_document();
+                bytes = bytes.saturating_add(doc.held_bytes());
                 rows.push((key, doc));
                 if rows.len() >= room {
                     rows.sort_by(order);
-                    rows.truncate(self.limit.unwrap_or(usize::MAX));
+                    rows.truncate(limit);
+                    bytes = rows.iter().map(|(_, d)| d.held_bytes()).sum();
+                    if env.collation().is_none() {
+                        last = rows.last().map(|(key, _)| key.clone());
+                    }
                 }
-            }
+                if bytes > self.memory_limit {
+                    return Err(memory_error("Sort", self.memory_limit));
+                }
+                Ok(())
+            })?;
             rows.sort_by(order);
-            rows.truncate(self.limit.unwrap_or(usize::MAX));
+            rows.truncate(limit);
             self.sorted = rows.into_iter();
         }
         Ok(self.sorted.next().map(|(_, doc)| doc))

@@ -1,10 +1,12 @@
 //! `$unwind`.
+use std::sync::Arc;
+
 use bson::Bson;
 
-use super::{Source, Stage, StagePlan, Starting};
+use super::{Source, Stage, StagePlan, Starting, Visit};
 use crate::memory::error::EngineError;
 use crate::memory::expr::Env;
-use crate::memory::value::{Array, Document, Path, Value, ValueRef, num};
+use crate::memory::value::{ArrRef, Array, DocRef, Document, Part, Path, Value, ValueRef, num};
 
 /// A compiled `$unwind`.
 #[derive(Clone, Debug)]
@@ -91,29 +93,80 @@ impl Unwind {
 }
 
 impl StagePlan for Unwind {
-    fn start(&self, input: Source, _: &Starting<'_>) -> Result<Source, EngineError> {
+    fn start(&self, input: Source, starting: &Starting<'_>) -> Result<Source, EngineError> {
+        let kept = starting.needed().filter(|_| self.index.is_none());
         Ok(Box::new(Unwinding {
             input,
-            plan: self.clone(),
+            plan: Arc::new(self.clone()),
+            kept,
             current: None,
         }))
+    }
+
+    fn touches(&self) -> Option<&Part> {
+        match self.index {
+            None => self.path.parts().first(),
+            Some(_) => None,
+        }
     }
 }
 
 struct Unwinding {
     input: Source,
-    plan: Unwind,
+    plan: Arc<Unwind>,
+    /// The fields that anybody reads after this, if that is known.
+    kept: Option<Vec<Part>>,
     current: Option<(Document, Array, usize)>,
 }
 
-impl Unwinding {
-    fn row(&self, doc: &Document, value: Value, index: Value) -> Document {
-        let out = doc.clone().with_path(self.plan.path.parts(), value);
-        match &self.plan.index {
+/// What becomes of a document.
+enum Unwound<'d> {
+    /// Nothing.
+    Dropped,
+    /// It stays as it is.
+    Same,
+    /// It gets this value in place of its own, and null for the index.
+    One(Value),
+    /// It is there once for each element.
+    Each(ArrRef<'d>),
+}
+
+impl Unwind {
+    fn of<'d>(&self, doc: DocRef<'d>) -> Unwound<'d> {
+        // An array on the way to the path counts as missing.
+        match self.path.get_ref(doc).unwrap_or_default() {
+            ValueRef::Array(items) if !items.is_empty() => Unwound::Each(items),
+            ValueRef::Array(_) | ValueRef::Missing | ValueRef::Null | ValueRef::Undefined
+                if !self.preserve =>
+            {
+                Unwound::Dropped
+            }
+            // With nothing in it, only the field goes.
+            ValueRef::Array(_) => Unwound::One(Value::Missing),
+            _ if self.index.is_none() => Unwound::Same,
+            other => Unwound::One(other.to_value()),
+        }
+    }
+
+    fn row(&self, doc: Document, value: Value, index: Value) -> Document {
+        let out = doc.with_path(self.path.parts(), value);
+        match &self.index {
             Some(path) => out.with_path(path.parts(), index),
             None => out,
         }
     }
+}
+
+/// The document, or only the fields that are kept: a built one, which is cheaper to change several times.
+fn base(doc: DocRef<'_>, kept: Option<&[Part]>) -> Document {
+    let Some(kept) = kept else {
+        return doc.to_document().built();
+    };
+    let fields = doc.iter().filter(|(k, _)| {
+        let name = k.as_bytes();
+        kept.iter().any(|part| part.name.as_bytes() == name)
+    });
+    fields.map(|(k, v)| (k.to_str(), v.to_value())).collect()
 }
 
 impl Stage for Unwinding {
@@ -124,53 +177,64 @@ impl Stage for Unwinding {
                 if !item.is_missing() {
                     env.tick()?;
                     *at += 1;
-                    let doc = doc.clone();
-                    return Ok(Some(self.row(
-                        &doc,
-                        item,
-                        Value::Int64(num::len_i64(place)),
-                    )));
+                    let index = Value::Int64(num::len_i64(place));
+                    return Ok(Some(self.plan.row(doc.clone(), item, index)));
                 }
                 self.current = None;
             }
             let Some(doc) = self.input.next(env)? else {
                 return Ok(None);
             };
-            // An array on the way to the path counts as missing.
-            let value = self
-                .plan
-                .path
-                .get_ref(doc.view())
-                .unwrap_or(ValueRef::Missing);
-            match value {
-                ValueRef::Array(items) if !items.is_empty() => {
+            match self.plan.of(doc.view()) {
+                Unwound::Dropped => {}
+                Unwound::Same => return Ok(Some(doc)),
+                Unwound::One(value) => return Ok(Some(self.plan.row(doc, value, Value::Null))),
+                Unwound::Each(items) => {
                     // Elements are taken by number: a built vector makes that quick.
                     let items =
                         Array::from(items.iter().map(ValueRef::to_value).collect::<Vec<_>>());
-                    let doc = doc.clone().built();
-                    self.current = Some((doc, items, 0));
-                }
-                ValueRef::Array(_) => {
-                    if self.plan.preserve {
-                        return Ok(Some(self.row(&doc, Value::Missing, Value::Null)));
-                    }
-                }
-                ValueRef::Missing | ValueRef::Null | ValueRef::Undefined => {
-                    if self.plan.preserve {
-                        let value = value.to_value();
-                        return Ok(Some(
-                            match value.is_missing() && self.plan.index.is_none() {
-                                true => doc,
-                                false => self.row(&doc, value, Value::Null),
-                            },
-                        ));
-                    }
-                }
-                other => {
-                    let value = other.to_value();
-                    return Ok(Some(self.row(&doc, value, Value::Null)));
+                    let base = base(doc.view(), self.kept.as_deref());
+                    self.current = Some((base, items, 0));
                 }
             }
         }
+    }
+
+    fn each(&mut self, env: &mut Env<'_>, f: Visit<'_>) -> Result<(), EngineError> {
+        while let Some(doc) = self.current.is_some().then(|| self.next(env)).transpose()? {
+            match doc {
+                Some(doc) => f(doc.view(), env)?,
+                None => return Ok(()),
+            }
+        }
+        let (plan, kept) = (Arc::clone(&self.plan), self.kept.as_deref());
+        self.input.each(env, &mut |doc, env| {
+            let items = match plan.of(doc) {
+                Unwound::Dropped => return Ok(()),
+                Unwound::Same => return f(doc, env),
+                Unwound::One(value) => {
+                    let row = plan.row(base(doc, kept), value, Value::Null);
+                    return f(row.view(), env);
+                }
+                Unwound::Each(items) => items,
+            };
+            let base = base(doc, kept);
+            if let ([part], None) = (plan.path.parts(), &plan.index) {
+                // One document for all elements: only the field changes.
+                let mut row = base;
+                for item in items.iter() {
+                    env.tick()?;
+                    row.put(part.name.as_bytes(), item.to_value());
+                    f(row.view(), env)?;
+                }
+                return Ok(());
+            }
+            for (place, item) in (0_i64..).zip(items.iter()) {
+                env.tick()?;
+                let row = plan.row(base.clone(), item.to_value(), Value::Int64(place));
+                f(row.view(), env)?;
+            }
+            Ok(())
+        })
     }
 }

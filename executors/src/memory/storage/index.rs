@@ -312,7 +312,7 @@ impl IndexSpec {
         }
         if let Some((_, filter)) = &self.partial {
             let evaluation = Evaluation::default();
-            if !filter.matches(doc, &mut Env::new(&evaluation))? {
+            if !filter.matches(doc.view(), &mut Env::new(&evaluation))? {
                 return Ok((Vec::new(), false));
             }
         }

@@ -249,6 +249,16 @@ pub struct Cursor<K, V> {
 }
 
 impl<K, V> Cursor<K, V> {
+    /// Steps over the next entry, or back over the previous one.
+    #[inline]
+    pub fn step(&mut self, back: bool) -> Option<(&K, &V)> {
+        if back {
+            self.backward()
+        } else {
+            self.forward()
+        }
+    }
+
     /// Steps over the next entry and gives it.
     #[inline]
     pub fn forward(&mut self) -> Option<(&K, &V)> {

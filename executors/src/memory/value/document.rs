@@ -2,7 +2,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::raw::{self, RawIter};
+use super::raw::{self, Needle, RawIter};
 use super::{Buffer, Bytes, BytesRef, Part, Str, StrRef, Value, ValueRef, encode};
 
 /// An owned document; cloning shares.
@@ -136,6 +136,17 @@ impl Document {
         out.build()
     }
 
+    /// Puts another value into a field of a built document, in place if nobody shares it.
+    pub(crate) fn put(&mut self, key: &[u8], value: Value) {
+        if let Form::Built(fields) = &mut self.0
+            && let Some((_, slot)) = Arc::make_mut(fields)
+                .iter_mut()
+                .find(|(k, _)| k.as_bytes() == key)
+        {
+            *slot = value;
+        }
+    }
+
     /// A builder that starts with these fields.
     pub fn edit(self) -> DocBuilder {
         match self.0 {
@@ -182,6 +193,13 @@ impl Document {
 }
 
 impl<'a> DocRef<'a> {
+    /// The document that a whole buffer is.
+    #[inline]
+    pub fn whole(buf: &'a Buffer) -> Self {
+        Self::raw(buf, 0, buf.len())
+    }
+
+    #[inline]
     pub(super) fn raw(buf: &'a Buffer, start: usize, len: usize) -> Self {
         Self(FormRef::Raw(BytesRef::part(buf, start, len)))
     }
@@ -197,12 +215,42 @@ impl<'a> DocRef<'a> {
     /// The value of a field; `Missing` when it is not there.
     #[inline]
     pub fn get(self, key: &str) -> ValueRef<'a> {
+        self.find(key.as_bytes(), || Needle::new(key.as_bytes()))
+    }
+
+    /// The value of the field that a step of a path names.
+    #[inline]
+    pub fn at(self, part: &Part) -> ValueRef<'a> {
+        self.find(part.name.as_bytes(), || part.needle)
+    }
+
+    #[inline]
+    fn find(self, name: &[u8], needle: impl FnOnce() -> Needle) -> ValueRef<'a> {
         match self.0 {
-            FormRef::Raw(b) => raw::find(b, key.as_bytes()),
+            FormRef::Raw(b) => raw::find(b, name, needle()),
             FormRef::Built(fields) => fields
                 .iter()
-                .find(|(k, _)| k.as_bytes() == key.as_bytes())
+                .find(|(k, _)| k.as_bytes() == name)
                 .map_or(ValueRef::Missing, |(_, v)| v.view()),
+        }
+    }
+
+    /// The values of several fields at once: `found[i]`, which must be `Missing`, becomes that of the `i`th wanted one.
+    #[inline]
+    pub fn pick<'p>(
+        self,
+        wanted: impl Iterator<Item = &'p Part> + Clone,
+        found: &mut [ValueRef<'a>],
+    ) {
+        match self.0 {
+            FormRef::Raw(b) => {
+                let _end = raw::pick(b, wanted, found);
+            }
+            FormRef::Built(_) => {
+                for (part, slot) in wanted.zip(found) {
+                    *slot = self.at(part);
+                }
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::raw::Needle;
 use super::{ArrRef, Array, DocRef, Str, Value, ValueRef};
 use crate::memory::error::EngineError;
 
@@ -12,6 +13,8 @@ pub struct Part {
     pub name: Str,
     /// The array index that the name is, if it is one (`0`, `12`; not `01`).
     pub index: Option<usize>,
+    /// The name, made ready for looking in BSON.
+    pub(super) needle: Needle,
 }
 
 /// A parsed dotted path of at least one part.
@@ -77,6 +80,7 @@ impl Path {
             .map(|p| Part {
                 name: p.into(),
                 index: index(p),
+                needle: Needle::new(p.as_bytes()),
             })
             .collect();
         if parts.len() > MAX_PARTS {
@@ -118,7 +122,7 @@ impl Path {
     pub fn first_array(&self, doc: DocRef<'_>) -> Option<&[Part]> {
         let mut doc = doc;
         for (at, part) in self.parts.iter().enumerate() {
-            match doc.get(part.name.as_str()) {
+            match doc.at(part) {
                 ValueRef::Document(d) => doc = d,
                 ValueRef::Array(_) => return self.parts.get(..=at),
                 _ => return None,
@@ -128,17 +132,18 @@ impl Path {
     }
 
     /// The value in place, when no array is on the way (`None` then).
+    #[inline]
     pub fn get_ref<'a>(&self, doc: DocRef<'a>) -> Option<ValueRef<'a>> {
         let mut doc = doc;
         let (last, init) = self.parts.split_last()?;
         for part in init {
-            match doc.get(part.name.as_str()) {
+            match doc.at(part) {
                 ValueRef::Document(d) => doc = d,
                 ValueRef::Array(_) => return None,
                 _ => return Some(ValueRef::Missing),
             }
         }
-        Some(doc.get(last.name.as_str()))
+        Some(doc.at(last))
     }
 }
 
@@ -157,7 +162,7 @@ fn walk(parts: &[Part], doc: DocRef<'_>) -> Value {
         let Some((first, rest)) = parts.split_first() else {
             return Value::Document(doc.to_document());
         };
-        let value = doc.get(first.name.as_str());
+        let value = doc.at(first);
         if rest.is_empty() {
             return value.to_value();
         }

@@ -1,46 +1,152 @@
 //! Reading BSON bytes in place. Bytes are checked when they enter the engine; here a malformed element ends the walk.
-use super::{ArrRef, Buffer, BytesRef, Decimal, DocRef, StrRef, ValueRef};
+use super::{ArrRef, Buffer, BytesRef, Decimal, DocRef, Part, StrRef, ValueRef};
 
+#[inline]
 fn take<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at.checked_add(N)?)?.try_into().ok()
 }
 
+#[inline]
 fn length(bytes: &[u8], at: usize) -> Option<usize> {
     usize::try_from(i32::from_le_bytes(take(bytes, at)?)).ok()
 }
 
 #[inline]
 fn cstring(bytes: &[u8], at: usize) -> Option<usize> {
-    bytes.get(at..)?.iter().position(|b| *b == 0)
+    memchr::memchr(0, bytes.get(at..)?)
 }
 
-/// How many bytes the value at `at` takes.
-#[inline]
-fn width(kind: u8, bytes: &[u8], at: usize) -> Option<usize> {
-    Some(match kind {
-        0x10 => 4,
-        0x01 | 0x09 | 0x11 | 0x12 => 8,
-        0x08 => 1,
-        0x06 | 0x0a | 0xff | 0x7f => 0,
-        0x07 => 12,
-        0x13 => 16,
-        0x02 | 0x0d | 0x0e => length(bytes, at)?.checked_add(4)?,
-        0x03 | 0x04 | 0x0f => length(bytes, at)?,
-        0x05 => length(bytes, at)?.checked_add(5)?,
-        0x0b => {
-            let pattern = cstring(bytes, at)?;
-            pattern + 2 + cstring(bytes, at + pattern + 1)?
+/// In [`WIDTHS`]: a length of four bytes comes first, and so many bytes more than it says follow.
+const COUNTED: u8 = 64;
+/// In [`WIDTHS`]: a regular expression.
+const PATTERN: u8 = 254;
+/// In [`WIDTHS`]: no type.
+const BAD: u8 = 255;
+
+/// The bytes that a value of each type takes.
+#[allow(clippy::indexing_slicing)] // the compiler evaluates it
+const WIDTHS: [u8; 256] = {
+    let mut table = [BAD; 256];
+    let known: [(usize, u8); 21] = [
+        (0x10, 4),
+        (0x01, 8),
+        (0x09, 8),
+        (0x11, 8),
+        (0x12, 8),
+        (0x08, 1),
+        (0x06, 0),
+        (0x0a, 0),
+        (0xff, 0),
+        (0x7f, 0),
+        (0x07, 12),
+        (0x13, 16),
+        (0x02, COUNTED + 4),
+        (0x0d, COUNTED + 4),
+        (0x0e, COUNTED + 4),
+        (0x03, COUNTED),
+        (0x04, COUNTED),
+        (0x0f, COUNTED),
+        (0x05, COUNTED + 5),
+        (0x0c, COUNTED + 16),
+        (0x0b, PATTERN),
+    ];
+    let mut at = 0;
+    while at < known.len() {
+        let (kind, width) = known[at];
+        table[kind] = width;
+        at += 1;
+    }
+    table
+};
+
+/// Where the value at `at` ends.
+#[inline(always)]
+fn end_of(kind: u8, bytes: &[u8], at: usize) -> Option<usize> {
+    let width = *WIDTHS.get(usize::from(kind))?;
+    if width < COUNTED {
+        return Some(at + usize::from(width));
+    }
+    if width < PATTERN {
+        return at.checked_add(length(bytes, at)? + usize::from(width - COUNTED));
+    }
+    if width == BAD {
+        return None;
+    }
+    let pattern = cstring(bytes, at)?;
+    Some(at + pattern + 2 + cstring(bytes, at + pattern + 1)?)
+}
+
+/// The name of a field, made ready for looking: its first eight bytes (with the zero that ends it) as one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needle {
+    word: u64,
+    mask: u64,
+}
+
+impl Needle {
+    /// For a name.
+    #[inline]
+    pub fn new(name: &[u8]) -> Self {
+        let mut word = [0; 8];
+        for (to, from) in word.iter_mut().zip(name) {
+            *to = *from;
         }
-        0x0c => length(bytes, at)?.checked_add(16)?,
-        _ => return None,
-    })
+        let mask = match name.len() {
+            n @ 0..7 => (1 << (8 * (n + 1))) - 1,
+            _ => u64::MAX,
+        };
+        Self {
+            word: u64::from_le_bytes(word),
+            mask,
+        }
+    }
+
+    /// Whether the name that stands at `at`, whose first word is known, is the one of the needle.
+    #[inline(always)]
+    fn is_at(self, word: u64, name: &[u8], bytes: &[u8], at: usize) -> bool {
+        (word ^ self.word) & self.mask == 0
+            && (name.len() < 8
+                || bytes.get(at..at + name.len()) == Some(name)
+                    && bytes.get(at + name.len()) == Some(&0))
+    }
 }
 
+/// The eight bytes from `at` on, those beyond the end as zeros.
+#[inline(always)]
+fn word(bytes: &[u8], at: usize) -> u64 {
+    match bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        Some(chunk) => u64::from_le_bytes(*chunk),
+        None => short_word(bytes, at),
+    }
+}
+
+#[cold]
+fn short_word(bytes: &[u8], at: usize) -> u64 {
+    let mut word = [0; 8];
+    for (to, from) in word.iter_mut().zip(bytes.get(at..).unwrap_or_default()) {
+        *to = *from;
+    }
+    u64::from_le_bytes(word)
+}
+
+/// Where the value of the field stands whose name, beginning with `word`, is at `at`.
+#[inline(always)]
+fn after_name(word: u64, bytes: &[u8], at: usize) -> Option<usize> {
+    // The lowest byte of a word that is zero gets its high bit set.
+    let zeros = word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x8080_8080_8080_8080;
+    if zeros != 0 {
+        return Some(at + usize::try_from(zeros.trailing_zeros() / 8).ok()? + 1);
+    }
+    Some(at + 9 + cstring(bytes, at + 8)?)
+}
+
+#[inline]
 fn string(buf: &Buffer, at: usize) -> Option<StrRef<'_>> {
     let len = length(buf, at)?.checked_sub(1)?;
     Some(StrRef::new(BytesRef::part(buf, at + 4, len)))
 }
 
+#[inline]
 fn decode(kind: u8, buf: &Buffer, at: usize) -> Option<ValueRef<'_>> {
     Some(match kind {
         0x01 => ValueRef::Double(f64::from_le_bytes(take(buf, at)?)),
@@ -100,20 +206,18 @@ impl<'a> RawIter<'a> {
         }
     }
 
+    #[inline]
     fn step(&mut self) -> Option<(StrRef<'a>, u8, usize)> {
-        let kind = *self.buf.get(self.at)?;
+        let bytes: &[u8] = self.buf;
+        let kind = *bytes.get(self.at)?;
         if kind == 0 {
             return None;
         }
         let start = self.at + 1;
-        let len = cstring(self.buf, start)?;
-        let value = start + len + 1;
-        self.at = value.checked_add(width(kind, self.buf, value)?)?;
-        Some((
-            StrRef::new(BytesRef::part(self.buf, start, len)),
-            kind,
-            value,
-        ))
+        let value = after_name(word(bytes, start), bytes, start)?;
+        self.at = end_of(kind, bytes, value)?;
+        let name = BytesRef::part(self.buf, start, value - start - 1);
+        Some((StrRef::new(name), kind, value))
     }
 
     /// The number of elements left.
@@ -143,26 +247,57 @@ impl<'a> Iterator for RawIter<'a> {
 }
 
 /// The value of a field, or `Missing`.
-pub(super) fn find<'a>(bytes: BytesRef<'a>, key: &[u8]) -> ValueRef<'a> {
-    let buf = bytes.buffer();
-    let mut at = bytes.start().saturating_add(4);
+#[inline]
+pub(super) fn find<'a>(doc: BytesRef<'a>, name: &[u8], needle: Needle) -> ValueRef<'a> {
+    seek(doc, name, needle).unwrap_or_default()
+}
+
+#[inline]
+fn seek<'a>(doc: BytesRef<'a>, name: &[u8], needle: Needle) -> Option<ValueRef<'a>> {
+    let buf = doc.buffer();
+    let bytes: &[u8] = buf;
+    let mut at = doc.start() + 4;
     loop {
-        let Some(&kind) = buf.get(at) else {
-            return ValueRef::Missing;
-        };
+        let kind = *bytes.get(at)?;
         if kind == 0 {
-            return ValueRef::Missing;
+            return None;
         }
-        let Some(len) = cstring(buf, at + 1) else {
-            return ValueRef::Missing;
-        };
-        let value = at + 2 + len;
-        if len == key.len() && buf.get(at + 1..at + 1 + len) == Some(key) {
-            return decode(kind, buf, value).unwrap_or_default();
+        let word = word(bytes, at + 1);
+        if needle.is_at(word, name, bytes, at + 1) {
+            return decode(kind, buf, at + 2 + name.len());
         }
-        let Some(w) = width(kind, buf, value) else {
-            return ValueRef::Missing;
-        };
-        at = value + w;
+        at = end_of(kind, bytes, after_name(word, bytes, at + 1)?)?;
+    }
+}
+
+/// The values of several fields, found in one walk; `Missing` stays where there is none.
+#[inline]
+pub(super) fn pick<'a, 'p>(
+    doc: BytesRef<'a>,
+    wanted: impl Iterator<Item = &'p Part> + Clone,
+    found: &mut [ValueRef<'a>],
+) -> Option<()> {
+    let buf = doc.buffer();
+    let bytes: &[u8] = buf;
+    let (mut at, mut left) = (doc.start() + 4, found.len());
+    loop {
+        let kind = *bytes.get(at)?;
+        if kind == 0 {
+            return None;
+        }
+        let word = word(bytes, at + 1);
+        let value = after_name(word, bytes, at + 1)?;
+        for (part, slot) in wanted.clone().zip(found.iter_mut()) {
+            let name = part.name.as_bytes();
+            // The first field of a name counts, as everywhere.
+            if part.needle.is_at(word, name, bytes, at + 1) && slot.is_missing() {
+                *slot = decode(kind, buf, value)?;
+                left -= 1;
+                if left == 0 {
+                    return None;
+                }
+            }
+        }
+        at = end_of(kind, bytes, value)?;
     }
 }

@@ -429,7 +429,7 @@ impl Walk<'_> {
                         ..Default::default()
                     };
                     filter
-                        .matches(&named, &mut Env::new(&evaluation))
+                        .matches(named.view(), &mut Env::new(&evaluation))
                         .unwrap_or(false)
                 })
             }
