@@ -156,6 +156,9 @@ fn main() {
 /// Makes the collections and their indexes.
 fn fill(server: &Server, compiler: &Compiler, scale: f64, export: Option<&Path>) {
     let _ = server.run(&doc! {"dropDatabase": 1});
+    if let Some(dir) = export {
+        let _ = std::fs::remove_dir_all(dir);
+    }
     data::generate(data::Sizes::new(scale), |collection, documents| {
         if let Some(dir) = export {
             export_documents(dir, collection, &documents);

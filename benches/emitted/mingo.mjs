@@ -1,29 +1,23 @@
 // Both sides' commands on a second engine, mingo, which has no indexes: what is left is the work of the stages themselves.
 //
-//   cargo bench --bench emitted -- --scale 0.01 --export target/emitted/data --commands target/emitted/commands.jsonl
+//   cargo bench --bench emitted -- --scale 0.02 --export target/emitted/data --commands target/emitted/commands.jsonl
 //   npm install --prefix target/emitted mingo@7 bson
-//   node benches/emitted/mingo.mjs target/emitted
+//   node benches/emitted/mingo.mjs target/emitted [--cap SECONDS] [--only NAME]
+//
+// A side that takes longer than the cap (20 seconds) is stopped: its ratio is then a bound, marked with > or <.
 
 import fs from "node:fs";
 import path from "node:path";
 import { createRequire } from "node:module";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
 
-const root = path.resolve(process.argv[2]);
+const root = path.resolve(isMainThread ? process.argv[2] : workerData);
 const require = createRequire(pathToFileURL(path.join(root, "package.json")));
 const { EJSON } = require("bson");
 const { aggregate } = require("mingo");
 
 const plain = { relaxed: true };
-const collections = {};
-for (const file of fs.readdirSync(path.join(root, "data"))) {
-  const lines = fs.readFileSync(path.join(root, "data", file), "utf8").trim().split("\n");
-  collections[path.basename(file, ".jsonl")] = lines.map((line) => {
-    const document = EJSON.parse(line, plain);
-    if (document._id?.toHexString) document._id = document._id.toHexString();
-    return document;
-  });
-}
 
 // mingo reads either the fields or the pipeline of a $lookup: the equality becomes a condition of the pipeline, on both sides.
 function readable(stages) {
@@ -63,48 +57,100 @@ function pipeline(command) {
   return [command.find, stages];
 }
 
-const options = { collectionResolver: (name) => collections[name] ?? [] };
-
-function run(commands) {
-  let rows = 0;
-  for (const [name, stages] of commands) rows += aggregate(collections[name] ?? [], stages, options).length;
-  return rows;
+// The thread that runs commands, so that it can be stopped.
+function serve() {
+  const collections = {};
+  for (const file of fs.readdirSync(path.join(root, "data"))) {
+    const lines = fs.readFileSync(path.join(root, "data", file), "utf8").trim().split("\n");
+    collections[path.basename(file, ".jsonl")] = lines.map((line) => {
+      const document = EJSON.parse(line, plain);
+      if (document._id?.toHexString) document._id = document._id.toHexString();
+      return document;
+    });
+  }
+  const options = { collectionResolver: (name) => collections[name] ?? [] };
+  parentPort.on("message", (list) => {
+    const commands = list.map((c) => pipeline(EJSON.deserialize(c, plain)));
+    const times = [];
+    let rows = 0;
+    const begun = performance.now();
+    try {
+      do {
+        const start = performance.now();
+        rows = 0;
+        for (const [name, stages] of commands) rows += aggregate(collections[name] ?? [], stages, options).length;
+        times.push(performance.now() - start);
+      } while (times.length < 15 && performance.now() - begun < 300);
+      times.sort((a, b) => a - b);
+      parentPort.postMessage({ rows, time: times[Math.floor(times.length / 2)] });
+    } catch (e) {
+      parentPort.postMessage({ error: e.message });
+    }
+  });
+  parentPort.postMessage("ready");
 }
 
-function time(commands) {
-  const times = [];
-  const begun = performance.now();
-  do {
-    const start = performance.now();
-    run(commands);
-    times.push(performance.now() - start);
-  } while (times.length < 15 && performance.now() - begun < 300);
-  return times.sort((a, b) => a - b)[Math.floor(times.length / 2)];
+let worker;
+
+async function ready() {
+  worker = new Worker(fileURLToPath(import.meta.url), { workerData: root });
+  await new Promise((resolve) => worker.once("message", resolve));
 }
 
-const ratios = [];
-const refused = [];
-for (const line of fs.readFileSync(path.join(root, "commands.jsonl"), "utf8").trim().split("\n")) {
-  const { name, group, same, ours, theirs } = JSON.parse(line);
-  if (!same || !theirs) continue;
-  const both = [ours, theirs].map((list) => list.map((c) => pipeline(EJSON.deserialize(c, plain))));
-  try {
-    const rows = both.map(run);
-    if (rows[0] !== rows[1]) {
-      refused.push(`${name}: ${rows[0]} and ${rows[1]} documents`);
+// The median time of commands, or nothing if they take longer than the cap.
+async function measure(commands, cap) {
+  if (!worker) await ready();
+  return new Promise((resolve) => {
+    const timer = setTimeout(async () => {
+      await worker.terminate();
+      worker = undefined;
+      resolve({ time: cap * 1000, stopped: true });
+    }, cap * 1000);
+    worker.once("message", (answer) => {
+      clearTimeout(timer);
+      resolve(answer);
+    });
+    worker.postMessage(commands);
+  });
+}
+
+async function main() {
+  const option = (name) => {
+    const at = process.argv.indexOf(name);
+    return at < 0 ? undefined : process.argv[at + 1];
+  };
+  const cap = Number(option("--cap") ?? 20);
+  const only = option("--only");
+  const ratios = [];
+  const refused = [];
+  for (const line of fs.readFileSync(path.join(root, "commands.jsonl"), "utf8").trim().split("\n")) {
+    const { name, group, same, ours, theirs } = JSON.parse(line);
+    if (!same || !theirs || (only && only !== name && only !== group)) continue;
+    const mine = await measure(ours, cap);
+    const other = await measure(theirs, cap);
+    const error = mine.error ?? other.error;
+    const known = !mine.stopped && !other.stopped;
+    if (error || (mine.stopped && other.stopped) || (known && mine.rows !== other.rows)) {
+      refused.push(`${name}: ${error ?? (known ? `${mine.rows} and ${other.rows} documents` : "both are stopped")}`);
       continue;
     }
-    const [mine, other] = both.map(time);
-    const ratio = other / mine;
+    const ratio = other.time / mine.time;
+    const mark = other.stopped ? ">" : mine.stopped ? "<" : "";
     ratios.push({ name, group, ratio });
-    console.log(`${name.padEnd(22)}${mine.toFixed(2).padStart(10)} ms${other.toFixed(2).padStart(10)} ms${ratio.toFixed(2).padStart(10)}`);
-  } catch (e) {
-    refused.push(`${name}: ${e.message}`);
+    const show = (n) => n.toFixed(2).padStart(11);
+    console.log(`${name.padEnd(22)}${show(mine.time)} ms${show(other.time)} ms${(mark + ratio.toFixed(2)).padStart(12)}`);
   }
+  const mean = (list) => Math.exp(list.reduce((sum, r) => sum + Math.log(r.ratio), 0) / Math.max(list.length, 1));
+  const wrong = ratios.filter((r) => r.group === "wrong side");
+  const rest = ratios.filter((r) => r.group !== "wrong side");
+  console.log(`\ngeometric mean of ${ratios.length}: ${mean(ratios).toFixed(1)}; without joins from the wrong side ${mean(rest).toFixed(1)}`);
+  console.log(`joins from the wrong side (${wrong.length}): ${mean(wrong).toFixed(1)}`);
+  console.log(`slower than 1.1 times: ${ratios.filter((r) => r.ratio < 1 / 1.1).length}`);
+  ratios.sort((a, b) => a.ratio - b.ratio);
+  console.log("worst:", ratios.slice(0, 12).map((r) => `${r.name} ${r.ratio.toFixed(2)}`).join(", "));
+  console.log(`left out, refused or read differently by mingo:\n  ${refused.join("\n  ")}`);
+  await worker?.terminate();
 }
-const mean = (list) => Math.exp(list.reduce((sum, r) => sum + Math.log(r.ratio), 0) / Math.max(list.length, 1));
-const wrong = ratios.filter((r) => r.group === "wrong side");
-console.log(`\ngeometric mean of ${ratios.length}: ${mean(ratios).toFixed(1)}; joins from the wrong side: ${mean(wrong).toFixed(1)}`);
-ratios.sort((a, b) => a.ratio - b.ratio);
-console.log("worst:", ratios.slice(0, 8).map((r) => `${r.name} ${r.ratio.toFixed(2)}`).join(", "));
-console.log(`left out, refused or read differently by mingo:\n  ${refused.join("\n  ")}`);
+
+if (isMainThread) await main();
+else serve();

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bson::Bson;
 
-use crate::plan::{ArrayFact, Columns, CompareOp, Predicate, Scalar};
+use crate::plan::{ArrayFact, Columns, CompareOp, Node, Predicate, Scalar, has_volatile};
 use crate::schema::StorageFamily;
 
 /// The order of two literals of the same kind; `None` where it is not certain (other kinds, NaN, decimals).
@@ -101,6 +101,9 @@ pub(super) fn is_single(scalar: &Scalar, columns: &Columns) -> bool {
             }
         }
         Scalar::Raw(..) | Scalar::List(_) | Scalar::Json { .. } => return false,
+        Scalar::Literal(_) => {}
+        // What is drawn anew each time is another value each time.
+        other if has_volatile(Node::Scalar(other)) => return false,
         _ => {}
     }
     scalar.ty(columns).is_ok_and(|ty| {
@@ -139,11 +142,11 @@ fn hash_bson(value: &Bson, hasher: &mut DefaultHasher) {
 pub(super) fn predicate_fingerprint(predicate: &Predicate) -> u64 {
     let mut hasher = DefaultHasher::new();
     let mut budget = 16;
-    crate::plan::visit(crate::plan::Node::Predicate(predicate), &mut |node, _| {
+    crate::plan::visit(Node::Predicate(predicate), &mut |node, _| {
         match node {
-            crate::plan::Node::Predicate(p) => std::mem::discriminant(p).hash(&mut hasher),
-            crate::plan::Node::Scalar(Scalar::Column(id)) => id.hash(&mut hasher),
-            crate::plan::Node::Scalar(Scalar::Literal(l)) => hash_bson(&l.value, &mut hasher),
+            Node::Predicate(p) => std::mem::discriminant(p).hash(&mut hasher),
+            Node::Scalar(Scalar::Column(id)) => id.hash(&mut hasher),
+            Node::Scalar(Scalar::Literal(l)) => hash_bson(&l.value, &mut hasher),
             _ => {}
         }
         budget -= 1;

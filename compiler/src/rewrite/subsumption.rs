@@ -5,14 +5,15 @@ use std::collections::HashMap;
 use super::walk::Truth;
 use super::{Context, Kinds, Rule, literal, walk};
 use crate::error::Result;
-use crate::plan::{Plan, Predicate};
+use crate::plan::{Node, Plan, Predicate, has_volatile};
 
 pub(super) const RULE: Rule = Rule {
     name: "subsumption",
     does: "Removes repeated parts of junctions and parts that another implies, takes common parts out of an `or`, and decides \
            junctions of a condition and its opposite.",
     sound: "idempotence, absorption and distributivity hold in three-valued logic; `p and not p` is never true, which \
-            suffices where only truth counts; `p or not p` is true only where `p` cannot be unknown.",
+            suffices where only truth counts; `p or not p` is true only where `p` cannot be unknown. Nothing that is drawn anew \
+            each time (`Random()`) counts as repeated.",
     example: (
         "filter a = 1 and a = 1 and (a = 1 or b = 2) and (c = 3 and d = 4 or c = 3 and e = 5)",
         "filter a = 1 and c = 3 and (d = 4 or e = 5)",
@@ -39,6 +40,11 @@ fn apply(plan: &mut Plan, _: &Context<'_>) -> Result<bool> {
     }))
 }
 
+/// What is equal is the same, unless it is drawn anew each time.
+fn is_certain(p: &Predicate) -> bool {
+    !has_volatile(Node::Predicate(p))
+}
+
 /// Removes repeated parts. Their number may be large, so they are looked up.
 fn repeated(list: &mut Vec<Predicate>) -> bool {
     let before = list.len();
@@ -47,7 +53,7 @@ fn repeated(list: &mut Vec<Predicate>) -> bool {
         while i < list.len() {
             let (head, tail) = list.split_at(i);
             match tail.first() {
-                Some(p) if head.contains(p) => {
+                Some(p) if head.contains(p) && is_certain(p) => {
                     list.remove(i);
                 }
                 _ => i += 1,
@@ -59,7 +65,7 @@ fn repeated(list: &mut Vec<Predicate>) -> bool {
     let mut keep = vec![true; before];
     for (i, p) in list.iter().enumerate() {
         let same = seen.entry(literal::predicate_fingerprint(p)).or_default();
-        if same.iter().any(|j| list.get(*j) == Some(p)) {
+        if same.iter().any(|j| list.get(*j) == Some(p)) && is_certain(p) {
             if let Some(flag) = keep.get_mut(i) {
                 *flag = false;
             }
@@ -92,7 +98,7 @@ fn opposites(p: &mut Predicate, truth: Truth) -> bool {
             } else {
                 never_unknown(inner)
             };
-            decided && list.contains(inner)
+            decided && list.contains(inner) && is_certain(inner)
         }
         _ => false,
     });
@@ -121,7 +127,7 @@ fn absorb(list: &mut Vec<Predicate>, and: bool) -> bool {
             (Some(Predicate::Or(inner)), true) | (Some(Predicate::And(inner)), false) => list
                 .iter()
                 .enumerate()
-                .any(|(j, q)| j != i && inner.contains(q)),
+                .any(|(j, q)| j != i && inner.contains(q) && is_certain(q)),
             _ => false,
         };
         if implied {
@@ -150,7 +156,7 @@ fn factor(p: &mut Predicate) -> bool {
             branches.iter().skip(1).all(|branch| match branch {
                 Predicate::And(list) => list.contains(part),
                 _ => false,
-            })
+            }) && is_certain(part)
         })
         .cloned()
         .collect();
