@@ -15,25 +15,51 @@ import { Worker, isMainThread, parentPort, workerData } from "node:worker_thread
 const root = path.resolve(isMainThread ? process.argv[2] : workerData);
 const require = createRequire(pathToFileURL(path.join(root, "package.json")));
 const { EJSON } = require("bson");
-const { aggregate } = require("mingo");
+const { aggregate, Aggregator, Context } = require("mingo");
 
 const plain = { relaxed: true };
 
-// mingo reads either the fields or the pipeline of a $lookup: the equality becomes a condition of the pipeline, on both sides.
-function readable(stages) {
-  return stages.map((stage) => {
-    for (const name of ["$lookup", "$unionWith"]) {
-      const body = stage[name];
-      if (!body?.pipeline) continue;
-      const { localField, foreignField, pipeline, ...rest } = body;
-      const inner = readable(pipeline);
-      if (localField === undefined) return { [name]: { ...body, pipeline: inner } };
-      if (inner.length === 0) return { [name]: { ...rest, localField, foreignField } };
-      const equal = { $match: { $expr: { $eq: [`$${foreignField}`, "$$local_key"] } } };
-      return { [name]: { ...rest, let: { ...rest.let, local_key: `$${localField}` }, pipeline: [equal, ...inner] } };
+// What mingo does not read as MongoDB does is written in another way, on both sides:
+// - its $lookup runs a pipeline over the whole collection, whatever the fields say, and makes a hash of it each time: `$joined`
+//   below joins by a hash of the foreign field that is made once, as an index is;
+// - it does not know the zone UTC by name.
+function readable(value) {
+  if (Array.isArray(value)) return value.map(readable);
+  if (value === null || typeof value !== "object" || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  const out = {};
+  for (const [key, inner] of Object.entries(value)) {
+    if (key === "timezone" && inner === "UTC") continue;
+    const joined = key === "$lookup" && inner.localField !== undefined && inner.let === undefined;
+    out[joined ? "$joined" : key] = readable(inner);
+  }
+  return out;
+}
+
+function joins(collections) {
+  const hashes = new Map();
+  const hash = (from, field) => {
+    const name = `${from} ${field}`;
+    if (!hashes.has(name)) {
+      const documents = new Map();
+      for (const document of collections[from] ?? []) {
+        const key = at(document, field);
+        const list = documents.get(key);
+        if (list) list.push(document);
+        else documents.set(key, [document]);
+      }
+      hashes.set(name, documents);
     }
-    return stage;
-  });
+    return hashes.get(name);
+  };
+  const at = (document, path) => path.split(".").reduce((value, key) => value?.[key], document) ?? null;
+  return (documents, { from, localField, foreignField, as, pipeline }, options) => {
+    const index = hash(from, foreignField);
+    const inner = pipeline?.length ? new Aggregator(pipeline, options) : undefined;
+    return documents.map((document) => {
+      const found = index.get(at(document, localField)) ?? [];
+      return { ...document, [as]: inner ? inner.run(found) : found };
+    });
+  };
 }
 
 // A command as a pipeline.
@@ -68,7 +94,8 @@ function serve() {
       return document;
     });
   }
-  const options = { collectionResolver: (name) => collections[name] ?? [] };
+  const context = Context.init({ pipeline: { $joined: joins(collections) } });
+  const options = { context, collectionResolver: (name) => collections[name] ?? [] };
   parentPort.on("message", (list) => {
     const commands = list.map((c) => pipeline(EJSON.deserialize(c, plain)));
     const times = [];
@@ -126,8 +153,14 @@ async function main() {
   for (const line of fs.readFileSync(path.join(root, "commands.jsonl"), "utf8").trim().split("\n")) {
     const { name, group, same, ours, theirs } = JSON.parse(line);
     if (!same || !theirs || (only && only !== name && only !== group)) continue;
-    const mine = await measure(ours, cap);
-    const other = await measure(theirs, cap);
+    let mine = await measure(ours, cap);
+    let other = await measure(theirs, cap);
+    // What is short is measured again, now that it is compiled.
+    for (let i = 0; i < 2 && mine.time < 100 && other.time < 100; i++) {
+      const again = [await measure(ours, cap), await measure(theirs, cap)];
+      if (again[0].time < mine.time) mine = again[0];
+      if (again[1].time < other.time) other = again[1];
+    }
     const error = mine.error ?? other.error;
     const known = !mine.stopped && !other.stopped;
     if (error || (mine.stopped && other.stopped) || (known && mine.rows !== other.rows)) {
