@@ -69,6 +69,7 @@ pub fn command(command: &Command, values: Values<'_>) -> Document {
             collection,
             updates,
             ordered,
+            hint,
         } => {
             let new = updates.iter().filter(|u| u.key.is_some()).count();
             let mut keys = command
@@ -78,17 +79,26 @@ pub fn command(command: &Command, values: Values<'_>) -> Document {
             let mut rendered = Vec::with_capacity(updates.len());
             for update in updates {
                 let key = update.key.and_then(|_| keys.next());
-                rendered.push(r.update(update, key));
+                let mut update = r.update(update, key);
+                which(&mut update, hint.as_ref());
+                rendered.push(update);
             }
             let updates = rendered;
-            doc! {"update": collection, "updates": updates, "ordered": *ordered}
+            let mut out = doc! {"update": collection, "updates": updates, "ordered": *ordered};
+            remarks(&mut out, hint.as_ref());
+            out
         }
         Command::Delete {
             collection,
             filter,
             one,
+            hint,
         } => {
-            doc! {"delete": collection, "deletes": [{"q": r.filter(filter), "limit": i32::from(*one)}]}
+            let mut delete = doc! {"q": r.filter(filter), "limit": i32::from(*one)};
+            which(&mut delete, hint.as_ref());
+            let mut out = doc! {"delete": collection, "deletes": [delete]};
+            remarks(&mut out, hint.as_ref());
+            out
         }
         Command::FindAndModify {
             collection,
@@ -604,21 +614,31 @@ fn number(n: u64) -> Bson {
     )
 }
 
+/// Options of a command that reads.
 fn options(out: &mut Document, hint: Option<&Hint>) {
-    let Some(hint) = hint else { return };
-    if let Some(index) = &hint.index {
+    which(out, hint);
+    remarks(out, hint);
+    if let Some(allow) = hint.and_then(|h| h.allow_disk_use) {
+        out.insert("allowDiskUse", allow);
+    }
+}
+
+/// Options that say which documents are meant, and how they are found; each statement of a write has its own.
+fn which(out: &mut Document, hint: Option<&Hint>) {
+    if let Some(index) = hint.and_then(|h| h.index.as_ref()) {
         out.insert("hint", index.clone());
     }
-    if let Some(comment) = &hint.comment {
-        out.insert("comment", comment.clone());
-    }
-    if let Some(collation) = &hint.collation {
+    if let Some(collation) = hint.and_then(|h| h.collation.as_ref()) {
         out.insert("collation", collation.clone());
     }
-    if let Some(ms) = hint.max_time_ms {
-        out.insert("maxTimeMS", number(ms));
+}
+
+/// Options that any command takes.
+fn remarks(out: &mut Document, hint: Option<&Hint>) {
+    if let Some(comment) = hint.and_then(|h| h.comment.as_ref()) {
+        out.insert("comment", comment.clone());
     }
-    if let Some(allow) = hint.allow_disk_use {
-        out.insert("allowDiskUse", allow);
+    if let Some(ms) = hint.and_then(|h| h.max_time_ms) {
+        out.insert("maxTimeMS", number(ms));
     }
 }

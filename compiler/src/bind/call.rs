@@ -4,7 +4,7 @@ use super::filter::FilterContext;
 use super::query::QueryId;
 use super::{Binder, Bound, Definition, Resolve};
 use crate::error::{Code, Error, Result};
-use crate::functions::Call as FunctionCall;
+use crate::functions::{COLLATE, Call as FunctionCall};
 use crate::plan::{Literal, Predicate, Scalar};
 use crate::queryset::{Case, Expr, Func, Q};
 use crate::schema::FieldType;
@@ -32,6 +32,9 @@ impl Binder<'_> {
             Some(output) => Some(Arc::new(self.key_type(output)?)),
             None => None,
         };
+        if func.name == COLLATE {
+            self.collate(func)?;
+        }
         let scalar = self.registry.resolve(
             FunctionCall {
                 name: func.name.clone(),

@@ -13,6 +13,7 @@
 //! | `transform` | names in lookup paths that are no lookups |
 //! | `operand`, `prep` | the values that lookups compare with |
 //! | `expr`, `call`, `aggregate`, `subquery`, `annotation` | expressions; annotations and filtered relations |
+//! | `collation` | the one collation of a statement |
 //! | `column` | columns that are defined here, and what they depend on |
 //! | `related` | `select_related`, `defer`, `only` |
 //! | `ordering` | order keys, default ordering through relations |
@@ -25,6 +26,7 @@ mod aggregate;
 mod annotation;
 mod call;
 mod calls;
+mod collation;
 mod column;
 mod combine;
 mod combined;
@@ -89,6 +91,7 @@ pub fn bind(schema: &Schema, registry: &Registry, statement: &Statement) -> Resu
         outer_reuse: Vec::new(),
         summaries: Vec::new(),
         spanning: std::collections::HashSet::new(),
+        collation: None,
         depth: 0,
         lenient: false,
         parameters: 0,
@@ -126,6 +129,8 @@ struct Binder<'s> {
     summaries: Vec<ColumnId>,
     /// Columns that an `OuterRef` reaches by a path over relations.
     spanning: std::collections::HashSet<ColumnId>,
+    /// The collation that the statement names.
+    collation: Option<String>,
     depth: usize,
     /// In the terms of an ordering and on the right of lookups Django asks no expression for its type.
     lenient: bool,

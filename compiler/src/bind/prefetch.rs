@@ -552,7 +552,9 @@ impl Binder<'_> {
             plan: Box::new(Plan {
                 columns: self.columns.clone(),
                 rel,
-                terminal: Terminal::Rows { output, hint: None },
+                terminal: Terminal::Rows { output },
+                hint: self.q(child)?.hint.clone(),
+                collation: self.collation(),
             }),
             parameter,
         })

@@ -18,6 +18,8 @@ impl Binder<'_> {
                 columns: std::mem::take(&mut self.columns),
                 rel,
                 terminal,
+                hint: None,
+                collation: None,
             });
         }
         let q = self.calls(&statement.model, &statement.calls, None)?;
@@ -48,14 +50,15 @@ impl Binder<'_> {
             columns: std::mem::take(&mut self.columns),
             rel,
             terminal,
+            hint: self.q(q)?.hint.clone(),
+            collation: self.collation(),
         })
     }
 
     /// Rows with what they are made of.
     pub(super) fn rows(&mut self, q: QueryId) -> Result<(Rel, Terminal)> {
-        let hint = self.q(q)?.hint.clone();
         let (rel, output) = self.rows_output(q)?;
-        Ok((rel, Terminal::Rows { output, hint }))
+        Ok((rel, Terminal::Rows { output }))
     }
 
     pub(super) fn rows_output(&mut self, q: QueryId) -> Result<(Rel, Output)> {

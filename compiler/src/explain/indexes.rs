@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::schema::Schema;
+use crate::schema::{Schema, StorageFamily};
 
 /// An index: paths in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +74,34 @@ pub(super) fn declared(schema: &Schema, collection: &str) -> Vec<Index> {
         }
     }
     out
+}
+
+/// Whether an index holds texts, or what texts can be in: then it serves commands of its own collation only.
+pub(super) fn holds_texts(schema: &Schema, collection: &str, index: &Index) -> bool {
+    index.keys.iter().any(|(path, _)| {
+        let root = path.split('.').next().unwrap_or(path);
+        let mut models = schema
+            .models()
+            .iter()
+            .filter(|m| m.collection == collection);
+        models.any(|m| {
+            m.fields
+                .iter()
+                .any(|f| f.column == root && is_text(f.ty.kind.family()))
+        })
+    })
+}
+
+fn is_text(family: StorageFamily) -> bool {
+    matches!(
+        family,
+        StorageFamily::Text
+            | StorageFamily::Json
+            | StorageFamily::Array
+            | StorageFamily::Embedded
+            | StorageFamily::EmbeddedArray
+            | StorageFamily::Key
+    )
 }
 
 /// What is asked of a collection: equalities, an order, ranges.

@@ -1,7 +1,7 @@
 //! What commands read, stage by stage: collections with what is asked of them, leaves without an index, and stages that
 //! wait for everything before them.
 
-use super::indexes::{Asked, Index, Service, best, declared, keys_text};
+use super::indexes::{Asked, Index, Service, best, declared, holds_texts, keys_text};
 use super::leaves::{Leaf, sort_out};
 use crate::mql::{Command, Filter, Lookup, Projection, SortOrder, Stage};
 use crate::schema::Schema;
@@ -96,6 +96,10 @@ pub(super) fn command(step: usize, command: &Command, schema: &Schema, out: &mut
         step,
         schema,
         out,
+        collated: command
+            .hint()
+            .and_then(|hint| hint.collation.as_ref())
+            .is_some_and(|c| c.get_str("locale").is_ok_and(|locale| locale != "simple")),
         depth: 0,
     }
     .pipeline(&stages, collection.map(String::as_str), None, None);
@@ -108,6 +112,8 @@ struct Walk<'a> {
     step: usize,
     schema: &'a Schema,
     out: &'a mut Findings,
+    /// The command has a collation, which the declared indexes do not have.
+    collated: bool,
     depth: usize,
 }
 
@@ -158,9 +164,12 @@ impl Walk<'_> {
         lookup: Option<&str>,
         foreign: Option<&str>,
     ) {
-        let indexes = collection
+        let mut indexes = collection
             .map(|c| declared(self.schema, c))
             .unwrap_or_default();
+        if self.collated {
+            indexes.retain(|i| !collection.is_some_and(|c| holds_texts(self.schema, c, i)));
+        }
         let mut asked = Asked::default();
         asked.equality.extend(foreign.map(str::to_owned));
         let mut rest = Vec::new();

@@ -28,7 +28,7 @@ pub(super) fn functions() -> Vec<Function> {
         })
         .arity(many),
         Function::scalar("NullIf", 2, Output::Same, NullRule::Any, null_if),
-        Function::scalar("Collate", 1, Output::Same, NullRule::Strict, collate)
+        Function::scalar(COLLATE, 1, Output::Same, NullRule::Strict, collate)
             .options(&["collation"])
             .check(check_collation),
     ]
@@ -91,12 +91,13 @@ fn check_collation(call: &mut Call, _cx: &Context<'_>) -> Result<()> {
     ))
 }
 
+/// Calls are taken out of a plan before it is lowered: its commands have the collation.
 fn collate(_call: &LoweredCall<'_>, _target: &Target) -> Result<Expr> {
-    Err(Error::unsupported(
-        "Collate() inside an expression",
-        "MongoDB has one collation for a whole command",
-    ))
+    Err(Error::internal("a collation without a command"))
 }
+
+/// The name of the function that names a collation.
+pub(crate) const COLLATE: &str = "Collate";
 
 /// The server's collation document for a database's collation name: SQLite's `nocase` and `binary`, PostgreSQL's `C`,
 /// `en-x-icu`, `de_DE`, ...; `None` for names that mean nothing to MongoDB.

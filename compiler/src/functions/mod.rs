@@ -63,6 +63,7 @@ mod typing;
 mod window;
 
 pub use call::{AggregateRequest, Arg, Call, Context, ResolvedAggregate};
+pub(crate) use compare::COLLATE;
 pub use compare::collation_document;
 pub use function::{
     AggregateRules, Arity, Check, Fold, Function, Kind, LowerAggregate, LowerScalar, LowerWindow,

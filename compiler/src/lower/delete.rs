@@ -14,6 +14,7 @@ use crate::mql::{
 };
 use crate::plan::{DeletedBy, Deletion, Guard, Reference, Rel, SourceId};
 use crate::program::{Origin, Parameter, Program, Refusal, Step};
+use crate::queryset::Hint;
 use crate::shape::{Counted, Shape};
 
 /// Where an aggregation keeps what it found.
@@ -39,7 +40,7 @@ impl Lowerer<'_> {
         {
             program
                 .steps
-                .push(all(root.collection.clone(), filter).into());
+                .push(all(root.collection.clone(), filter, self.hint.clone()).into());
             return Ok(Shape::Written(vec![Counted::Deleted(
                 0,
                 root.label.clone(),
@@ -54,16 +55,17 @@ impl Lowerer<'_> {
         let mut names = vec!["_id".to_owned()];
         names.extend(root.keep.iter().cloned());
         self.push(include(&names))?;
-        self.finish(None, Vec::new(), program)?;
+        self.finish(Vec::new(), program)?;
         Deleting::new(deletion).steps(program)
     }
 }
 
-fn all(collection: String, filter: Filter) -> Command {
+fn all(collection: String, filter: Filter, hint: Option<Hint>) -> Command {
     Command::Delete {
         collection,
         filter,
         one: false,
+        hint,
     }
 }
 
@@ -199,6 +201,7 @@ impl<'a> Deleting<'a> {
                 collection: detached.collection.clone(),
                 updates: vec![update],
                 ordered: true,
+                hint: None,
             };
             program.steps.push(Step {
                 parameters: vec![parameter],
@@ -226,7 +229,7 @@ impl<'a> Deleting<'a> {
         };
         let delete = |filter, parameter| Step {
             parameters: vec![parameter],
-            ..all(set.collection.clone(), filter).into()
+            ..all(set.collection.clone(), filter, None).into()
         };
         let mut steps = Vec::new();
         let keys = self.keys(number, "_id");

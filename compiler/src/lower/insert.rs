@@ -58,6 +58,7 @@ pub(super) fn insert(insertion: &Insertion, program: &mut Program) -> Shape {
                     .map(|document| upsert(document, unique, update, keys))
                     .collect(),
                 ordered: true,
+                hint: None,
             },
             false,
         ),

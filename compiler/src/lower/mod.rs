@@ -24,9 +24,11 @@
 //! | `write` | updates |
 //! | `insert` | inserts, with the keys that are counted |
 //! | `delete` | deletes, with what hangs on the documents |
+//! | `collation` | what texts are compared by |
 //! | `walk` | questions about the plan |
 
 mod calls;
+mod collation;
 mod delete;
 mod element;
 mod filter;
@@ -54,8 +56,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::error::{Code, Error, Result};
 use crate::functions::Registry;
+use crate::mql::Command;
 use crate::plan::{ColumnId, Columns, Plan, Scalar, SourceId, Terminal};
 use crate::program::Program;
+use crate::queryset::Hint;
 use crate::shape::Shape;
 use crate::target::Target;
 pub use insert::SEQUENCES;
@@ -76,9 +80,30 @@ const LAST_KEY: u32 = EXCEPT - 1;
 /// # Errors
 /// `Unsupported` for what the target cannot do.
 pub fn lower(plan: Plan, registry: &Registry, target: &Target) -> Result<(Program, Shape)> {
+    let mut plan = plan;
+    collation::settle(&mut plan)?;
     let mut program = Program::default();
     let shape = output::plan(&plan, registry, target, Vec::new(), &mut program)?;
+    if let Some(hint) = &plan.hint {
+        remark(&mut program, hint);
+    }
     Ok((program, shape))
+}
+
+/// Writes of keys that an earlier step found keep what a hint says of any command.
+fn remark(program: &mut Program, hint: &Hint) {
+    for step in &mut program.steps {
+        if let Command::Update { hint: own, .. } | Command::Delete { hint: own, .. } =
+            &mut step.command
+            && own.is_none()
+        {
+            *own = Some(Hint {
+                comment: hint.comment.clone(),
+                max_time_ms: hint.max_time_ms,
+                ..Hint::default()
+            });
+        }
+    }
 }
 
 /// The state of lowering one plan.
@@ -102,6 +127,8 @@ struct Lowerer<'a> {
     purpose: Option<String>,
     /// Whoever reads the next aggregate without groups knows what it is where no row matches.
     shape_knows: bool,
+    /// Options of the commands.
+    hint: Option<Hint>,
     depth: usize,
 }
 
@@ -125,6 +152,7 @@ impl<'a> Lowerer<'a> {
             held: walk::held(&plan.rel),
             purpose: None,
             shape_knows: false,
+            hint: plan.hint.clone(),
             depth: 0,
         }
     }

@@ -43,7 +43,7 @@ impl Lowerer<'_> {
             return Ok(Shape::Aggregate { row, empty });
         }
         self.aggregate_rel(rel, !decided)?;
-        let row = self.project_rows(output, None, &[], Vec::new(), program)?;
+        let row = self.project_rows(output, &[], Vec::new(), program)?;
         Ok(Shape::Aggregate { row, empty })
     }
 

@@ -9,7 +9,6 @@ use crate::functions::Registry;
 use crate::mql::{Command, Expr, Find, Projection, Stage};
 use crate::plan::{ColumnId, Output, OutputNode, Plan, Prefetched, Rel, SourceId, Terminal};
 use crate::program::{Origin, Parameter, Program, Step};
-use crate::queryset::Hint;
 use crate::shape::{Attachment, RowShape, Shape, ShapeNode};
 use crate::target::Target;
 use crate::tidy;
@@ -25,8 +24,8 @@ pub(super) fn plan(
     let mut lowerer = Lowerer::new(plan, registry, target);
     let empty = is_empty(&plan.rel);
     match &plan.terminal {
-        Terminal::Rows { output, hint } => {
-            let row = lowerer.rows(&plan.rel, output, hint.as_ref(), &[], parameters, program)?;
+        Terminal::Rows { output } => {
+            let row = lowerer.rows(&plan.rel, output, &[], parameters, program)?;
             Ok(Shape::Rows(row))
         }
         Terminal::Count { limit } => {
@@ -42,7 +41,7 @@ pub(super) fn plan(
                 lowerer.rel(unordered(&plan.rel))?;
                 lowerer.push(Stage::Limit(1))?;
                 lowerer.push(include(&["_id".to_owned()]))?;
-                lowerer.finish(None, Vec::new(), program)?;
+                lowerer.finish(Vec::new(), program)?;
             }
             Ok(Shape::Exists)
         }
@@ -71,7 +70,6 @@ impl Lowerer<'_> {
         &mut self,
         rel: &Rel,
         output: &Output,
-        hint: Option<&Hint>,
         demanded: &[ColumnId],
         parameters: Vec<Parameter>,
         program: &mut Program,
@@ -87,14 +85,13 @@ impl Lowerer<'_> {
             *self.uses.entry(*id).or_default() += 1;
         }
         self.rel(rel)?;
-        self.project_rows(output, hint, demanded, parameters, program)
+        self.project_rows(output, demanded, parameters, program)
     }
 
     /// The last stages of a pipeline that gives rows, and their shape.
     pub fn project_rows(
         &mut self,
         output: &Output,
-        hint: Option<&Hint>,
         demanded: &[ColumnId],
         parameters: Vec<Parameter>,
         program: &mut Program,
@@ -107,7 +104,7 @@ impl Lowerer<'_> {
             }
         }
         self.project(&columns, &output.nodes)?;
-        self.finish(hint, parameters, program)?;
+        self.finish(parameters, program)?;
         self.row_shape(
             output.kind,
             &output.nodes,
@@ -230,14 +227,13 @@ impl Lowerer<'_> {
             };
             let child_step = program.steps.len();
             let mut lowerer = Lowerer::new(&prefetch.plan, self.registry, self.target);
-            let Terminal::Rows { output, hint } = &prefetch.plan.terminal else {
+            let Terminal::Rows { output } = &prefetch.plan.terminal else {
                 return Err(Error::internal("a prefetch that is no query of rows"));
             };
             let row = self.deeper(|_| {
                 lowerer.rows(
                     &prefetch.plan.rel,
                     output,
-                    hint.as_ref(),
                     &prefetch.child,
                     vec![parameter],
                     program,
@@ -418,7 +414,7 @@ impl Lowerer<'_> {
                 filter,
                 limit,
                 skip,
-                hint: None,
+                hint: self.hint.clone(),
             },
             (collection, _) => {
                 let mut pipeline = stages;
@@ -426,7 +422,7 @@ impl Lowerer<'_> {
                 Command::Aggregate {
                     collection,
                     pipeline,
-                    hint: None,
+                    hint: self.hint.clone(),
                 }
             }
         };
@@ -439,12 +435,8 @@ impl Lowerer<'_> {
     }
 
     /// Closes the pipeline and appends the step.
-    pub fn finish(
-        &mut self,
-        hint: Option<&Hint>,
-        parameters: Vec<Parameter>,
-        program: &mut Program,
-    ) -> Result<()> {
+    pub fn finish(&mut self, parameters: Vec<Parameter>, program: &mut Program) -> Result<()> {
+        let hint = self.hint.clone();
         let scope = self.scope()?;
         debug_assert_eq!(scope.kind, Kind::Root);
         let stages = tidy::pipeline(std::mem::take(&mut scope.stages));
@@ -453,14 +445,11 @@ impl Lowerer<'_> {
             None => Err(stages),
         };
         let command = match found {
-            Ok(find) => Command::Find(Box::new(Find {
-                hint: hint.cloned(),
-                ..find
-            })),
+            Ok(find) => Command::Find(Box::new(Find { hint, ..find })),
             Err(pipeline) => Command::Aggregate {
                 collection: scope.collection.clone(),
                 pipeline,
-                hint: hint.cloned(),
+                hint,
             },
         };
         program.steps.push(Step {

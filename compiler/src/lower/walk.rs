@@ -34,7 +34,7 @@ pub(super) fn uses(plan: &Plan) -> BTreeMap<ColumnId, u32> {
             }
         }
     }
-    if let Terminal::Rows { output, .. } | Terminal::Aggregate { output } = &plan.terminal {
+    if let Terminal::Rows { output } | Terminal::Aggregate { output } = &plan.terminal {
         for id in output_columns(output) {
             *uses.entry(id).or_default() += 1;
         }

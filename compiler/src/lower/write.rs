@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::mql::{Command, Expr, FieldOp, Filter, Projection, Stage, UpdateModel, WriteModel};
 use crate::plan::{Assignment, ColumnId, Node, Rel, Scalar, SourceId, visit};
 use crate::program::{Origin, Parameter, Program, Step};
+use crate::queryset::Hint;
 use crate::schema::StorageFamily;
 use crate::shape::{Counted, Shape};
 use crate::tidy;
@@ -34,7 +35,12 @@ impl Lowerer<'_> {
             && let Some(filter) = self.direct(source)?
         {
             let update = self.computed_from(source, &assignment.values)?;
-            let command = update_all(assignment.collection.clone(), filter, update);
+            let command = update_all(
+                assignment.collection.clone(),
+                filter,
+                update,
+                self.hint.clone(),
+            );
             program.steps.push(command.into());
             return Ok(Shape::Written(vec![Counted::Written(0)]));
         }
@@ -53,12 +59,12 @@ impl Lowerer<'_> {
         for key in &keys {
             paths.push(self.output_path(*key)?);
         }
-        self.finish(None, Vec::new(), program)?;
+        self.finish(Vec::new(), program)?;
         let counted = Counted::Written(program.steps.len());
         for (assignment, path) in assignments.iter().zip(paths) {
             let update = self.computed_from(source, &assignment.values)?;
             let filter = Filter::field("_id", FieldOp::InParameter(KEYS));
-            let command = update_all(assignment.collection.clone(), filter, update);
+            let command = update_all(assignment.collection.clone(), filter, update, None);
             let keys = Parameter {
                 number: KEYS,
                 from: vec![Origin {
@@ -97,7 +103,7 @@ impl Lowerer<'_> {
         // What is written is counted by the rows that are found: nothing of the values is needed for that.
         let rows = self.scope()?.stages.clone();
         self.push(Stage::Project(vec![id.clone()]))?;
-        self.finish(None, Vec::new(), program)?;
+        self.finish(Vec::new(), program)?;
         self.scope()?.stages = rows;
         let mut fields = vec![id];
         for (name, expr) in self.new_values(&assignment.values)? {
@@ -111,7 +117,7 @@ impl Lowerer<'_> {
             "whenNotMatched": "discard",
         }};
         self.push(Stage::Other(into))?;
-        self.finish(None, Vec::new(), program)?;
+        self.finish(Vec::new(), program)?;
         Ok(Shape::Written(vec![Counted::Found(0)]))
     }
 
@@ -186,7 +192,12 @@ impl Lowerer<'_> {
     }
 }
 
-fn update_all(collection: String, filter: Filter, update: WriteModel) -> Command {
+fn update_all(
+    collection: String,
+    filter: Filter,
+    update: WriteModel,
+    hint: Option<Hint>,
+) -> Command {
     Command::Update {
         collection,
         updates: vec![UpdateModel {
@@ -197,6 +208,7 @@ fn update_all(collection: String, filter: Filter, update: WriteModel) -> Command
             key: None,
         }],
         ordered: true,
+        hint,
     }
 }
 

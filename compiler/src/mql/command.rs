@@ -60,6 +60,8 @@ pub enum Command {
         updates: Vec<UpdateModel>,
         /// Stop at the first error.
         ordered: bool,
+        /// Options.
+        hint: Option<Hint>,
     },
     /// `delete`.
     Delete {
@@ -69,6 +71,8 @@ pub enum Command {
         filter: Filter,
         /// At most one.
         one: bool,
+        /// Options.
+        hint: Option<Hint>,
     },
     /// `findAndModify`.
     FindAndModify {
@@ -86,6 +90,20 @@ pub enum Command {
 }
 
 impl Command {
+    /// Its options.
+    pub(crate) fn hint(&self) -> Option<&Hint> {
+        match self {
+            Command::Find(find) => find.hint.as_ref(),
+            Command::Aggregate { hint, .. }
+            | Command::Count { hint, .. }
+            | Command::Update { hint, .. }
+            | Command::Delete { hint, .. } => hint.as_ref(),
+            Command::Distinct { .. } | Command::Insert { .. } | Command::FindAndModify { .. } => {
+                None
+            }
+        }
+    }
+
     /// The parameter whose value is the last of the keys that new documents get.
     pub(crate) fn keys(&self) -> Option<u32> {
         match self {

@@ -59,7 +59,7 @@ fn depth(plan: &Plan, level: usize) -> Result<()> {
 
 /// Calls `f` with the plans of follow-up queries, not with theirs.
 fn follow_ups(plan: &Plan, f: &mut dyn FnMut(&Plan) -> Result<()>) -> Result<()> {
-    let Terminal::Rows { output, .. } = &plan.terminal else {
+    let Terminal::Rows { output } = &plan.terminal else {
         return Ok(());
     };
     for follow_up in &output.prefetched {
@@ -98,7 +98,7 @@ fn check_plan(plan: &Plan) -> Result<()> {
     let outer = Scope::default();
     let rows = checker.rel(&plan.rel, &outer)?;
     match &plan.terminal {
-        Terminal::Rows { output, .. } | Terminal::Aggregate { output } => {
+        Terminal::Rows { output } | Terminal::Aggregate { output } => {
             checker.output(output, &rows)?;
         }
         Terminal::Update { assignments, .. } => {

@@ -527,7 +527,7 @@ impl<'a, 'f, 'b> Printer<'a, 'f, 'b> {
     fn terminal(&mut self, terminal: &Terminal, indent: usize) -> fmt::Result {
         self.open(indent)?;
         match terminal {
-            Terminal::Rows { output, .. } => {
+            Terminal::Rows { output } => {
                 self.f.write_str("rows ")?;
                 self.nodes(&output.nodes)?;
                 self.prefetched(output, indent)?;

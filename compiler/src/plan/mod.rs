@@ -20,6 +20,10 @@
 //! | `check` | the invariants, [`check()`] |
 //! | `display` | plans as text, [`Show`] |
 
+use bson::Document;
+
+use crate::queryset::Hint;
+
 mod check;
 mod column;
 mod deletion;
@@ -65,4 +69,8 @@ pub struct Plan {
     pub rel: Rel,
     /// What is done with them.
     pub terminal: Terminal,
+    /// Options of its commands.
+    pub hint: Option<Hint>,
+    /// What texts are compared by where the plan holds a call of `Collate`.
+    pub collation: Option<Document>,
 }

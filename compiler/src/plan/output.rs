@@ -1,6 +1,7 @@
 //! What result rows are made of.
 
-use super::{ColumnId, Plan};
+use super::{ColumnId, Plan, Terminal};
+use crate::error::Result;
 
 /// The rows of a result in terms of columns.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,5 +85,33 @@ impl PartialEq for Prefetched {
             && self.parent == other.parent
             && self.child == other.child
             && self.plan.rel == other.plan.rel
+    }
+}
+
+impl Plan {
+    /// Calls `f` with the plans of follow-up queries.
+    ///
+    /// # Errors
+    /// The first of `f`.
+    pub fn follow_ups(&mut self, f: &mut dyn FnMut(&mut Plan) -> Result<()>) -> Result<()> {
+        let Terminal::Rows { output } = &mut self.terminal else {
+            return Ok(());
+        };
+        for follow_up in &mut output.prefetched {
+            f(&mut follow_up.plan)?;
+        }
+        let mut stack: Vec<&mut OutputNode> = output.nodes.iter_mut().collect();
+        while let Some(node) = stack.pop() {
+            if let OutputNode::Related {
+                nodes, prefetched, ..
+            } = node
+            {
+                for follow_up in prefetched {
+                    f(&mut follow_up.plan)?;
+                }
+                stack.extend(nodes);
+            }
+        }
+        Ok(())
     }
 }

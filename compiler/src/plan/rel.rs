@@ -6,7 +6,7 @@ use bson::Document;
 use indexmap::IndexMap;
 
 use super::{ColumnId, Deletion, Insertion, Output, Predicate, Scalar, SourceId};
-use crate::queryset::{FrameUnit, Hint, NullsOrder, Value};
+use crate::queryset::{FrameUnit, NullsOrder, Value};
 use crate::schema::FieldType;
 
 /// Rows.
@@ -227,8 +227,6 @@ pub enum Terminal {
     Rows {
         /// What they are made of.
         output: Output,
-        /// Options of the command.
-        hint: Option<Hint>,
     },
     /// They are counted.
     Count {

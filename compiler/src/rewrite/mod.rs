@@ -49,7 +49,7 @@ mod useless_sort;
 pub use document::document;
 
 use crate::error::{Error, Result};
-use crate::plan::{self, Node, OutputNode, Plan, Predicate, Rel, Scalar, Terminal};
+use crate::plan::{self, Node, Plan, Predicate, Rel, Scalar, Terminal};
 use crate::schema::Schema;
 use crate::target::Target;
 use crate::trace::Trace;
@@ -279,7 +279,7 @@ fn rewrite_plan(plan: &mut Plan, context: &Context<'_>, trace: &mut Trace) -> Re
             break;
         }
     }
-    follow_ups(plan, &mut |inner| rewrite_plan(inner, context, trace))
+    plan.follow_ups(&mut |inner| rewrite_plan(inner, context, trace))
 }
 
 fn run(rule: &Rule, plan: &mut Plan, context: &Context<'_>, trace: &mut Trace) -> Result<bool> {
@@ -320,27 +320,4 @@ fn in_rule(rule: &str, error: &Error, plan: &Plan) -> Error {
         broken = broken.with_hint(format!("the plan is\n{plan}"));
     }
     broken
-}
-
-/// Calls `f` with the plans of follow-up queries.
-fn follow_ups(plan: &mut Plan, f: &mut dyn FnMut(&mut Plan) -> Result<()>) -> Result<()> {
-    let Terminal::Rows { output, .. } = &mut plan.terminal else {
-        return Ok(());
-    };
-    for follow_up in &mut output.prefetched {
-        f(&mut follow_up.plan)?;
-    }
-    let mut stack: Vec<&mut OutputNode> = output.nodes.iter_mut().collect();
-    while let Some(node) = stack.pop() {
-        if let OutputNode::Related {
-            nodes, prefetched, ..
-        } = node
-        {
-            for follow_up in prefetched {
-                f(&mut follow_up.plan)?;
-            }
-            stack.extend(nodes);
-        }
-    }
-    Ok(())
 }

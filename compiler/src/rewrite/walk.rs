@@ -238,6 +238,7 @@ pub(super) fn each_query(
         columns,
         rel,
         terminal,
+        ..
     } = plan;
     let mut walk = Queries {
         changed: false,
@@ -254,7 +255,7 @@ pub(super) fn each_query(
 
 fn terminal_demand(terminal: &Terminal) -> (ColumnSet, Purpose) {
     match terminal {
-        Terminal::Rows { output, .. } => (output_columns(output), Purpose::Rows),
+        Terminal::Rows { output } => (output_columns(output), Purpose::Rows),
         Terminal::Aggregate { output } => (output_columns(output), Purpose::Rows),
         Terminal::Count { .. } => (ColumnSet::new(), Purpose::Count),
         Terminal::Exists => (ColumnSet::new(), Purpose::Exists),

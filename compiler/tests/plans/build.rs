@@ -122,7 +122,7 @@ impl Build {
 
     pub fn rows_of(self, rel: Rel, columns: &[ColumnId]) -> Case {
         let output = self.output(columns);
-        self.done(rel, Terminal::Rows { output, hint: None })
+        self.done(rel, Terminal::Rows { output })
     }
 
     pub fn row<const N: usize>(self, rel: Rel, columns: [ColumnId; N]) -> Case {
@@ -151,6 +151,8 @@ impl Build {
                 columns: self.columns,
                 rel,
                 terminal,
+                hint: None,
+                collation: None,
             },
         }
     }

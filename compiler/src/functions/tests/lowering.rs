@@ -158,7 +158,6 @@ fn the_rest() {
         one("ArraySlice", &[list(), int(1), int(3)], K::ArrayField),
         one("ArraySlice", &[list(), int(0), int(3)], K::ArrayField),
         one("ArraySlice", &[list(), int(3), int(3)], K::ArrayField),
-        one("Collate", &[a()], K::CharField),
     ]));
 }
 

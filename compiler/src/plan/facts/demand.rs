@@ -58,7 +58,7 @@ fn add_nodes(nodes: &[OutputNode], set: &mut ColumnSet) {
 pub fn demand(plan: &Plan) -> ColumnSet {
     let mut set = ColumnSet::new();
     match &plan.terminal {
-        Terminal::Rows { output, .. } | Terminal::Aggregate { output } => {
+        Terminal::Rows { output } | Terminal::Aggregate { output } => {
             add_output(output, &mut set);
         }
         Terminal::Update { .. } => plan

@@ -80,7 +80,7 @@ impl<'a> Interpreter<'a> {
 
 /// The rows that a plan promises in some order, as positions in its output with their direction.
 pub fn promised_order(plan: &Plan) -> Vec<(usize, bool)> {
-    let Terminal::Rows { output, .. } = &plan.terminal else {
+    let Terminal::Rows { output } = &plan.terminal else {
         return Vec::new();
     };
     let mut at = &plan.rel;
@@ -112,7 +112,7 @@ pub fn promised_order(plan: &Plan) -> Vec<(usize, bool)> {
 pub fn values(plan: &Plan, data: &Data) -> Vec<Vec<Bson>> {
     let state = State::default();
     let interpreter = Interpreter::new(&plan.columns, data, &state);
-    let Terminal::Rows { output, .. } = &plan.terminal else {
+    let Terminal::Rows { output } = &plan.terminal else {
         return Vec::new();
     };
     interpreter

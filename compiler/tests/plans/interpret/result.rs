@@ -70,7 +70,7 @@ impl Interpreter<'_> {
                 Answer::Count(limit.map_or(n, |l| n.min(l)))
             }
             Terminal::Exists => Answer::Exists(!rows.is_empty()),
-            Terminal::Rows { output, .. } | Terminal::Aggregate { output } => {
+            Terminal::Rows { output } | Terminal::Aggregate { output } => {
                 Answer::Rows(self.output(output, &rows, schema, state))
             }
             other => panic!("no interpretation of {other:?}"),
@@ -122,7 +122,7 @@ impl Interpreter<'_> {
                 .borrow_mut()
                 .insert(prefetched.parameter, keys);
             let inner = Interpreter::new(&prefetched.plan.columns, self.data, state);
-            let Terminal::Rows { output, .. } = &prefetched.plan.terminal else {
+            let Terminal::Rows { output } = &prefetched.plan.terminal else {
                 panic!("a follow-up query without rows");
             };
             let rows = inner.rows(&prefetched.plan.rel, &Row::default());
