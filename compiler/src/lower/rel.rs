@@ -3,7 +3,7 @@
 use super::Lowerer;
 use crate::error::{Error, Result};
 use crate::mql::{Expr, Filter, Stage};
-use crate::plan::{ColumnId, Predicate, Rel, Scalar, SourceId};
+use crate::plan::{Cardinality, ColumnId, Predicate, Rel, Scalar, SourceId};
 
 impl Lowerer<'_> {
     /// Appends the stages of an operator and its inputs to the current pipeline.
@@ -184,6 +184,25 @@ pub(super) fn is_empty(rel: &Rel) -> bool {
             crate::plan::SetOp::Difference => inputs.first().is_none_or(|(rel, _)| is_empty(rel)),
         },
         Rel::Scan(_) | Rel::Raw { .. } | Rel::Unit => false,
+    }
+}
+
+/// At most one row, by the form of the operators.
+pub(super) fn is_one(rel: &Rel) -> bool {
+    match rel {
+        Rel::Empty | Rel::Unit | Rel::Slice { limit: Some(1), .. } => true,
+        Rel::Aggregate { keys, .. } => keys
+            .iter()
+            .all(|(_, key)| matches!(key, Scalar::Literal(_))),
+        Rel::Filter { input, .. }
+        | Rel::Extend { input, .. }
+        | Rel::Window { input, .. }
+        | Rel::Distinct { input, .. }
+        | Rel::DistinctOn { input, .. }
+        | Rel::Sort { input, .. }
+        | Rel::Slice { input, .. } => is_one(input),
+        Rel::Join(join) => join.cardinality == Cardinality::One && is_one(&join.input),
+        Rel::Scan(_) | Rel::Raw { .. } | Rel::SetOp { .. } => false,
     }
 }
 

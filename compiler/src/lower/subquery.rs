@@ -7,7 +7,7 @@ use bson::Bson;
 use super::Lowerer;
 use super::filter::constant;
 use super::join::{not_null, stored_path};
-use super::rel::{is_empty, unordered};
+use super::rel::{is_empty, is_one, unordered};
 use super::scope::{Kind, Val, include, is_path_key};
 use super::walk;
 use crate::error::{Error, Result};
@@ -160,7 +160,7 @@ impl Lowerer<'_> {
         } else {
             let mut key = String::new();
             let name = self.run(sub.rel.clone(), "rows", |l| {
-                if !many {
+                if !many && !is_one(&sub.rel) {
                     l.push(Stage::Limit(1))?;
                 }
                 key = l.select(column, many)?;

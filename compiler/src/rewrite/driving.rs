@@ -1,7 +1,6 @@
 //! The collection that a pipeline starts with.
 
 use super::block::{self, Block, Edge, Reach, is_indexed, is_unique_set, root_key};
-use super::walk::Purpose;
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
 use crate::plan::{
@@ -29,7 +28,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
     walk::each_query(plan, &mut |query, columns| {
-        if query.purpose == Purpose::Write {
+        if query.is_rooted() {
             return Ok(false);
         }
         let mut sorted_slice = None;

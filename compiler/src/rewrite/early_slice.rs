@@ -1,18 +1,18 @@
 //! Sorts and slices come before work that is done for each row.
 
-use super::block::{Reach, is_indexed, parts, reach, root_key};
+use super::block::{Reach, filtered, is_indexed, parts, reach, root_key};
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
 use crate::plan::facts::{ColumnSet, used_columns};
-use crate::plan::{Cardinality, Columns, JoinKind, Node, Plan, Rel, Scalar, as_column};
+use crate::plan::{Cardinality, Columns, JoinKind, Node, Plan, Predicate, Rel, Scalar, as_column};
 
 pub(super) const RULE: Rule = Rule {
     name: "early_slice",
     does: "Moves a slice before LEFT joins to at most one row and before computed columns, and a sort before joins and computed \
            columns that its keys do not use: before INNER joins where they select nothing, or where an index gives the order \
-           of a slice.",
-    sound: "such joins and columns keep every row exactly once and in its place, and a sort may come before any join, which leaves \
-            rows in order. So the joins are looked up and the subqueries run only for the rows of the slice, and the \
+           of a slice; there also before conditions that need a look-up.",
+    sound: "such joins and columns keep every row exactly once and in its place, and a sort may come before any join or condition, \
+            which leave rows in order. So the joins are looked up and the subqueries run only for the rows of the slice, and the \
             sort can use an index of the collection.",
     example: (
         "scan book\nleft join author one on book.author_id = author._id\nsort book.title\nslice 0..20",
@@ -75,6 +75,9 @@ fn sink(rel: &mut Rel, served: bool, columns: &Columns) -> bool {
                             .any(|id| columns.source_of(id) == Some(join.source))
                 }
                 Rel::Extend { .. } => return past_extend(rel, used, served, columns),
+                Rel::Filter { input, .. } if served && is_own(input, &used, columns) => {
+                    return past_filter(rel, columns);
+                }
                 _ => false,
             };
             if passes && swap(rel) {
@@ -87,6 +90,54 @@ fn sink(rel: &mut Rel, served: bool, columns: &Columns) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether columns are all of the collection that rows start with.
+fn is_own(rows: &Rel, used: &ColumnSet, columns: &Columns) -> bool {
+    let mut at = rows;
+    loop {
+        match at {
+            Rel::Scan(base) => {
+                return used.iter().all(|id| columns.source_of(id) == Some(*base));
+            }
+            Rel::Filter { input, .. } | Rel::Extend { input, .. } => at = input,
+            Rel::Join(join) => at = &join.input,
+            _ => return false,
+        }
+    }
+}
+
+/// Conditions on joined rows, and those with subqueries, come after a sort that an index serves: the look-ups end with the slice.
+fn past_filter(rel: &mut Rel, columns: &Columns) -> bool {
+    let Rel::Sort { input, .. } = rel else {
+        return false;
+    };
+    let Rel::Filter {
+        input: below,
+        predicate,
+    } = &mut **input
+    else {
+        return false;
+    };
+    if !matches!(**below, Rel::Scan(_)) {
+        if !swap(rel) {
+            return false;
+        }
+        if let Some(below) = rel.input_mut() {
+            sink(below, true, columns);
+        }
+        return true;
+    }
+    let (late, early): (Vec<Predicate>, Vec<Predicate>) = parts(predicate)
+        .iter()
+        .cloned()
+        .partition(|p| walk::has_subquery(p));
+    if late.is_empty() {
+        return false;
+    }
+    **input = filtered(below.take(), early);
+    *rel = filtered(rel.take(), late);
+    true
 }
 
 /// Whether a slice is of rows in the order of an index of the collection, all of which would be read otherwise.
@@ -290,6 +341,68 @@ mod tests {
         let rel = on_condition(inner_one(scan(book), author, fk, pk), gt(name, "a"));
         b.rows(sort(rel, [asc(title)]), [title])
             .stays("early_slice");
+    }
+
+    /// The books without a review are looked for in order, until there are enough; so are those of which an editor is unknown.
+    #[test]
+    fn look_ups_end_with_the_slice() {
+        let mut b = Build::new();
+        let (book, link) = (b.source("Book"), b.source("BookTag"));
+        let (id, pages) = (b.column(book, "_id"), b.column(book, "pages"));
+        let fk = b.column(link, "book_id");
+        let none = not(exists(filter(scan(link), eq(fk, id))));
+        let rel = filter(scan(book), and([none, gt(pages, 1)]));
+        b.rows(slice(sort(rel, [asc(id)]), 0, 2), [id]).fires(
+            "early_slice",
+            "scan Book\n\
+             filter Book.pages#1 > 1\n\
+             sort Book._id#0 asc\n\
+             filter not exists {scan BookTag | filter BookTag.book_id#2 = Book._id#0 | select }\n\
+             slice 0..2\n\
+             rows _id: Book._id#0\n",
+        );
+        let mut b = Build::new();
+        let (book, author) = (b.source("Book"), b.source("Author"));
+        let (id, fk) = (b.column(book, "_id"), b.column(book, "editor_id"));
+        let (pk, name) = (b.column(author, "_id"), b.column(author, "name"));
+        let rel = filter(left_one(scan(book), author, fk, pk), is_null(name));
+        b.rows(slice(sort(rel, [asc(id)]), 0, 2), [id]).fires(
+            "early_slice",
+            "scan Book\n\
+             sort Book._id#0 asc\n\
+             left join Author one on Book.editor_id#1 = Author._id#2\n\
+             filter Author.name#3 is null\n\
+             slice 0..2\n\
+             rows _id: Book._id#0\n",
+        );
+    }
+
+    /// All rows, an order without an index, one with a joined column, and conditions without look-ups are sorted when they are chosen.
+    #[test]
+    fn other_sorts_stay_behind_conditions() {
+        for broken in ["no slice", "no index", "joined key", "no look-up"] {
+            let mut b = Build::new();
+            let (book, author) = (b.source("Book"), b.source("Author"));
+            let other = b.source_as("Author", "other");
+            let (id, pages) = (b.column(book, "_id"), b.column(book, "pages"));
+            let (fk, pk) = (b.column(book, "author_id"), b.column(author, "_id"));
+            let (opk, name) = (b.column(other, "_id"), b.column(other, "name"));
+            let condition = match broken {
+                "no look-up" => gt(pages, 1),
+                _ => exists(filter(scan(author), gt(pk, id))),
+            };
+            let rows = match broken {
+                "joined key" => left_one(filter(scan(book), condition), other, fk, opk),
+                _ => filter(scan(book), condition),
+            };
+            let rel = match broken {
+                "no slice" => sort(rows, [asc(id)]),
+                "no index" => slice(sort(rows, [asc(pages), asc(id)]), 0, 2),
+                "joined key" => slice(sort(rows, [asc(id), asc(name)]), 0, 2),
+                _ => slice(sort(rows, [asc(id)]), 0, 2),
+            };
+            b.rows(rel, [id]).stays("early_slice");
+        }
     }
 
     /// An order by a joined column needs the join.

@@ -1,6 +1,6 @@
 //! Conditions come as early as they can.
 
-use super::{Context, Kinds, Rule};
+use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
 use crate::plan::facts::{Scope, scope};
 use crate::plan::{
@@ -138,6 +138,10 @@ fn way(part: Predicate, input: &Rel, below: &Scope, columns: &Columns) -> Way {
     }
     let used = part.used_columns();
     match input {
+        // After a sort of a collection, that an index may give, the rows of a slice are enough.
+        Rel::Sort { input, .. } if is_collection(input) && walk::has_subquery(&part) => {
+            Way::Stay(part)
+        }
         Rel::Sort { .. } => Way::Down(part),
         Rel::Join(join) => {
             let joined = used
@@ -224,6 +228,15 @@ fn way(part: Predicate, input: &Rel, below: &Scope, columns: &Columns) -> Way {
             }
         }
         _ => Way::Stay(part),
+    }
+}
+
+/// Documents of one collection, perhaps with conditions.
+fn is_collection(rel: &Rel) -> bool {
+    match rel {
+        Rel::Scan(_) => true,
+        Rel::Filter { input, .. } => matches!(**input, Rel::Scan(_)),
+        _ => false,
     }
 }
 

@@ -1,7 +1,6 @@
 //! Membership and existence as joins.
 
 use super::block::{self, Block, Edge, is_indexed, is_unique_set, root_key};
-use super::walk::Purpose;
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
 use crate::plan::facts::{ColumnSet, defined_inside, is_correlated, is_unique};
@@ -42,7 +41,7 @@ pub(super) const DRIVING: Rule = Rule {
 
 fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
     walk::each_query(plan, &mut |query, columns| {
-        if query.purpose == Purpose::Write {
+        if query.is_rooted() {
             return Ok(false);
         }
         let mut changed = false;
@@ -249,7 +248,7 @@ fn single(rows: &Rel, given: &ColumnSet, context: &Context<'_>, columns: &Column
 
 fn drive(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
     walk::each_query(plan, &mut |query, columns| {
-        if query.purpose == Purpose::Write {
+        if query.is_rooted() {
             return Ok(false);
         }
         let mut at = query.rel;

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::plan::facts::{ColumnSet, Nulls, output_columns, used_columns};
 use crate::plan::{
     AggregateCall, Columns, Node, Plan, Predicate, Rel, Scalar, SubKind, SubPlan, Terminal,
-    VisitMut, walk_expressions, walk_rel, walk_scalar, walk_subplan, walk_terminal,
+    VisitMut, visit, walk_expressions, walk_rel, walk_scalar, walk_subplan, walk_terminal,
 };
 
 /// What of a condition's three values counts where it stands.
@@ -24,6 +24,16 @@ impl Truth {
             _ => Truth::Value,
         }
     }
+}
+
+/// Whether a condition asks a subquery.
+pub(super) fn has_subquery(p: &Predicate) -> bool {
+    let mut found = false;
+    visit(Node::Predicate(p), &mut |node, _| {
+        found |= matches!(node, Node::SubPlan(_));
+        !found
+    });
+    found
 }
 
 type EachPredicate<'f> = dyn FnMut(&mut Predicate, Truth, &Columns) -> bool + 'f;
@@ -225,6 +235,14 @@ impl VisitMut for Queries<'_, '_> {
             SubKind::Set => Purpose::Set,
         };
         self.query(&mut sub.rel, demand, purpose);
+    }
+}
+
+impl Query<'_> {
+    /// The rows must be documents of the source that they start with: those of a delete. An update finds documents by their
+    /// keys, wherever these are.
+    pub fn is_rooted(&self) -> bool {
+        self.purpose == Purpose::Write && self.demand.is_empty()
     }
 }
 
