@@ -504,6 +504,9 @@ impl Binder<'_> {
                     format!("a generic relation to {label}"),
                     "the schema's settings.content_types does not name the model",
                 )
+                .with_hint(format!(
+                    "say its key in the collection of content types: --content-type {label}=KEY, or Schema::with_content_types()"
+                ))
             })
     }
 

@@ -412,7 +412,8 @@ impl Binder<'_> {
             return Err(Error::unsupported(
                 "prefetching a generic foreign key",
                 "the schema's settings.content_types names no model",
-            ));
+            )
+            .with_hint("say the keys of content types: --content-type app.Model=KEY, or Schema::with_content_types()"));
         }
         let mut out = Vec::new();
         for (label, key) in types {
