@@ -126,6 +126,23 @@ fn writes_are_saved_on_demand() {
     assert_eq!(run_there(&[count]).out, "1\n");
 }
 
+/// Keys of content types are not in models.py: the error says where to give them, and that works.
+#[test]
+fn content_types_are_given() {
+    let query = "Note.objects.filter(book__title='x')";
+    let compile = |more: &[&str]| run(mqlc().args(["compile", "-s", SCHEMA, query]).args(more));
+    let ran = compile(&[]);
+    refused(&ran, "E0502");
+    assert!(
+        ran.err.contains("--content-type library.Book=KEY"),
+        "{}",
+        ran.err
+    );
+    let ran = compile(&["--content-type", "library.Book=7"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.contains("content_type_id: 7"), "{}", ran.out);
+}
+
 #[test]
 fn commands_in_three_forms() {
     let query = "Book.objects.filter(pages__gt=2 ** 31)";
