@@ -10,76 +10,14 @@
     clippy::cast_precision_loss
 )] // a benchmark may fail loudly
 
-use std::collections::HashMap;
-use std::hint::black_box;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use mqlc::Compiler;
-use mqlc::compiler::queryset::Statement;
-use mqlc::compiler::schema::{Schema, SchemaSpec};
-use mqlc::compiler::text::{self, Params};
 
-fn path(relative: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
-}
+#[path = "statements.rs"]
+mod statements;
 
-fn library() -> (Compiler, Params) {
-    let source = std::fs::read_to_string(path("fixtures/schemas/library.py")).unwrap();
-    let models = text::parse_models("library", &source).unwrap();
-    let labels = [
-        ("library.Author", 1),
-        ("library.Book", 2),
-        ("library.Store", 3),
-    ];
-    let schema = Schema::new(models.spec).unwrap().with_content_types(
-        labels
-            .into_iter()
-            .map(|(label, key)| (label.to_owned(), key))
-            .collect(),
-    );
-    let params = Params {
-        app: Some("library".to_owned()),
-        extras: Arc::new(models.extras),
-        ..Params::default()
-    };
-    (Compiler::new(schema), params)
-}
-
-/// Every fixture as Queryset JSON, by name.
-fn statements(compiler: &Compiler, params: &Params) -> Vec<(String, String)> {
-    let root = path("fixtures/queries");
-    let mut out = Vec::new();
-    for topic in std::fs::read_dir(&root).unwrap() {
-        for file in std::fs::read_dir(topic.unwrap().path()).unwrap() {
-            let file = file.unwrap().path();
-            let source = std::fs::read_to_string(&file).unwrap();
-            let parsed = text::parse(compiler.schema(), &source, params).unwrap();
-            let name = file.strip_prefix(&root).unwrap().with_extension("");
-            out.push((
-                name.to_string_lossy().into_owned(),
-                parsed.statement.unwrap().to_json(),
-            ));
-        }
-    }
-    out.sort();
-    out
-}
-
-/// Decode, bind, rewrite, lower, tidy, render.
-fn cold(compiler: &Compiler, json: &str) -> usize {
-    let compiled = compiler
-        .compile(&Statement::from_json(json).unwrap())
-        .unwrap();
-    compiled
-        .program
-        .steps
-        .iter()
-        .map(|step| black_box(step.bind(&[])).command.len())
-        .sum()
-}
+use statements::{cold, library};
 
 /// Median time of one call.
 fn median(mut call: impl FnMut()) -> Duration {
@@ -96,7 +34,7 @@ fn median(mut call: impl FnMut()) -> Duration {
 
 fn fixtures(c: &mut Criterion) {
     let (compiler, params) = library();
-    let all = statements(&compiler, &params);
+    let all = statements::fixtures(&compiler, &params);
     let mut group = c.benchmark_group("fixtures");
     for name in [
         "filter/equality",
@@ -175,55 +113,30 @@ fn growth(_: &mut Criterion) {
 
 /// Every statement of a recorded corpus, where `MQLC_CORPUS` says where one is.
 fn corpus(_: &mut Criterion) {
-    let Some(root) = std::env::var_os("MQLC_CORPUS").map(PathBuf::from) else {
-        return;
-    };
-    let mut compilers: HashMap<String, Compiler> = HashMap::new();
-    let mut times: Vec<Duration> = Vec::new();
-    let (mut slowest, mut slowest_id) = (Duration::ZERO, String::new());
-    for file in std::fs::read_dir(root.join("cases")).unwrap() {
-        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
-        for line in text.lines() {
-            let case: serde_json::Value = serde_json::from_str(line).unwrap();
-            let name = case["schema"].as_str().unwrap();
-            let compiler = compilers.entry(name.to_owned()).or_insert_with(|| {
-                let path = root.join("schema").join(name).with_extension("json");
-                let spec = SchemaSpec::from_json(&std::fs::read_to_string(path).unwrap()).unwrap();
-                Compiler::new(Schema::new(spec).unwrap())
-            });
-            let json = case["statement"].to_string();
-            let compiles = Statement::from_json(&json).is_ok_and(|s| compiler.compile(&s).is_ok());
-            if !compiles {
-                continue;
-            }
+    let mut times: Vec<(Duration, String)> = statements::corpus()
+        .into_iter()
+        .map(|case| {
             let mut runs: Vec<Duration> = (0..9)
                 .map(|_| {
                     let start = Instant::now();
-                    cold(compiler, &json);
+                    cold(&case.compiler, &case.json);
                     start.elapsed()
                 })
                 .collect();
             runs.sort();
-            let time = runs.get(4).copied().unwrap_or_default();
-            if time > slowest {
-                slowest = time;
-                slowest_id = case["id"].to_string();
-            }
-            times.push(time);
-        }
-    }
+            (runs.get(4).copied().unwrap_or_default(), case.id)
+        })
+        .collect();
     times.sort();
-    let at = |percent: usize| {
-        let index = times.len() * percent / 100;
-        times.get(index).copied().unwrap_or_default()
-    };
-    println!(
-        "corpus: {} statements: median {:?}, p90 {:?}, p99 {:?}, heaviest {slowest:?} ({slowest_id})",
-        times.len(),
-        at(50),
-        at(90),
-        at(99)
-    );
+    let at = |percent: usize| times.get(times.len() * percent / 100).map(|t| t.0);
+    if let (Some((slowest, id)), Some(median), Some(p90), Some(p99)) =
+        (times.last(), at(50), at(90), at(99))
+    {
+        println!(
+            "corpus: {} statements: median {median:?}, p90 {p90:?}, p99 {p99:?}, heaviest {slowest:?} ({id})",
+            times.len()
+        );
+    }
 }
 
 criterion_group!(benches, fixtures, growth, corpus);

@@ -18,6 +18,7 @@ pub mod explain;
 pub mod functions;
 pub mod lower;
 pub mod mql;
+pub mod names;
 pub mod plan;
 pub mod program;
 pub mod queryset;

@@ -6,6 +6,7 @@ use std::ops::Range;
 use bson::{Bson, Document};
 
 use crate::mql::{self, Command};
+use crate::names::Path;
 use crate::render;
 
 /// Steps in the order in which they run. The result is that of the first step, completed by the others as the shape says.
@@ -144,9 +145,9 @@ pub struct Origin {
     /// The step.
     pub step: usize,
     /// Path in its documents; arrays on the way are entered.
-    pub path: Vec<String>,
+    pub path: Path,
     /// Only documents that have this value at this path.
-    pub only: Option<(Vec<String>, Bson)>,
+    pub only: Option<(Path, Bson)>,
 }
 
 impl Parameter {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::names::{Name, Path};
 use crate::plan::RowKind;
 use crate::schema::FieldType;
 
@@ -22,7 +23,7 @@ pub enum Shape {
         /// The row.
         row: RowShape,
         /// Values, in storage form, by name, where the input was empty.
-        empty: Vec<(String, bson::Bson)>,
+        empty: Vec<(Name, bson::Bson)>,
     },
     /// How many documents were written.
     Written(Vec<Counted>),
@@ -56,25 +57,25 @@ pub enum ShapeNode {
     /// A value.
     Value {
         /// Its name in the row.
-        name: String,
+        name: Name,
         /// Keys from the root of the document. Missing is NULL.
-        path: Vec<String>,
+        path: Path,
         /// Type that it is decoded by.
         ty: Arc<FieldType>,
     },
     /// Several values as one array.
     Tuple {
         /// Its name in the row.
-        name: String,
+        name: Name,
         /// Path and type of each.
-        parts: Vec<(Vec<String>, Arc<FieldType>)>,
+        parts: Vec<(Path, Arc<FieldType>)>,
     },
     /// A related object: null where the key is null or missing.
     Related {
         /// Its name in the row.
-        name: String,
+        name: Name,
         /// Path of the key.
-        key: Vec<String>,
+        key: Path,
         /// Its parts.
         nodes: Vec<ShapeNode>,
         /// What follow-up steps attach to it.
@@ -86,17 +87,17 @@ pub enum ShapeNode {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attachment {
     /// Under which name.
-    pub name: String,
+    pub name: Name,
     /// Number of the step whose documents are attached.
     pub step: usize,
     /// A list; else one object or null.
     pub many: bool,
     /// Paths in the parent's document.
-    pub parent: Vec<Vec<String>>,
+    pub parent: Vec<Path>,
     /// Paths in the child's document that must be equal, pairwise.
-    pub child: Vec<Vec<String>>,
+    pub child: Vec<Path>,
     /// Only parents that have this value at this path.
-    pub only: Option<(Vec<String>, bson::Bson)>,
+    pub only: Option<(Path, bson::Bson)>,
     /// How the child's document becomes a row.
     pub row: RowShape,
 }

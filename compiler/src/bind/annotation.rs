@@ -23,7 +23,7 @@ impl Binder<'_> {
                 if self.definitions.contains_key(&id)
                     && let Some(column) = self.columns.get_mut(id)
                 {
-                    name.clone_into(&mut column.name);
+                    column.name = name.into();
                 }
                 Scalar::Column(id)
             }

@@ -26,7 +26,7 @@ impl Binder<'_> {
             Definition::Computed(_) | Definition::Window { .. } => true,
         };
         let id = self.columns.add(Column {
-            name,
+            name: name.into(),
             ty: ty.clone(),
             nullable,
             array,

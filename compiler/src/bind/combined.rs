@@ -3,6 +3,7 @@
 use super::Binder;
 use super::query::{Combined, Query, QueryId, Rows};
 use crate::error::{Code, Error, Result};
+use crate::names::Name;
 use crate::plan::{Column, ColumnId, Origin, OutputNode, Rel, Scalar, SortKey};
 use crate::queryset::OrderTerm;
 
@@ -12,9 +13,9 @@ impl Binder<'_> {
         &mut self,
         q: QueryId,
         combined: &Combined,
-    ) -> Result<(Rel, Vec<(String, Scalar)>)> {
+    ) -> Result<(Rel, Vec<(Name, Scalar)>)> {
         let query = self.q(q)?.clone();
-        let mut inputs: Vec<(QueryId, Vec<(String, Scalar)>)> = Vec::new();
+        let mut inputs: Vec<(QueryId, Vec<(Name, Scalar)>)> = Vec::new();
         let selecting = combined
             .queries
             .iter()
@@ -43,7 +44,7 @@ impl Binder<'_> {
                 }
             }
             for scalar in self.related_scalars(*inner)? {
-                flat.push((RELATED.to_owned(), scalar));
+                flat.push((RELATED.into(), scalar));
             }
             inputs.push((*inner, flat));
         }
@@ -55,7 +56,7 @@ impl Binder<'_> {
             ));
         }
         let order = self.combined_order(&query, selecting, &mut inputs)?;
-        let mut columns: Vec<(String, ColumnId)> = Vec::new();
+        let mut columns: Vec<(Name, ColumnId)> = Vec::new();
         if let Some((_, first)) = inputs.first() {
             for (i, (name, scalar)) in first.clone().into_iter().enumerate() {
                 let ty = scalar.ty(&self.columns)?;
@@ -149,7 +150,7 @@ impl Binder<'_> {
     pub(super) fn combined_related(
         &mut self,
         combined: &Combined,
-        columns: &[(String, Scalar)],
+        columns: &[(Name, Scalar)],
     ) -> Result<Vec<OutputNode>> {
         let Some(first) = combined.queries.first().copied() else {
             return Ok(Vec::new());
@@ -174,7 +175,7 @@ impl Binder<'_> {
         &mut self,
         q: QueryId,
         combined: &Combined,
-    ) -> Result<Vec<(String, Scalar)>> {
+    ) -> Result<Vec<(Name, Scalar)>> {
         let (rel, columns) = self.finish_combined(q, combined)?;
         self.nested.insert(q, rel);
         Ok(columns)
@@ -186,7 +187,7 @@ impl Binder<'_> {
         &mut self,
         query: &Query,
         selecting: bool,
-        inputs: &mut [(QueryId, Vec<(String, Scalar)>)],
+        inputs: &mut [(QueryId, Vec<(Name, Scalar)>)],
     ) -> Result<Vec<(usize, bool, Option<crate::queryset::NullsOrder>)>> {
         let model = self.schema.model(query.model)?;
         let terms = if !query.order_by.is_empty() {
@@ -219,13 +220,13 @@ impl Binder<'_> {
                 ));
             }
             let wanted = if name == "pk" {
-                pk.clone()
+                pk.to_string()
             } else {
                 name.clone()
             };
             let attname = match model.names.get(&wanted) {
                 Some(crate::schema::NameTarget::Field(f)) => self.schema.field(*f)?.attname.clone(),
-                _ => wanted.clone(),
+                _ => Name::from(&wanted),
             };
             let position = inputs.first().and_then(|(_, columns)| {
                 columns
@@ -245,7 +246,7 @@ impl Binder<'_> {
                     inputs.first().and_then(|(_, columns)| {
                         // After values() an annotation is named by its alias only.
                         columns.iter().position(|(n, s)| {
-                            *s == scalar && !(selecting && annotations.contains_key(n))
+                            *s == scalar && !(selecting && annotations.contains_key(&**n))
                         })
                     })
                 }
@@ -261,7 +262,7 @@ impl Binder<'_> {
             let position = inputs.first().map_or(0, |(_, c)| c.len());
             for (id, columns) in inputs.iter_mut() {
                 let scalar = self.select_path(*id, &name)?.scalar;
-                columns.push((name.clone(), scalar));
+                columns.push((Name::from(&name), scalar));
             }
             out.push((position, desc, nulls));
         }

@@ -107,7 +107,7 @@ impl<'b, 'a> Collector<'b, 'a> {
                 self.models.push(concrete.id);
                 self.found.sets.push(DeletedSet {
                     label: concrete.label.clone(),
-                    collection: concrete.collection.clone(),
+                    collection: concrete.collection.to_string(),
                     origins: Vec::new(),
                     keep: Vec::new(),
                     needed: false,
@@ -152,7 +152,7 @@ impl<'b, 'a> Collector<'b, 'a> {
         let mut children = vec![(set, model)];
         while let Some((child, child_model)) = children.pop() {
             for (parent, link) in &child_model.parents {
-                let column = self.binder.schema.field(*link)?.column.clone();
+                let column = self.binder.schema.field(*link)?.column.to_string();
                 let number = self.set(*parent, false)?;
                 self.ask(child, &column);
                 self.origin(number, DeletedBy::Parent { of: child, column });
@@ -191,13 +191,13 @@ impl<'b, 'a> Collector<'b, 'a> {
                 if target.primary_key && target.parts.is_empty() {
                     "_id".to_owned()
                 } else {
-                    target.column.clone()
+                    target.column.to_string()
                 }
             } else {
                 of = self.set(owner, false)?;
-                target.column.clone()
+                target.column.to_string()
             };
-            pairs.push((own.column.clone(), column));
+            pairs.push((own.column.to_string(), column));
         }
         Ok((of, pairs))
     }
@@ -234,7 +234,7 @@ impl<'b, 'a> Collector<'b, 'a> {
             }
             OnDelete::Protect | OnDelete::Restrict => {
                 self.found.guards.push(Guard {
-                    collection: owner.collection.clone(),
+                    collection: owner.collection.to_string(),
                     reference,
                     except: None,
                     rule: if rule == OnDelete::Restrict {
@@ -265,7 +265,7 @@ impl<'b, 'a> Collector<'b, 'a> {
                     (_, None) => {
                         // Nothing stands in the way as long as nothing refers to the documents.
                         self.found.guards.push(Guard {
-                            collection: owner.collection.clone(),
+                            collection: owner.collection.to_string(),
                             reference,
                             except: None,
                             rule: RefusalRule::UnknownValue,
@@ -275,7 +275,7 @@ impl<'b, 'a> Collector<'b, 'a> {
                     }
                 };
                 self.found.detached.push(Detached {
-                    collection: owner.collection.clone(),
+                    collection: owner.collection.to_string(),
                     reference,
                     value,
                 });
@@ -313,9 +313,9 @@ impl<'b, 'a> Collector<'b, 'a> {
         self.ask(set, "_id");
         let part = match schema.parent_links(to, object_id.id.model) {
             Some(links) if !links.is_empty() => Some(ParentPart {
-                collection: schema.model(object_id.id.model)?.collection.clone(),
+                collection: schema.model(object_id.id.model)?.collection.to_string(),
                 link: match links.first() {
-                    Some(link) => schema.field(*link)?.column.clone(),
+                    Some(link) => schema.field(*link)?.column.to_string(),
                     None => "_id".to_owned(),
                 },
             }),
@@ -323,8 +323,8 @@ impl<'b, 'a> Collector<'b, 'a> {
         };
         let reference = Reference {
             of: set,
-            columns: vec![(object_id.column.clone(), "_id".to_owned())],
-            only: Some((content_type.column.clone(), only)),
+            columns: vec![(object_id.column.to_string(), "_id".to_owned())],
+            only: Some((content_type.column.to_string(), only)),
             part,
         };
         let number = self.set(to, true)?;

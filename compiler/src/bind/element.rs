@@ -9,6 +9,7 @@ use super::lookup::Condition;
 use super::query::QueryId;
 use super::{Binder, Bound, Rhs};
 use crate::error::{Code, Error, Result};
+use crate::names::{Name, Path};
 use crate::plan::{AnyElement, ArrayFact, Column, Origin, Predicate, Scalar, Source, SourceId};
 use crate::schema::{FieldRef, FieldType, StorageFamily};
 
@@ -45,7 +46,7 @@ impl Binder<'_> {
                     ty.null = true;
                     return Ok(Some(Inner {
                         reference: *reference,
-                        key: field.column.clone(),
+                        key: field.column.to_string(),
                         ty: Arc::new(ty),
                     }));
                 }
@@ -110,17 +111,17 @@ impl Binder<'_> {
             _ => ArrayFact::No,
         };
         let column = Column {
-            name: path.join("."),
+            name: path.join(".").into(),
             ty: inner.ty.clone(),
             nullable: true,
             array,
             origin: Origin::Stored {
                 source: element,
-                path: path.clone(),
+                path: Path::of(&path),
                 field: Some(inner.reference),
             },
         };
-        let id = self.columns.stored(element, &path, || column);
+        let id = self.columns.stored(element, &Path::of(&path), || column);
         let bound = Bound {
             scalar: Scalar::Column(id),
             ty: inner.ty,
@@ -160,10 +161,10 @@ impl Binder<'_> {
             }
         };
         let element = self.columns.add_source(Source {
-            name: "element".to_owned(),
+            name: "element".into(),
             model,
-            collection: String::new(),
-            stored: Vec::new(),
+            collection: Name::default(),
+            stored: Arc::new([]),
         });
         self.elements.push(Elements {
             array: lhs.scalar.clone(),

@@ -220,7 +220,7 @@ fn alias_name(binder: &Binder<'_>, q: QueryId, id: AliasId) -> Result<String> {
     Ok(if first == Some(id) {
         match alias.join.as_ref().and_then(|j| j.filtered.clone()) {
             Some(name) => name,
-            None => alias.collection.clone(),
+            None => alias.collection.to_string(),
         }
     } else {
         format!("T{}", id + 1)

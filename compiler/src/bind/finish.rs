@@ -10,6 +10,7 @@ use super::grouping::without_carried;
 use super::query::{GroupBy, Query, QueryId, Rows};
 use super::{Binder, Definition};
 use crate::error::{Code, Error, Result};
+use crate::names::Name;
 use crate::plan::{ColumnId, Node, Predicate, Rel, Scalar, SortKey, WindowCall, visit};
 
 /// A relation under construction, with the computed columns that it already has.
@@ -147,7 +148,7 @@ impl Binder<'_> {
     }
 
     /// What a query selects, by name and in order.
-    pub(super) fn selection(&mut self, q: QueryId) -> Result<Vec<(String, Scalar)>> {
+    pub(super) fn selection(&mut self, q: QueryId) -> Result<Vec<(Name, Scalar)>> {
         let query = self.q(q)?;
         let mut out = Vec::new();
         if query.rows == Rows::Model && query.default_columns {
@@ -165,7 +166,7 @@ impl Binder<'_> {
             }
             let query = self.q(q)?;
             for (name, annotation) in query.selected_annotations() {
-                out.push((name.clone(), annotation.scalar.clone()));
+                out.push((Name::from(name), annotation.scalar.clone()));
             }
             return Ok(out);
         }
@@ -175,18 +176,18 @@ impl Binder<'_> {
                     if query.selects(name)
                         && let Some(annotation) = query.annotations.get(name)
                     {
-                        out.push((name.clone(), annotation.scalar.clone()));
+                        out.push((Name::from(name), annotation.scalar.clone()));
                     } else if let Some(selected) = query.select.iter().find(|s| s.name == *name) {
-                        out.push((name.clone(), selected.scalar.clone()));
+                        out.push((Name::from(name), selected.scalar.clone()));
                     }
                 }
             }
             None => {
                 for selected in &query.select {
-                    out.push((selected.name.clone(), selected.scalar.clone()));
+                    out.push((Name::from(&selected.name), selected.scalar.clone()));
                 }
                 for (name, annotation) in query.selected_annotations() {
-                    out.push((name.clone(), annotation.scalar.clone()));
+                    out.push((Name::from(name), annotation.scalar.clone()));
                 }
             }
         }

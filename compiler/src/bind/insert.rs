@@ -36,7 +36,7 @@ impl<'a> Binder<'a> {
         }
         let insertion = Insertion {
             label: model.label.clone(),
-            collection: concrete.collection.clone(),
+            collection: concrete.collection.to_string(),
             documents,
             keys,
             conflict,
@@ -65,7 +65,7 @@ impl<'a> Binder<'a> {
                 .stored_value(field, value)
                 .map_err(|e| e.inside(&field.name))?
             {
-                document.insert(field.column.clone(), value);
+                document.insert(field.column.to_string(), value);
             }
         }
         Ok(document)
@@ -173,7 +173,7 @@ impl<'a> Binder<'a> {
         let Some(unique) = concrete(unique) else {
             return refuse("bulk_create() can only be used with concrete fields in unique_fields.");
         };
-        let columns = |fields: &[&Field]| fields.iter().map(|f| f.column.clone()).collect();
+        let columns = |fields: &[&Field]| fields.iter().map(|f| f.column.to_string()).collect();
         Ok(Conflict::Update {
             unique: columns(&unique),
             update: columns(&update),

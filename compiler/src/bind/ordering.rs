@@ -171,8 +171,9 @@ impl Binder<'_> {
             && name != "pk"
         {
             let field = self.schema.field(by.field)?;
-            let raw =
-                !by.reverse && pieces.last() == Some(&field.attname) && field.attname != field.name;
+            let raw = !by.reverse
+                && pieces.last().is_some_and(|last| *last == field.attname)
+                && field.attname != field.name;
             let ordering = self.schema.model(info.model)?.ordering.clone();
             if !raw && !ordering.is_empty() {
                 if !seen.insert(info.joins.clone()) {

@@ -545,7 +545,7 @@ impl Binder<'_> {
             rel = crate::plan::Rel::Empty;
         }
         Ok(Prefetched {
-            name: want.name.clone(),
+            name: want.name.as_str().into(),
             many,
             parent,
             child: child_columns,

@@ -5,12 +5,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bson::Document;
 use indexmap::{IndexMap, IndexSet};
 
 use super::Binder;
 use crate::error::{Error, Result};
+use crate::names::Name;
 use crate::plan::{JoinKind, Predicate, Scalar, SetOp, Source, SourceId};
 use crate::queryset::{Direction, Hint, OrderTerm, Prefetch, Q};
 use crate::schema::{FieldRef, ModelId};
@@ -33,7 +35,7 @@ pub(super) struct JoinField {
 pub(super) struct Alias {
     pub source: SourceId,
     pub model: ModelId,
-    pub collection: String,
+    pub collection: Name,
     /// How it is joined; `None` for the base.
     pub join: Option<AliasJoin>,
     pub refs: i64,
@@ -403,18 +405,12 @@ impl Binder<'_> {
         self.queries.len() - 1
     }
 
-    fn new_source(&mut self, model: ModelId, name: String) -> Result<(SourceId, String)> {
+    fn new_source(&mut self, model: ModelId, name: Name) -> Result<(SourceId, Name)> {
         let model = self.schema.model(model)?;
         let concrete = self.schema.model(model.concrete)?;
-        let mut stored = Vec::with_capacity(concrete.fields.len());
-        for field in &concrete.fields {
-            if field.is_concrete() {
-                stored.push(field.column.clone());
-            }
-        }
         let source = self.columns.add_source(Source {
             name,
-            stored,
+            stored: Arc::clone(&concrete.stored),
             model: concrete.id,
             collection: concrete.collection.clone(),
         });
@@ -428,7 +424,7 @@ impl Binder<'_> {
             return Ok(first);
         }
         let model = self.q(q)?.model;
-        let name = self.schema.model(model)?.name().to_lowercase();
+        let name = self.schema.model(model)?.alias.clone();
         let (source, collection) = self.new_source(model, name)?;
         let query = self.q_mut(q)?;
         query.aliases.push(Alias {
@@ -482,13 +478,13 @@ impl Binder<'_> {
         }
         let field = self.schema.field(by.field)?;
         let name = match filtered {
-            Some(name) => name.to_owned(),
+            Some(name) => name.into(),
             None if by.reverse => field
                 .related_query_name
-                .clone()
+                .as_ref()
                 .filter(|n| !n.ends_with('+'))
-                .unwrap_or_else(|| concrete.name().to_lowercase()),
-            None => field.name.clone(),
+                .map_or_else(|| concrete.alias.clone(), Name::from),
+            None => Name::from(&field.name),
         };
         let (source, collection) = self.new_source(model, name)?;
         let query = self.q_mut(q)?;

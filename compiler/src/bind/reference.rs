@@ -33,7 +33,6 @@ impl Binder<'_> {
             StorageFamily::Array | StorageFamily::EmbeddedArray => ArrayFact::Yes,
             _ => ArrayFact::No,
         };
-        let path = vec![f.column.clone()];
         let column = Column {
             name: f.attname.clone(),
             nullable: ty.null && !f.primary_key,
@@ -41,7 +40,7 @@ impl Binder<'_> {
             array,
             origin: Origin::Stored {
                 source,
-                path,
+                path: f.path.clone(),
                 field: Some(field),
             },
         };

@@ -6,6 +6,7 @@ use super::path::PathError;
 use super::query::{AliasId, QueryId, RelatedTree, SelectRelated};
 use super::{Binder, Bound};
 use crate::error::{Code, Error, Result};
+use crate::names::Name;
 use crate::plan::{OutputNode, Scalar};
 use crate::schema::{FieldKind, FieldRef, ModelId, NameTarget};
 
@@ -118,7 +119,7 @@ impl Binder<'_> {
             let entry = mask
                 .0
                 .get(&field.name)
-                .or_else(|| mask.0.get(&field.attname));
+                .or_else(|| mask.0.get(&*field.attname));
             let is_pk = pk.contains(reference);
             let loaded = match (mask.0.is_empty(), defer) {
                 (true, _) => true,
@@ -299,7 +300,7 @@ impl Binder<'_> {
             path.pop();
             let key = self.object_key(q, info.model, last)?;
             nodes.push(OutputNode::Related {
-                name: name.clone(),
+                name: Name::from(name),
                 key,
                 nodes: inner,
                 prefetched: Vec::new(),

@@ -6,6 +6,7 @@ use super::query::{Annotation, GroupBy, QueryId, Rows, SelectRelated};
 use super::related::RelatedPlaces;
 use super::{Binder, Resolve};
 use crate::error::{Code, Error, Result};
+use crate::names::Name;
 use crate::plan::{Output, OutputNode, Plan, Rel, RowKind, Scalar, Terminal};
 use crate::queryset::{Do, Expr, Statement};
 
@@ -79,9 +80,9 @@ impl Binder<'_> {
         if let Some(combined) = query.combined.clone() {
             let (rel, columns) = self.finish_combined(q, &combined)?;
             let related = self.combined_related(&combined, &columns)?;
-            let own: Vec<(String, Scalar)> = columns
+            let own: Vec<(Name, Scalar)> = columns
                 .into_iter()
-                .filter(|(name, _)| name != super::combined::RELATED)
+                .filter(|(name, _)| *name != *super::combined::RELATED)
                 .collect();
             let mut nodes = self.nodes(q, &own)?;
             nodes.extend(related);
@@ -122,7 +123,7 @@ impl Binder<'_> {
     }
 
     /// Selected values as parts of a row.
-    fn nodes(&mut self, q: QueryId, selection: &[(String, Scalar)]) -> Result<Vec<OutputNode>> {
+    fn nodes(&mut self, q: QueryId, selection: &[(Name, Scalar)]) -> Result<Vec<OutputNode>> {
         let mut nodes = Vec::with_capacity(selection.len());
         for (name, scalar) in selection {
             if let Scalar::Literal(literal) = scalar
@@ -233,7 +234,7 @@ impl Binder<'_> {
             .map(|a| a.scalar.clone())
             .collect();
         let mask = query.mask.clone();
-        let mut results: Vec<(String, Scalar)> = Vec::with_capacity(exprs.len());
+        let mut results: Vec<(Name, Scalar)> = Vec::with_capacity(exprs.len());
         for (name, expr) in exprs {
             super::annotation::check_alias(name)?;
             let mut cx = Resolve {
@@ -263,11 +264,11 @@ impl Binder<'_> {
                     scalar: scalar.clone(),
                 },
             );
-            results.push((name.clone(), scalar));
+            results.push((name.into(), scalar));
         }
         let query = self.q_mut(q)?;
         for (name, _) in &results {
-            query.annotations.shift_remove(name);
+            query.annotations.shift_remove(&**name);
         }
         query.mask = mask;
         query.select_related = SelectRelated::None;
@@ -334,7 +335,7 @@ impl Binder<'_> {
     fn aggregated_combination(
         &mut self,
         q: QueryId,
-        results: &[(String, Scalar)],
+        results: &[(Name, Scalar)],
     ) -> Result<(Rel, Terminal)> {
         let Some(combined) = self.q(q)?.combined.clone() else {
             return Err(Error::internal("combination without queries"));

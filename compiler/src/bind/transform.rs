@@ -107,8 +107,7 @@ impl Binder<'_> {
             for reference in &model.all_fields {
                 let field = self.schema.field(*reference)?;
                 if (field.name == name || field.attname == name) && field.is_concrete() {
-                    let mut path = path.clone();
-                    path.push(field.column.clone());
+                    let path = path.then(&field.column);
                     let mut ty = (*self.schema.key_target(*reference)?.ty).clone();
                     ty.null = true;
                     let ty = Arc::new(ty);
@@ -118,7 +117,7 @@ impl Binder<'_> {
                         _ => ArrayFact::No,
                     };
                     let column = Column {
-                        name: path.join("."),
+                        name: path.dotted().into(),
                         ty: ty.clone(),
                         nullable: true,
                         array,

@@ -179,7 +179,7 @@ impl Binder<'_> {
         for field in &model.all_fields {
             let field = self.schema.field(*field)?;
             if field.is_concrete() {
-                names.push(field.attname.clone());
+                names.push(field.attname.to_string());
             }
         }
         Ok(names)

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use super::query::QueryId;
 use super::{Binder, Definition, Resolve};
 use crate::error::{Code, Error, Result};
+use crate::names::Path;
 use crate::plan::{
     ArrayFact, Assignment, Column, ColumnId, Definitions, Literal, Origin, Rel, Scalar, SourceId,
     Terminal, substitute_scalar,
@@ -68,7 +69,7 @@ impl Binder<'_> {
                 None => {
                     let key = self.key_in(source, concrete.id, owner.concrete)?;
                     let assignment = Assignment {
-                        collection: owner.collection.clone(),
+                        collection: owner.collection.to_string(),
                         key: Scalar::Column(key),
                         values: Vec::new(),
                     };
@@ -77,7 +78,7 @@ impl Binder<'_> {
                 }
             };
             if let Some((_, assignment)) = assignments.get_mut(at) {
-                assignment.values.push((field.column.clone(), value));
+                assignment.values.push((field.column.to_string(), value));
             }
         }
         // Rows are counted where they are stored themselves.
@@ -113,9 +114,9 @@ impl Binder<'_> {
         if key.is_concrete() {
             return self.column(source, key.id);
         }
-        let path = vec!["_id".to_owned()];
+        let path = Path::key("_id");
         let column = Column {
-            name: "_id".to_owned(),
+            name: "_id".into(),
             nullable: false,
             ty: Arc::new(FieldType::new(FieldKind::ObjectIdField)),
             array: ArrayFact::No,

@@ -58,7 +58,7 @@ pub(super) fn declared(schema: &Schema, collection: &str) -> Vec<Index> {
                         .iter()
                         .find(|f| f.name == key.field || f.attname == key.field);
                     (
-                        field.map_or_else(|| key.field.clone(), |f| f.column.clone()),
+                        field.map_or_else(|| key.field.clone(), |f| f.column.to_string()),
                         key.desc,
                     )
                 })

@@ -136,7 +136,7 @@ pub(super) fn distinct_set(call: &LoweredAggregate<'_>, arg: &LoweredArg) -> Acc
 }
 
 fn field(name: &str) -> Expr {
-    Expr::Field(vec![name.to_owned()])
+    Expr::field([name])
 }
 
 fn count(call: &LoweredAggregate<'_>, names: &mut Names<'_>, _target: &Target) -> Result<Grouped> {
@@ -304,7 +304,7 @@ fn regression(
             name.clone(),
             accumulate("$sum", Expr::cond(both.clone(), value, int(0))),
         ));
-        Expr::one("$toDouble", Expr::Field(vec![name]))
+        Expr::one("$toDouble", Expr::field([name]))
     };
     let n = total(int(1));
     if call.function == "RegrCount" {

@@ -85,7 +85,10 @@ impl Arg {
     #[must_use]
     pub fn label(&self, columns: &Columns) -> String {
         match &self.scalar {
-            Scalar::Column(id) => columns.get(*id).map(|c| c.name.clone()).unwrap_or_default(),
+            Scalar::Column(id) => columns
+                .get(*id)
+                .map(|c| c.name.to_string())
+                .unwrap_or_default(),
             Scalar::Call { function, .. } => function.clone(),
             _ => "None".to_owned(),
         }

@@ -69,7 +69,7 @@ fn delimiter(call: &mut Call, _cx: &Context<'_>) -> Result<()> {
 }
 
 fn field(name: &str) -> Expr {
-    Expr::Field(vec![name.to_owned()])
+    Expr::field([name])
 }
 
 /// Values that were collected, and how they are read as a list afterwards.

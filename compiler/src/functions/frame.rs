@@ -12,7 +12,7 @@ use crate::plan::WindowFrame;
 use crate::queryset::FrameUnit;
 
 fn field(name: &str) -> Expr {
-    Expr::Field(vec![name.to_owned()])
+    Expr::field([name])
 }
 
 /// Outputs of `$group` as outputs over a window.

@@ -121,7 +121,7 @@ impl Grouped {
     #[must_use]
     pub fn plain(name: String, accumulator: Accumulator) -> Grouped {
         Grouped {
-            value: Expr::Field(vec![name.clone()]),
+            value: Expr::field([&name]),
             fields: vec![(name, accumulator)],
         }
     }
@@ -130,7 +130,9 @@ impl Grouped {
     #[must_use]
     pub fn is_plain(&self) -> bool {
         match (self.fields.as_slice(), &self.value) {
-            ([(name, _)], Expr::Field(path)) => path.len() == 1 && path.first() == Some(name),
+            ([(name, _)], Expr::Field(path)) => {
+                path.len() == 1 && path.first().is_some_and(|key| key == name)
+            }
             _ => false,
         }
     }

@@ -130,7 +130,7 @@ fn check_ntile(call: &mut Call, _cx: &Context<'_>) -> Result<()> {
 }
 
 fn field(name: &str) -> Expr {
-    Expr::Field(vec![name.to_owned()])
+    Expr::field([name])
 }
 
 pub(super) fn single(over: Over, outputs: Vec<(String, WindowOutput)>, value: Expr) -> Windowed {
@@ -384,7 +384,7 @@ fn shift(window: &LoweredWindow<'_>, names: &mut Names<'_>, sign: i64) -> Result
     let (value, read) = if constant {
         (arg.expr.clone(), field(&name))
     } else {
-        let inner = Expr::Field(vec![name.clone(), "v".to_owned()]);
+        let inner = Expr::field([name.as_str(), "v"]);
         let fallback = default.map_or_else(Expr::null, |d| d.expr.clone());
         (
             Expr::Document(vec![("v".to_owned(), arg.expr.clone())]),
@@ -461,7 +461,7 @@ fn nth_value(
         ],
         value: only_if(
             two("$gte", field(&last), Expr::lit(whole(nth))),
-            Expr::Field(vec![value, "v".to_owned()]),
+            Expr::field([value.as_str(), "v"]),
         ),
     })
 }

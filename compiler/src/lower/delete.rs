@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::mql::{
     Command, Expr, FieldOp, Filter, Find, Lookup, Projection, Stage, UpdateModel, WriteModel,
 };
+use crate::names::Path;
 use crate::plan::{DeletedBy, Deletion, Guard, Reference, Rel, SourceId};
 use crate::program::{Origin, Parameter, Program, Refusal, Step};
 use crate::queryset::Hint;
@@ -132,7 +133,7 @@ impl<'a> Deleting<'a> {
     fn values(&self, set: usize, column: &str) -> Vec<Origin> {
         let in_step = |step: usize| Origin {
             step,
-            path: vec![column.to_owned()],
+            path: Path::key(column),
             only: None,
         };
         let mut from = Vec::new();

@@ -118,7 +118,7 @@ impl Lowerer<'_> {
                     None => Expr::Field(path.clone()),
                     Some(name) => Expr::Var {
                         name: name.to_owned(),
-                        path: path.clone(),
+                        path: path.iter().map(String::from).collect(),
                     },
                 },
                 ty: column.ty.clone(),

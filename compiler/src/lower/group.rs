@@ -8,6 +8,7 @@ use super::Lowerer;
 use super::scope::{Scope, Val};
 use crate::error::Result;
 use crate::mql::{Accumulator, Args, Expr, Stage};
+use crate::names::Path;
 use crate::plan::{AggregateCall, ColumnId, Origin, Predicate, Scalar, SortKey, SourceId};
 use crate::schema::StorageFamily;
 
@@ -48,9 +49,9 @@ impl Lowerer<'_> {
                 part_name(&name, &parts)
             };
             let path = if single {
-                vec![key.clone()]
+                Path::key(&key)
             } else {
-                vec!["_id".to_owned(), key.clone()]
+                Path::of(["_id", &key])
             };
             columns.push((
                 id,
@@ -162,7 +163,7 @@ impl Lowerer<'_> {
             return None;
         };
         match &self.columns.get(*id).ok()?.origin {
-            Origin::Stored { source, path, .. } if matches!(path.as_slice(), [k] if k == "_id") => {
+            Origin::Stored { source, path, .. } if matches!(&**path, [k] if *k == "_id") => {
                 Some(*source)
             }
             _ => None,
@@ -175,7 +176,7 @@ impl Lowerer<'_> {
         source: SourceId,
         after: &mut Scope,
         fields: &mut Vec<(String, Accumulator)>,
-        sources: &mut Vec<(SourceId, (Vec<String>, bool))>,
+        sources: &mut Vec<(SourceId, (Path, bool))>,
         columns: &mut Vec<(ColumnId, Val)>,
     ) -> Result<()> {
         let known: Vec<ColumnId> = columns.iter().map(|(id, _)| *id).collect();
@@ -209,7 +210,7 @@ impl Lowerer<'_> {
             super::scope::field(prefix)
         };
         fields.push((key.clone(), first(document)));
-        sources.push((source, (vec![key], absent)));
+        sources.push((source, (Path::key(key), absent)));
         Ok(())
     }
 
@@ -273,9 +274,9 @@ fn carry_value(
 ) {
     let (value, path) = if val.family() == StorageFamily::Json && val.nullable {
         let inside = Expr::Document(vec![("v".to_owned(), val.expr.clone())]);
-        (inside, vec![key.clone(), "v".to_owned()])
+        (inside, Path::of([&key, "v"]))
     } else {
-        (val.expr.clone(), vec![key.clone()])
+        (val.expr.clone(), Path::key(&key))
     };
     fields.push((key, first(value)));
     let expr = Expr::Field(path);

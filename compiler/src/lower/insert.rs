@@ -6,6 +6,7 @@ use super::LAST_KEY;
 use crate::mql::{
     Command, Expr, FieldOp, Filter, Projection, SortOrder, Stage, UpdateModel, WriteModel,
 };
+use crate::names::Path;
 use crate::plan::{Conflict, Insertion, NewKeys};
 use crate::program::{Origin, Parameter, Program, Step};
 use crate::shape::{Counted, Shape};
@@ -30,7 +31,7 @@ pub(super) fn insert(insertion: &Insertion, program: &mut Program) -> Shape {
                 number: LAST_KEY,
                 from: vec![Origin {
                     step: program.steps.len() - 1,
-                    path: vec!["value".to_owned(), "last".to_owned()],
+                    path: Path::of(["value", "last"]),
                     only: None,
                 }],
                 needed: false,

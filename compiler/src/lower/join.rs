@@ -6,6 +6,7 @@ use super::scope::{Kind, Val, is_path_key};
 use super::{Lowerer, walk};
 use crate::error::Result;
 use crate::mql::{FieldOp, Filter, Stage};
+use crate::names::Path;
 use crate::plan::{
     ArrayFact, Column, ColumnId, CompareOp, Join, JoinKind, Origin, Predicate, Scalar,
 };
@@ -65,7 +66,7 @@ impl Lowerer<'_> {
             index: None,
         })?;
         let scope = self.scope()?;
-        scope.sources.insert(join.source, (vec![into], left));
+        scope.sources.insert(join.source, (Path::key(into), left));
         Ok(())
     }
 
@@ -93,7 +94,7 @@ impl Lowerer<'_> {
             }
             match path.first() {
                 Some(key) if !is_path_key(key) => return Ok(None),
-                Some(key) if !keys.contains(key) => keys.push(key.clone()),
+                Some(key) if !keys.iter().any(|k| k == key) => keys.push(key.to_string()),
                 _ => {}
             }
         }

@@ -285,7 +285,7 @@ fn mapped(list: Expr, name: &str, body: Expr) -> Expr {
 
 /// A key of an object; of anything else nothing.
 fn key_of(expr: &Expr, key: &str) -> Expr {
-    get_field(expr.clone(), key.to_owned())
+    get_field(expr.clone(), key)
 }
 
 /// Whether a value of the family can be searched by patterns of text.

@@ -57,6 +57,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use crate::error::{Code, Error, Result};
 use crate::functions::Registry;
 use crate::mql::Command;
+use crate::names::Name;
 use crate::plan::{ColumnId, Columns, Plan, Scalar, SourceId, Terminal};
 use crate::program::Program;
 use crate::queryset::Hint;
@@ -124,7 +125,7 @@ struct Lowerer<'a> {
     /// Sources whose joined documents are held by a sort or a window later on.
     held: BTreeSet<SourceId>,
     /// What the next hoisted subquery is for.
-    purpose: Option<String>,
+    purpose: Option<Name>,
     /// Whoever reads the next aggregate without groups knows what it is where no row matches.
     shape_knows: bool,
     /// Options of the commands.

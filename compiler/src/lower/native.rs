@@ -118,7 +118,7 @@ impl Lowerer<'_> {
         if n < 0 || !has_plain_elements(&val) {
             return Ok(None);
         }
-        let keys = path.iter().cloned().chain([n.to_string()]).collect();
+        let keys = path.then(n.to_string());
         Ok(Some(Val {
             expr: Expr::Field(keys),
             ty: ty.clone(),

@@ -84,7 +84,7 @@ impl Lowerer<'_> {
             if self.registry.empty_value(&call.function) != Bson::Null
                 && let Expr::Field(path) = self.column(*id)?.expr
             {
-                zeros.extend(path);
+                zeros.extend(path.iter().map(String::from));
             }
         }
         let Some(Stage::Group { fields, .. }) = self.scope()?.stages.last() else {

@@ -7,6 +7,7 @@ use super::{Lowerer, walk};
 use crate::error::{Error, Result};
 use crate::functions::Registry;
 use crate::mql::{Command, Expr, Find, Projection, Stage};
+use crate::names::{Name, Path};
 use crate::plan::{ColumnId, Output, OutputNode, Plan, Prefetched, Rel, SourceId, Terminal};
 use crate::program::{Origin, Parameter, Program, Step};
 use crate::shape::{Attachment, RowShape, Shape, ShapeNode};
@@ -175,19 +176,19 @@ impl Lowerer<'_> {
                 Ok(match node {
                     OutputNode::Column { name, column } => ShapeNode::Value {
                         name: name.clone(),
-                        path: vec![name.clone()],
+                        path: Path::key(name),
                         ty: self.columns.get(*column)?.ty.clone(),
                     },
                     OutputNode::Tuple { name, columns } => ShapeNode::Tuple {
                         name: name.clone(),
                         parts: columns
                             .iter()
-                            .map(|c| Ok((Vec::new(), self.columns.get(*c)?.ty.clone())))
+                            .map(|c| Ok((Path::root(), self.columns.get(*c)?.ty.clone())))
                             .collect::<Result<_>>()?,
                     },
                     OutputNode::Related { name, nodes, .. } => ShapeNode::Related {
                         name: name.clone(),
-                        key: Vec::new(),
+                        key: Path::root(),
                         nodes: self.unfilled(nodes)?,
                         attached: Vec::new(),
                     },
@@ -262,7 +263,7 @@ impl Lowerer<'_> {
     }
 
     /// Where a column is in the documents that are returned.
-    pub fn output_path(&mut self, id: ColumnId) -> Result<Vec<String>> {
+    pub fn output_path(&mut self, id: ColumnId) -> Result<Path> {
         match self.column(id)?.expr {
             Expr::Field(path) => Ok(path),
             _ => Err(Error::internal("a column of the result has no path")),
@@ -272,7 +273,7 @@ impl Lowerer<'_> {
     /// The last stages: computed columns get their keys, and what nobody asked for goes.
     pub fn project(&mut self, columns: &[ColumnId], nodes: &[OutputNode]) -> Result<()> {
         let mut computed: Vec<(ColumnId, String, Val)> = Vec::new();
-        let mut paths: Vec<Vec<String>> = Vec::new();
+        let mut paths: Vec<Path> = Vec::with_capacity(columns.len());
         for id in columns {
             let val = self.column(*id)?;
             match &val.expr {
@@ -284,23 +285,23 @@ impl Lowerer<'_> {
         let mut named: Vec<String> = Vec::new();
         for (id, name, _) in &mut computed {
             if name.is_empty() {
-                *name = self.columns.get(*id)?.name.clone();
+                *name = self.columns.get(*id)?.name.to_string();
             }
             // The last projection makes a new document: only what it keeps is in the way of a name.
             let kept = |key: &str| {
                 key == "_id"
                     || named.iter().any(|n| n == key)
-                    || paths.iter().any(|p| p.first().is_some_and(|k| k == key))
+                    || paths.iter().any(|p| p.first().is_some_and(|k| *k == *key))
             };
             if whole || kept(name) || !super::scope::is_path_key(name) {
                 *name = self.fresh(name)?;
             }
             named.push(name.clone());
         }
-        let sources: Vec<Vec<String>> = self.whole_sources(&paths)?;
+        let sources: Vec<Path> = self.whole_sources(&paths)?;
         let scope = self.scope()?;
         if whole {
-            let root = |key: &String| paths.iter().any(|p| p.first() == Some(key));
+            let root = |key: &String| paths.iter().any(|p| p.first().is_some_and(|k| k == key));
             let junk: Vec<String> = scope
                 .added
                 .iter()
@@ -322,9 +323,9 @@ impl Lowerer<'_> {
             || !scope
                 .added
                 .iter()
-                .all(|key| paths.iter().any(|p| p.first() == Some(key)))
+                .all(|key| paths.iter().any(|p| p.first().is_some_and(|k| k == key)))
         {
-            let mut kept: Vec<Vec<String>> = Vec::new();
+            let mut kept: Vec<Path> = Vec::new();
             for path in paths {
                 let path = sources
                     .iter()
@@ -339,7 +340,7 @@ impl Lowerer<'_> {
             let id = kept.iter().any(|p| p.first().is_some_and(|k| k == "_id"));
             let mut fields: Vec<(String, Projection)> = kept
                 .into_iter()
-                .map(|p| (p.join("."), Projection::Include))
+                .map(|p| (p.dotted(), Projection::Include))
                 .collect();
             for (_, name, val) in &computed {
                 fields.push((name.clone(), Projection::Expr(val.expr.clone())));
@@ -351,7 +352,7 @@ impl Lowerer<'_> {
         }
         for (id, name, val) in computed {
             let placed = Val {
-                expr: Expr::Field(vec![name]),
+                expr: Expr::Field(Path::key(name)),
                 ..val
             };
             self.scope()?.columns.insert(id, placed);
@@ -360,16 +361,16 @@ impl Lowerer<'_> {
     }
 
     /// The documents are wanted with all their stored keys.
-    fn whole(&mut self, paths: &[Vec<String>]) -> Result<bool> {
+    fn whole(&mut self, paths: &[Path]) -> Result<bool> {
         let Some(source) = self.scope()?.open else {
             return Ok(false);
         };
         self.all_keys(source, &[], paths)
     }
 
-    fn all_keys(&self, source: SourceId, prefix: &[String], paths: &[Vec<String>]) -> Result<bool> {
+    fn all_keys(&self, source: SourceId, prefix: &[Name], paths: &[Path]) -> Result<bool> {
         let stored = &self.columns.source(source)?.stored;
-        let asked = |key: &String| {
+        let asked = |key: &Name| {
             paths.iter().any(|p| {
                 p.len() == prefix.len() + 1 && p.starts_with(prefix) && p.last() == Some(key)
             })
@@ -378,8 +379,8 @@ impl Lowerer<'_> {
     }
 
     /// Where documents live that are wanted with all their stored keys.
-    fn whole_sources(&mut self, paths: &[Vec<String>]) -> Result<Vec<Vec<String>>> {
-        let sources: Vec<(SourceId, Vec<String>)> = self
+    fn whole_sources(&mut self, paths: &[Path]) -> Result<Vec<Path>> {
+        let sources: Vec<(SourceId, Path)> = self
             .scope()?
             .sources
             .iter()
@@ -410,7 +411,7 @@ impl Lowerer<'_> {
         let stages = tidy::pipeline(scope.stages);
         let command = match (scope.collection.clone(), tidy::as_count(&stages)) {
             (Some(collection), Some((filter, skip, limit))) => Command::Count {
-                collection,
+                collection: collection.into(),
                 filter,
                 limit,
                 skip,
@@ -420,7 +421,7 @@ impl Lowerer<'_> {
                 let mut pipeline = stages;
                 pipeline.push(Stage::Count("count".to_owned()));
                 Command::Aggregate {
-                    collection,
+                    collection: collection.map(String::from),
                     pipeline,
                     hint: self.hint.clone(),
                 }
@@ -441,13 +442,16 @@ impl Lowerer<'_> {
         debug_assert_eq!(scope.kind, Kind::Root);
         let stages = tidy::pipeline(std::mem::take(&mut scope.stages));
         let found = match scope.collection.clone() {
-            Some(collection) => tidy::as_find(stages).map(|find| Find { collection, ..find }),
+            Some(collection) => tidy::as_find(stages).map(|find| Find {
+                collection: collection.into(),
+                ..find
+            }),
             None => Err(stages),
         };
         let command = match found {
             Ok(find) => Command::Find(Box::new(Find { hint, ..find })),
             Err(pipeline) => Command::Aggregate {
-                collection: scope.collection.clone(),
+                collection: scope.collection.as_ref().map(String::from),
                 pipeline,
                 hint,
             },
@@ -465,7 +469,7 @@ fn name_of(id: ColumnId, nodes: &[OutputNode]) -> String {
     nodes
         .iter()
         .find_map(|node| match node {
-            OutputNode::Column { name, column } if *column == id => Some(name.clone()),
+            OutputNode::Column { name, column } if *column == id => Some(name.to_string()),
             _ => None,
         })
         .unwrap_or_default()

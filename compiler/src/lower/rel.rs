@@ -3,6 +3,7 @@
 use super::Lowerer;
 use crate::error::{Error, Result};
 use crate::mql::{Expr, Filter, Stage};
+use crate::names::Path;
 use crate::plan::{Cardinality, ColumnId, Predicate, Rel, Scalar, SourceId};
 
 impl Lowerer<'_> {
@@ -138,11 +139,9 @@ impl Lowerer<'_> {
         }
         scope.collection = Some(collection);
         scope.open = Some(source);
-        scope.sources.insert(source, (Vec::new(), false));
+        scope.sources.insert(source, (Path::root(), false));
         scope.take("_id");
-        for key in &stored {
-            scope.take(key);
-        }
+        scope.take_stored(&stored);
         Ok(())
     }
 

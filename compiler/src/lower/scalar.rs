@@ -143,10 +143,10 @@ fn json(base: Val, steps: &[JsonStep], text: bool) -> Val {
     let mut expr = base.expr;
     for step in steps {
         expr = match step {
-            JsonStep::Key(key) => get_field(expr, key.clone()),
+            JsonStep::Key(key) => get_field(expr, key),
             JsonStep::Index(index) => {
                 let element = Expr::list("$arrayElemAt", [expr.clone(), Expr::lit(*index)]);
-                let key = get_field(expr.clone(), index.to_string());
+                let key = get_field(expr.clone(), &index.to_string());
                 Expr::cond(Expr::one("$isArray", expr), element, key)
             }
         };

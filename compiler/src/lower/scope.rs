@@ -1,7 +1,8 @@
 //! Where columns live while a pipeline is being written: the environment of each pipeline, and the variables that
 //! inner pipelines take from outer ones.
 
-use std::collections::{BTreeMap, HashSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bson::Bson;
@@ -9,6 +10,7 @@ use bson::Bson;
 use super::Lowerer;
 use crate::error::{Error, Result};
 use crate::mql::{Args, Expr, Lookup, Projection, Stage};
+use crate::names::{Name, Path};
 use crate::plan::{ArrayFact, ColumnId, Origin, SourceId, SubPlan};
 use crate::schema::{FieldType, StorageFamily};
 
@@ -29,7 +31,7 @@ impl Val {
     /// The path, if it is one that the match language can name.
     pub fn path(&self) -> Option<String> {
         match &self.expr {
-            Expr::Field(path) => Some(path.join(".")),
+            Expr::Field(path) => Some(path.dotted()),
             _ => None,
         }
     }
@@ -87,21 +89,35 @@ pub(super) enum Kind {
     Union,
 }
 
+/// The keys at the root that a new one must avoid.
+#[derive(Debug, Default)]
+struct Taken {
+    stored: Vec<Arc<[Name]>>,
+    one_by_one: BTreeSet<String>,
+}
+
+impl Taken {
+    fn contains(&self, key: &str) -> bool {
+        self.one_by_one.contains(key)
+            || self.stored.iter().any(|keys| keys.iter().any(|k| k == key))
+    }
+}
+
 /// A pipeline under construction.
 #[derive(Debug)]
 pub(super) struct Scope {
     pub kind: Kind,
-    pub collection: Option<String>,
+    pub collection: Option<Name>,
     pub stages: Vec<Stage>,
     /// Places of columns other than the stored ones of `sources`.
     pub columns: BTreeMap<ColumnId, Val>,
     /// Where the documents of sources live, and whether they may be absent.
-    pub sources: BTreeMap<SourceId, (Vec<String>, bool)>,
+    pub sources: BTreeMap<SourceId, (Path, bool)>,
     /// The source whose document is the root of the current document, with all its keys.
     pub open: Option<SourceId>,
     /// Keys at the root beside those of `open`.
     pub added: Vec<String>,
-    taken: HashSet<String>,
+    taken: Taken,
     /// Variables of `let`: name, outer column, its value outside.
     captures: Vec<(String, ColumnId, Val, Expr)>,
     /// Subqueries that are already there.
@@ -118,7 +134,7 @@ impl Scope {
             sources: BTreeMap::new(),
             open: None,
             added: Vec::new(),
-            taken: HashSet::new(),
+            taken: Taken::default(),
             captures: Vec::new(),
             subqueries: Vec::new(),
         }
@@ -127,25 +143,30 @@ impl Scope {
     /// A key at the root that nothing has yet, like `name`.
     pub fn fresh(&mut self, name: &str) -> String {
         let base = sanitize(name);
-        let mut candidate = base.clone();
+        let mut candidate = base.as_ref().to_owned();
         let mut n = 1;
         while self.taken.contains(&candidate) {
             n += 1;
             candidate = format!("{base}_{n}");
         }
-        self.taken.insert(candidate.clone());
+        self.take(&candidate);
         self.added.push(candidate.clone());
         candidate
     }
 
     /// Gives back a key that `fresh` gave and nothing uses.
     pub fn release(&mut self, name: &str) {
-        self.taken.remove(name);
+        self.taken.one_by_one.remove(name);
         self.added.retain(|n| n != name);
     }
 
     pub fn take(&mut self, name: &str) {
-        self.taken.insert(name.to_owned());
+        self.taken.one_by_one.insert(name.to_owned());
+    }
+
+    /// Takes all keys of the documents of a source.
+    pub fn take_stored(&mut self, stored: &Arc<[Name]>) {
+        self.taken.stored.push(stored.clone());
     }
 
     /// The document has only what is added from now on.
@@ -155,7 +176,7 @@ impl Scope {
         self.subqueries.clear();
         self.open = None;
         self.added.clear();
-        self.taken.clear();
+        self.taken = Taken::default();
     }
 
     pub fn push(&mut self, stage: Stage) {
@@ -165,7 +186,7 @@ impl Scope {
     /// The `$lookup` that runs this pipeline.
     pub fn into_lookup(self, fields: Option<(String, String)>, into: String) -> Stage {
         Stage::Lookup(Box::new(Lookup {
-            from: self.collection,
+            from: self.collection.map(String::from),
             fields,
             variables: self
                 .captures
@@ -231,9 +252,8 @@ impl Lowerer<'_> {
         if let Origin::Stored { source, path, .. } = &column.origin
             && let Some((prefix, absent)) = self.at(level)?.sources.get(source)
         {
-            let keys: Vec<String> = prefix.iter().chain(path).cloned().collect();
             return Ok(Val {
-                expr: field(keys),
+                expr: field(prefix.to(path)),
                 ty: column.ty.clone(),
                 nullable: column.nullable || *absent,
                 array: column.array,
@@ -275,7 +295,7 @@ impl Lowerer<'_> {
     }
 
     fn unknown_column(&self, id: ColumnId) -> Error {
-        let name = self.columns.get(id).map_or("?", |c| c.name.as_str());
+        let name = self.columns.get(id).map_or("?", |c| &*c.name);
         Error::internal(format!("column {name} (#{}) is not in scope", id.0))
     }
 
@@ -319,7 +339,7 @@ impl Lowerer<'_> {
         let key = scope.fresh(&name);
         scope.push(Stage::Set(vec![(key.clone(), val.expr)]));
         let placed = Val {
-            expr: Expr::Field(vec![key]),
+            expr: Expr::Field(Path::key(key)),
             ..val
         };
         scope.columns.insert(id, placed.clone());
@@ -335,14 +355,14 @@ impl Lowerer<'_> {
         let key = scope.fresh(name);
         scope.push(Stage::Set(vec![(key.clone(), val.expr)]));
         Ok(Val {
-            expr: Expr::Field(vec![key]),
+            expr: Expr::Field(Path::key(key)),
             ..val
         })
     }
 }
 
 /// `$a.b`, or the operators that reach keys which a path cannot name.
-pub(super) fn field(keys: Vec<String>) -> Expr {
+pub(super) fn field(keys: Path) -> Expr {
     if keys.iter().all(|k| is_path_key(k)) {
         return Expr::Field(keys);
     }
@@ -350,11 +370,11 @@ pub(super) fn field(keys: Vec<String>) -> Expr {
         name: "ROOT".to_owned(),
         path: Vec::new(),
     };
-    keys.into_iter().fold(root, get_field)
+    keys.iter().fold(root, |input, key| get_field(input, key))
 }
 
 /// `{$getField: {field: key, input: x}}`: never enters arrays.
-pub(super) fn get_field(input: Expr, key: String) -> Expr {
+pub(super) fn get_field(input: Expr, key: &str) -> Expr {
     Expr::named("$getField", [("field", Expr::lit(key)), ("input", input)])
 }
 
@@ -381,24 +401,18 @@ pub(super) fn if_there(expr: Expr) -> Expr {
 
 /// Can be a part of a dotted path.
 pub(super) fn is_path_key(key: &str) -> bool {
-    !key.is_empty() && !key.starts_with('$') && !key.contains(['.', '\0'])
+    !key.is_empty() && !key.starts_with('$') && !key.bytes().any(|b| matches!(b, b'.' | 0))
 }
 
-fn sanitize(name: &str) -> String {
-    let mut out: String = name
-        .chars()
-        .map(|c| {
-            if matches!(c, '.' | '$' | '\0') {
-                '_'
-            } else {
-                c
-            }
-        })
-        .collect();
-    if out.is_empty() {
-        out.push_str("value");
+fn sanitize(name: &str) -> Cow<'_, str> {
+    const SPECIAL: [char; 3] = ['.', '$', '\0'];
+    if name.is_empty() {
+        Cow::Borrowed("value")
+    } else if name.contains(SPECIAL) {
+        Cow::Owned(name.replace(SPECIAL, "_"))
+    } else {
+        Cow::Borrowed(name)
     }
-    out
 }
 
 /// Cheap enough to be computed wherever it is used.
@@ -410,12 +424,12 @@ pub(super) fn is_cheap(expr: &Expr) -> bool {
 }
 
 /// `{x: 1}` for every name, without `_id` unless named.
-pub(super) fn include(names: &[String]) -> Stage {
+pub(super) fn include<N: AsRef<str>>(names: &[N]) -> Stage {
     let mut fields: Vec<(String, Projection)> = names
         .iter()
-        .map(|n| (n.clone(), Projection::Include))
+        .map(|n| (n.as_ref().to_owned(), Projection::Include))
         .collect();
-    if !names.iter().any(|n| n == "_id") {
+    if !names.iter().any(|n| n.as_ref() == "_id") {
         fields.push(("_id".to_owned(), Projection::Exclude));
     }
     Stage::Project(fields)

@@ -7,6 +7,7 @@ use super::rel::is_empty;
 use super::scope::{Kind, Val};
 use crate::error::{Error, Result};
 use crate::mql::{Accumulator, Args, Expr, FieldOp, Filter, Projection, Stage};
+use crate::names::Path;
 use crate::plan::{ColumnId, Rel, Scalar, SetOp};
 
 /// The key that tells which inputs a row came from. Columns avoid it.
@@ -49,7 +50,7 @@ impl Lowerer<'_> {
             let scope = self.end()?;
             inner?;
             self.push(Stage::UnionWith {
-                collection: scope.collection,
+                collection: scope.collection.map(String::from),
                 pipeline: scope.stages,
             })?;
         }
@@ -75,11 +76,11 @@ impl Lowerer<'_> {
                 ));
             };
             let path = if prefix {
-                vec!["_id".to_owned(), name.clone()]
+                Path::of(["_id", name.as_str()])
             } else {
                 scope.take(name);
                 scope.added.push(name.clone());
-                vec![name.clone()]
+                Path::key(name)
             };
             let ty = known.get(*id)?.ty.clone();
             scope.columns.insert(
@@ -111,7 +112,9 @@ impl Lowerer<'_> {
                 _ if val.nullable && val.literal().is_none() => {
                     Projection::Expr(Expr::list("$ifNull", [val.expr.clone(), Expr::null()]))
                 }
-                Expr::Field(path) if path.len() == 1 && path.first() == Some(name) => {
+                Expr::Field(path)
+                    if path.len() == 1 && path.first().is_some_and(|key| key == name) =>
+                {
                     Projection::Include
                 }
                 expr => Projection::Expr(expr.clone()),
@@ -138,7 +141,7 @@ impl Lowerer<'_> {
             // Inclusion keeps the stored order of keys, which may differ from document to document.
             let row = names
                 .iter()
-                .map(|n| (n.clone(), super::scope::field(vec![n.clone()])))
+                .map(|n| (n.clone(), super::scope::field(Path::key(n))))
                 .collect();
             self.push(Stage::Group {
                 id: Expr::Document(row),
@@ -148,7 +151,7 @@ impl Lowerer<'_> {
         }
         let row = names
             .iter()
-            .map(|n| (n.clone(), super::scope::field(vec![n.clone()])))
+            .map(|n| (n.clone(), super::scope::field(Path::key(n))))
             .collect();
         let sides = Accumulator {
             op: "$addToSet",

@@ -40,7 +40,7 @@ impl Lowerer<'_> {
             Existence::Known(value) => Expr::lit(value == want),
             Existence::Rows(path) => {
                 let op = if want { "$ne" } else { "$eq" };
-                Expr::list(op, [Expr::Field(vec![path]), Expr::Array(Vec::new())])
+                Expr::list(op, [Expr::field([path]), Expr::Array(Vec::new())])
             }
         })
     }
@@ -112,7 +112,7 @@ impl Lowerer<'_> {
             l.push(include(&["_id".to_owned()]))
         })?;
         let val = Val {
-            expr: Expr::Field(vec![name.clone()]),
+            expr: Expr::field([&name]),
             ty: sub.ty.clone(),
             nullable: false,
             array: ArrayFact::Yes,
@@ -166,7 +166,7 @@ impl Lowerer<'_> {
                 key = l.select(column, many)?;
                 Ok(())
             })?;
-            let values = Expr::Field(vec![name, key]);
+            let values = Expr::field([name, key]);
             let expr = if many {
                 values
             } else {
@@ -182,12 +182,12 @@ impl Lowerer<'_> {
     fn select(&mut self, column: &Scalar, nulls: bool) -> Result<String> {
         let val = self.scalar(column)?;
         if let Expr::Field(path) = &val.expr
-            && let [key] = path.as_slice()
+            && let [key] = &**path
             && !(nulls && val.nullable)
         {
             let key = key.clone();
             self.push(include(std::slice::from_ref(&key)))?;
-            return Ok(key);
+            return Ok(key.into());
         }
         let expr = if nulls && val.nullable {
             Expr::list("$ifNull", [val.expr, Expr::null()])
@@ -250,7 +250,7 @@ impl Lowerer<'_> {
                 let val = l.column(*id)?;
                 match &val.expr {
                     Expr::Field(path) if path.len() == 1 => {
-                        let key = path.concat();
+                        let key = path.dotted();
                         // Equal aggregates share a field.
                         if !fields.iter().any(|(known, _)| *known == key) {
                             fields.push((key.clone(), Projection::Include));
@@ -264,7 +264,7 @@ impl Lowerer<'_> {
                 return Ok(());
             }
             for (id, val) in computed {
-                let mut key = l.columns.get(id)?.name.clone();
+                let mut key = l.columns.get(id)?.name.to_string();
                 if key == "_id" || fields.iter().any(|(k, _)| *k == key) || !is_path_key(&key) {
                     key = l.fresh(&key)?;
                 }
@@ -276,7 +276,7 @@ impl Lowerer<'_> {
         })?;
         for (id, key, val) in places {
             let call = aggregates.iter().find(|(a, _)| *a == id).map(|(_, c)| c);
-            let first = Expr::one("$first", Expr::Field(vec![name.clone(), key]));
+            let first = Expr::one("$first", Expr::field([name.clone(), key]));
             let empty = call.map_or(Bson::Null, |c| self.registry.empty_value(&c.function));
             let expr = if empty == Bson::Null {
                 first

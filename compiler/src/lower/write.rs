@@ -96,7 +96,7 @@ impl Lowerer<'_> {
             return Err(Error::internal("a key that is no column"));
         };
         let key = match self.column(*key)?.expr {
-            Expr::Field(path) if path == ["_id"] => Projection::Include,
+            Expr::Field(path) if matches!(&*path, [key] if key == "_id") => Projection::Include,
             key => Projection::Expr(key),
         };
         let id = ("_id".to_owned(), key);

@@ -2,12 +2,14 @@
 
 use bson::Bson;
 
+use crate::names::{Name, Path};
+
 /// An aggregation expression.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Expr {
     /// `"$a.b"`: a field of the current document. Keys hold no dot and do not start with `$`
     /// (other keys need `$getField`).
-    Field(Vec<String>),
+    Field(Path),
     /// `"$$name.a.b"`: a variable and a path into it.
     Var {
         /// Name without `$$`.
@@ -44,8 +46,8 @@ pub enum Args {
 
 impl Expr {
     /// `"$a.b"`.
-    pub fn field<S: Into<String>>(path: impl IntoIterator<Item = S>) -> Expr {
-        Expr::Field(path.into_iter().map(Into::into).collect())
+    pub fn field<K: Into<Name>>(path: impl IntoIterator<Item = K>) -> Expr {
+        Expr::Field(Path::of(path))
     }
 
     /// `"$$name"`.
@@ -148,10 +150,10 @@ impl Expr {
     /// Reads another field at the root of the document wherever it reads `from`.
     pub fn rename_root(&mut self, from: &str, to: &str) {
         if let Expr::Field(path) = self
-            && let Some(first) = path.first_mut()
+            && let Some((first, rest)) = path.split_first()
             && first == from
         {
-            to.clone_into(first);
+            *path = Path::key(to).to(&rest.iter().cloned().collect());
         }
         self.children_mut(&mut |x| x.rename_root(from, to));
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::names::{Name, Path};
 use crate::schema::{FieldRef, FieldType, ModelId};
 
 /// Number of a column in its plan.
@@ -32,7 +33,7 @@ pub enum Origin {
         /// Which use of which collection.
         source: SourceId,
         /// Keys from the root of the stored document: one, or several into embedded documents.
-        path: Vec<String>,
+        path: Path,
         /// The field, if it is one.
         field: Option<FieldRef>,
     },
@@ -44,7 +45,7 @@ pub enum Origin {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Column {
     /// A name for people and for the stored temporary; unique names are made when lowering.
-    pub name: String,
+    pub name: Name,
     /// Type; a foreign key's is that of the key it refers to.
     pub ty: Arc<FieldType>,
     /// Can be NULL (null or missing) where it is defined; a LEFT join can make it NULL later.
@@ -59,14 +60,14 @@ pub struct Column {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Source {
     /// A name for people and for the joined document; unique names are made when lowering.
-    pub name: String,
+    pub name: Name,
     /// The model.
     pub model: ModelId,
     /// Its collection.
-    pub collection: String,
+    pub collection: Name,
     /// Keys of its stored documents, in the order of the fields: new keys of a pipeline avoid them, and a projection
     /// that asks for all of them is left out.
-    pub stored: Vec<String>,
+    pub stored: Arc<[Name]>,
 }
 
 /// The columns and sources of a plan.
@@ -98,7 +99,7 @@ impl Columns {
     pub fn stored(
         &mut self,
         source: SourceId,
-        path: &[String],
+        path: &Path,
         column: impl FnOnce() -> Column,
     ) -> ColumnId {
         let found = self.columns.iter().position(|c| {
@@ -115,7 +116,7 @@ impl Columns {
     pub fn find_stored(&self, source: SourceId, key: &str) -> Option<ColumnId> {
         let found = self.columns.iter().position(|c| {
             matches!(&c.origin, Origin::Stored { source: s, path, .. }
-                if *s == source && matches!(path.as_slice(), [only] if only == key))
+                if *s == source && matches!(&**path, [only] if only == key))
         });
         found.and_then(|i| u32::try_from(i).ok()).map(ColumnId)
     }

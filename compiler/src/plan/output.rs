@@ -2,6 +2,7 @@
 
 use super::{ColumnId, Plan, Terminal};
 use crate::error::Result;
+use crate::names::Name;
 
 /// The rows of a result in terms of columns.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,14 +36,14 @@ pub enum OutputNode {
     /// A value.
     Column {
         /// Its name in the row.
-        name: String,
+        name: Name,
         /// The column.
         column: ColumnId,
     },
     /// A related object of `select_related()`.
     Related {
         /// Its name in the row.
-        name: String,
+        name: Name,
         /// The column that is NULL where there is no object (its primary key).
         key: ColumnId,
         /// Its parts.
@@ -53,7 +54,7 @@ pub enum OutputNode {
     /// Several columns as one array (composite keys).
     Tuple {
         /// Its name in the row.
-        name: String,
+        name: Name,
         /// The columns.
         columns: Vec<ColumnId>,
     },
@@ -63,7 +64,7 @@ pub enum OutputNode {
 #[derive(Debug, Clone)]
 pub struct Prefetched {
     /// Under which name its rows are attached.
-    pub name: String,
+    pub name: Name,
     /// Attach a list; else one object or null.
     pub many: bool,
     /// Columns of the parent's row that select its rows.

@@ -1,5 +1,6 @@
 //! Replacing columns by their definitions.
 
+use crate::names::Path;
 use std::collections::HashMap;
 
 use super::{
@@ -95,7 +96,7 @@ pub fn as_column(scalar: &Scalar) -> Option<ColumnId> {
 
 /// The stored path of a column, for messages and index look-ups.
 #[must_use]
-pub fn stored_path(columns: &Columns, id: ColumnId) -> Option<&[String]> {
+pub fn stored_path(columns: &Columns, id: ColumnId) -> Option<&Path> {
     match &columns.get(id).ok()?.origin {
         super::Origin::Stored { path, .. } => Some(path),
         super::Origin::Computed => None,

@@ -133,7 +133,7 @@ pub(super) fn parts(predicate: &Predicate) -> &[Predicate] {
 /// The stored key of a column at the root of its document.
 pub(super) fn root_key(columns: &Columns, id: ColumnId) -> Option<(SourceId, &str)> {
     match &columns.get(id).ok()?.origin {
-        Origin::Stored { source, path, .. } => match path.as_slice() {
+        Origin::Stored { source, path, .. } => match &**path {
             [key] => Some((*source, key)),
             _ => None,
         },
@@ -150,7 +150,7 @@ pub(super) fn is_unique_set(
 ) -> Result<bool> {
     Ok(unique_paths(schema, columns, source)?
         .iter()
-        .any(|set| set.iter().all(|k| keys.contains(&k.as_str()))))
+        .any(|set| set.iter().all(|k| keys.contains(&&**k))))
 }
 
 /// Whether an index of the source starts with a stored key.

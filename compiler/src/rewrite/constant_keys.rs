@@ -53,7 +53,7 @@ fn rewrite(query: Query<'_>, columns: &mut Columns) -> bool {
             if !keys.is_empty() && carried.is_empty() && keys.iter().all(constant) {
                 let ty = std::sync::Arc::new(FieldType::new(FieldKind::IntegerField));
                 let one = columns.add(Column {
-                    name: "one".to_owned(),
+                    name: "one".into(),
                     ty: ty.clone(),
                     nullable: false,
                     array: ArrayFact::No,

@@ -9,6 +9,7 @@ use super::{
     FieldKind, FieldType, GenericSpec, IndexSpec, OnDelete, SchemaSpec, Settings, StorageFamily,
 };
 use crate::error::{Code, Error, Result};
+use crate::names::{Name, Path};
 use crate::queryset::{OrderTerm, Value};
 
 /// Number of a model in its schema.
@@ -38,8 +39,12 @@ pub struct Model {
     pub id: ModelId,
     /// `app.Model`.
     pub label: String,
+    /// Its name in lower case, without the app.
+    pub alias: Name,
     /// Collection of the concrete model.
-    pub collection: String,
+    pub collection: Name,
+    /// Keys of its stored documents, in the order of the fields.
+    pub stored: Arc<[Name]>,
     /// The model that stores the rows: itself, or what a proxy stands for.
     pub concrete: ModelId,
     /// Fields that it declares itself; of a proxy none.
@@ -94,9 +99,11 @@ pub struct Field {
     /// Name in Python.
     pub name: String,
     /// Name of the raw value.
-    pub attname: String,
+    pub attname: Name,
     /// Key in the stored document; empty for fields that store nothing of their own.
-    pub column: String,
+    pub column: Name,
+    /// The path of that key.
+    pub path: Path,
     /// Type.
     pub ty: Arc<FieldType>,
     /// Is the primary key.

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 
 use super::{FieldKind, FieldSpec, IndexKey, IndexSpec, ModelSpec, SchemaSpec, StorageFamily};
 use crate::error::{Code, Error, Result};
+use crate::names::{Name, Path};
 
 use super::{Field, FieldRef, Model, ModelId, NameTarget, RelatedObject, Schema, ThroughFields};
 
@@ -109,7 +110,18 @@ impl Resolver {
         Ok(Model {
             id,
             label: label.to_owned(),
-            collection: model.collection.clone(),
+            alias: label
+                .rsplit('.')
+                .next()
+                .unwrap_or(label)
+                .to_lowercase()
+                .into(),
+            collection: model.collection.as_str().into(),
+            stored: fields
+                .iter()
+                .filter(|f| f.is_concrete())
+                .map(|f| f.column.clone())
+                .collect(),
             concrete,
             pk: FieldRef {
                 model: id,
@@ -137,16 +149,18 @@ impl Resolver {
             ),
             _ => None,
         };
+        let attname: Name = spec.attname.as_deref().unwrap_or(&spec.name).into();
         let stores = !matches!(spec.ty.kind.family(), StorageFamily::None);
         let column = match (&spec.column, stores) {
-            (Some(column), true) => column.clone(),
-            (None, true) => spec.attname.clone().unwrap_or_else(|| spec.name.clone()),
-            _ => String::new(),
+            (Some(column), true) => column.as_str().into(),
+            (None, true) => attname.clone(),
+            _ => Name::default(),
         };
         Ok(Field {
             id,
             name: spec.name.clone(),
-            attname: spec.attname.clone().unwrap_or_else(|| spec.name.clone()),
+            attname,
+            path: Path::key(column.clone()),
             column,
             ty: Arc::new(spec.ty.clone()),
             primary_key: spec.primary_key,
@@ -347,7 +361,7 @@ impl Resolver {
             for field in &model.all_fields {
                 let field = schema.field(*field)?;
                 names
-                    .entry(field.attname.clone())
+                    .entry(field.attname.to_string())
                     .or_insert(NameTarget::Field(field.id));
             }
             let mut related_objects = Vec::new();

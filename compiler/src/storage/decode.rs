@@ -145,9 +145,9 @@ fn embedded(schema: &Schema, ty: &FieldType, mut document: Document, depth: u32)
     let model = schema.find(&label)?;
     let mut fields = indexmap::IndexMap::new();
     for field in model.fields.iter().filter(|f| f.is_concrete()) {
-        if let Some(stored) = document.remove(&field.column) {
+        if let Some(stored) = document.remove(&*field.column) {
             let value = decode(schema, &field.ty, stored, depth + 1)?;
-            fields.insert(field.attname.clone(), value);
+            fields.insert(field.attname.to_string(), value);
         }
     }
     Ok(Value::Model {

@@ -5,6 +5,7 @@ use super::super::{
 };
 use super::{ColumnSet, SourceSet};
 use crate::error::Result;
+use crate::names::Name;
 use crate::schema::Schema;
 
 /// What some columns decide: further columns and whole documents.
@@ -35,7 +36,7 @@ pub fn unique_paths(
     schema: &Schema,
     columns: &Columns,
     source: SourceId,
-) -> Result<Vec<Vec<String>>> {
+) -> Result<Vec<Vec<Name>>> {
     let model = schema.model(columns.source(source)?.model)?;
     let model = schema.model(model.concrete)?;
     let mut sets = Vec::new();
@@ -57,7 +58,7 @@ pub fn unique_paths(
     Ok(sets)
 }
 
-fn names(schema: &Schema, fields: &[crate::schema::FieldRef]) -> Result<Vec<String>> {
+fn names(schema: &Schema, fields: &[crate::schema::FieldRef]) -> Result<Vec<Name>> {
     fields
         .iter()
         .map(|f| Ok(schema.field(*f)?.column.clone()))

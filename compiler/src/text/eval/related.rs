@@ -257,7 +257,7 @@ impl Evaluator<'_> {
         let link = schema.field(source)?;
         let key = match link.links.first() {
             Some((_, to)) => schema.field(*to)?.attname.clone(),
-            None => "pk".to_owned(),
+            None => "pk".into(),
         };
         let rows = self.default_rows(owner)?;
         let q = Q::And(vec![Q::lookup(format!("{path}__{key}"), Expr::Value(pk))]);

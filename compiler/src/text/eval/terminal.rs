@@ -355,7 +355,7 @@ impl Evaluator<'_> {
                 let attname = |name: &str| match model.names.get(name) {
                     Some(NameTarget::Field(reference)) => schema
                         .field(*reference)
-                        .map_or_else(|_| name.to_owned(), |f| f.attname.clone()),
+                        .map_or_else(|_| name.to_owned(), |f| f.attname.to_string()),
                     _ => name.to_owned(),
                 };
                 let values = [

@@ -26,7 +26,7 @@ impl Evaluator<'_> {
                 continue;
             }
             match positional.next() {
-                Some((value, _)) => fields.insert(field.attname.clone(), value),
+                Some((value, _)) => fields.insert(field.attname.to_string(), value),
                 None => break,
             };
         }
@@ -95,11 +95,11 @@ impl Evaluator<'_> {
                     .with_span(keyword.span));
                 }
                 for (part, value) in field.parts.iter().zip(values) {
-                    fields.insert(schema.field(*part)?.attname.clone(), value.clone());
+                    fields.insert(schema.field(*part)?.attname.to_string(), value.clone());
                 }
                 continue;
             }
-            fields.insert(field.attname.clone(), keyword.value);
+            fields.insert(field.attname.to_string(), keyword.value);
         }
         Ok(Py::Instance(Box::new(Instance {
             model: id,
@@ -150,7 +150,7 @@ impl Evaluator<'_> {
         let attname = |name: &str| match model.names.get(name) {
             Some(NameTarget::Field(reference)) => schema
                 .field(*reference)
-                .map_or_else(|_| name.to_owned(), |f| f.attname.clone()),
+                .map_or_else(|_| name.to_owned(), |f| f.attname.to_string()),
             _ => name.to_owned(),
         };
         fields.insert(attname(&generic.content_type), kind);
@@ -190,7 +190,7 @@ impl Evaluator<'_> {
             }
             let owner = &schema.model(field.id.model)?.label;
             let default = self.extras.default_of(owner, &field.name);
-            let given = instance.fields.get(&field.attname);
+            let given = instance.fields.get(&*field.attname);
             let value = match (default, given) {
                 // These fields take the time of the insert, whatever was given.
                 (Some(FieldDefault::AutoNow), _) => self.time_for(field)?,

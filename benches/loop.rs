@@ -1,0 +1,44 @@
+//! Compiles the same statements over and over, for a profiler.
+//!
+//! `cargo bench --bench loop -- NAME [TIMES]`, where NAME is a fixture (`filter/equality`), `fixtures` for all of them, `corpus` for the
+//! recorded statements at `MQLC_CORPUS`. It prints the time of a statement; instructions are the difference of two
+//! runs: `valgrind --tool=callgrind target/release/deps/loop-HASH filter/equality 1000`.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)] // a benchmark may fail loudly
+
+use std::time::Instant;
+
+use mqlc::Compiler;
+
+#[path = "statements.rs"]
+mod statements;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| !a.starts_with("--"))
+        .collect();
+    let name = arguments.first().map_or("fixtures", String::as_str);
+    let times: u32 = arguments.get(1).map_or(1000, |n| n.parse().unwrap());
+    let all: Vec<(Compiler, String)> = if name == "corpus" {
+        statements::corpus()
+            .into_iter()
+            .map(|case| (case.compiler, case.json))
+            .collect()
+    } else {
+        let (compiler, params) = statements::library();
+        statements::fixtures(&compiler, &params)
+            .into_iter()
+            .filter(|(fixture, _)| name == "fixtures" || name == fixture)
+            .map(|(_, json)| (compiler.clone(), json))
+            .collect()
+    };
+    let start = Instant::now();
+    for _ in 0..times {
+        for (compiler, json) in &all {
+            statements::cold(compiler, json);
+        }
+    }
+    let each = start.elapsed() / times / u32::try_from(all.len().max(1)).unwrap();
+    println!("{} statements, {times} times: {each:?} each", all.len());
+}
