@@ -143,7 +143,7 @@ fn nodes(nodes_: &[ShapeNode], attached: &[Attachment], depth: usize, out: &mut 
     }
     for attachment in attached {
         let many = if attachment.many { "list" } else { "object" };
-        let paths = |paths: &[Vec<String>]| {
+        let paths = |paths: &[mqlc::compiler::names::Path]| {
             let paths: Vec<String> = paths.iter().map(|p| p.join(".")).collect();
             paths.join(", ")
         };

@@ -102,7 +102,7 @@ fn documents(library: &Library) -> Documents {
     for model in library.schema.models() {
         for document in find(&library.executor, &model.collection) {
             let key = (
-                model.collection.clone(),
+                model.collection.to_string(),
                 document.get("_id").unwrap().to_string(),
             );
             all.insert(key, document);

@@ -223,7 +223,7 @@ pub fn indexes(schema: &Schema) -> Vec<Document> {
                     .fields
                     .iter()
                     .find(|f| f.name == part.field)
-                    .map_or(part.field.as_str(), |f| f.column.as_str());
+                    .map_or(part.field.as_str(), |f| &*f.column);
                 key.insert(column, if part.desc { -1 } else { 1 });
             }
             if key.keys().eq(["_id"]) {
@@ -233,7 +233,7 @@ pub fn indexes(schema: &Schema) -> Vec<Document> {
             indexes.push(doc! {"key": key, "name": name, "unique": index.unique});
         }
         if !indexes.is_empty() {
-            commands.push(doc! {"createIndexes": &model.collection, "indexes": indexes});
+            commands.push(doc! {"createIndexes": &*model.collection, "indexes": indexes});
         }
     }
     commands

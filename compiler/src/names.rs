@@ -5,6 +5,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use bson::Bson;
+
 /// A name, cheap to clone. It compares with texts, and orders and hashes as one.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Arc<str>);
@@ -80,6 +82,12 @@ impl From<Name> for String {
 impl From<&Name> for String {
     fn from(name: &Name) -> Self {
         name.to_string()
+    }
+}
+
+impl From<Name> for Bson {
+    fn from(name: Name) -> Self {
+        Bson::String(name.to_string())
     }
 }
 

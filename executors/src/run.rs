@@ -6,6 +6,7 @@ use bson::oid::ObjectId;
 use bson::{Bson, Document};
 use futures_util::stream::{BoxStream, TryStreamExt};
 use mqlc_compiler::Compiled;
+use mqlc_compiler::names::Name;
 use mqlc_compiler::program::{Parameter, Step};
 use mqlc_compiler::shape::{Counted, RowShape, Shape, ShapeNode};
 
@@ -217,7 +218,7 @@ fn written(steps: &[Vec<Document>], counted: &[Counted]) -> Written {
 }
 
 /// Every value at a path; arrays on the way, and at its end, are entered.
-fn each_value(document: &Document, path: &[String], add: &mut impl FnMut(&Bson)) {
+fn each_value(document: &Document, path: &[Name], add: &mut impl FnMut(&Bson)) {
     let Some((first, rest)) = path.split_first() else {
         return;
     };
@@ -262,7 +263,7 @@ pub(crate) fn number(value: Option<&Bson>) -> Option<u64> {
 fn aggregate(
     compiled: &Compiled,
     shape: &RowShape,
-    empty: &[(String, Bson)],
+    empty: &[(Name, Bson)],
     mut steps: Vec<Vec<Document>>,
 ) -> Result<Row> {
     let decoder = Decoder::new(&compiled.schema, shape)?;
@@ -289,7 +290,7 @@ fn aggregate(
     }
 }
 
-fn insert_at(document: &mut Document, path: &[String], value: Bson) {
+fn insert_at(document: &mut Document, path: &[Name], value: Bson) {
     match path.split_first() {
         None => {}
         Some((key, [])) => {

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use bson::{Bson, DateTime, Document, doc};
+use mqlc::compiler::names::Name;
 use mqlc::compiler::schema::{Field, FieldType, Schema, StorageFamily as S};
 
 use super::dice::Dice;
@@ -48,7 +49,7 @@ pub fn data(schema: &Schema, seed: u64) -> Data {
                 let value = if let Some(to) = field.to {
                     let to = &schema.model(to).expect("a model").collection;
                     // One in eight keys leads nowhere: MongoDB does not look after them.
-                    let known = keys.get(to).filter(|k| !k.is_empty());
+                    let known = keys.get(&**to).filter(|k| !k.is_empty());
                     match known {
                         Some(known) if field.primary_key || seed >= SOUND || dice.roll(8) > 0 => {
                             known[dice.below(known.len())].clone()
@@ -84,8 +85,8 @@ pub fn data(schema: &Schema, seed: u64) -> Data {
             }
         }
         let ids = documents.iter().filter_map(|d| d.get("_id").cloned());
-        keys.insert(model.collection.clone(), ids.collect());
-        data.insert(model.collection.clone(), documents);
+        keys.insert(model.collection.to_string(), ids.collect());
+        data.insert(model.collection.to_string(), documents);
     }
     data
 }
@@ -106,7 +107,7 @@ fn fits(
         let column = |f| schema.field(f).expect("a field").column.clone();
         set.iter().map(|f| column(*f)).collect()
     });
-    unique.chain(together).all(|columns: Vec<String>| {
+    unique.chain(together).all(|columns: Vec<Name>| {
         documents.iter().all(|d| {
             !columns.iter().all(|c| {
                 let value = document.get(c).unwrap_or(&Bson::Null);

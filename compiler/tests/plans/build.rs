@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bson::Bson;
 use indexmap::IndexMap;
+use mqlc_compiler::names::Path;
 use mqlc_compiler::plan::{
     AggregateCall, ArrayFact, Cardinality, Column, ColumnId, Columns, CompareOp, Join, JoinKind,
     Literal, Origin, Output, OutputNode, Pattern, Plan, Predicate, Rel, RowKind, Scalar, SetOp,
@@ -55,10 +56,10 @@ impl Build {
             .find(&format!("lib.{model}"))
             .expect("a model of the library");
         self.columns.add_source(Source {
-            name: name.to_owned(),
+            name: name.into(),
             model: model.id,
             collection: model.collection.clone(),
-            stored: Vec::new(),
+            stored: Arc::new([]),
         })
     }
 
@@ -80,23 +81,23 @@ impl Build {
             _ => ArrayFact::No,
         };
         let column = Column {
-            name: path.to_owned(),
+            name: path.into(),
             ty: key.ty.clone(),
             nullable: field.null(),
             array,
             origin: Origin::Stored {
                 source,
-                path: vec![path.to_owned()],
+                path: Path::key(path),
                 field: Some(field.id),
             },
         };
-        self.columns.stored(source, &[path.to_owned()], || column)
+        self.columns.stored(source, &Path::key(path), || column)
     }
 
     /// A computed column that can be NULL.
     pub fn computed(&mut self, name: &str, ty: Arc<FieldType>) -> ColumnId {
         self.columns.add(Column {
-            name: name.to_owned(),
+            name: name.into(),
             ty,
             nullable: true,
             array: ArrayFact::No,
@@ -107,7 +108,7 @@ impl Build {
     /// A computed column that is never NULL.
     pub fn counted(&mut self, name: &str) -> ColumnId {
         self.columns.add(Column {
-            name: name.to_owned(),
+            name: name.into(),
             ty: int_type(),
             nullable: false,
             array: ArrayFact::No,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use bson::{Bson, Document};
+use mqlc_compiler::names::Path;
 use mqlc_compiler::schema::Schema;
 use mqlc_compiler::shape::Attachment;
 
@@ -16,9 +17,9 @@ use crate::error::{Error, Result};
 pub(super) struct Attached {
     step: usize,
     many: bool,
-    parent: Vec<Vec<String>>,
-    child: Vec<Vec<String>>,
-    only: Option<(Vec<String>, Bson)>,
+    parent: Vec<Path>,
+    child: Vec<Path>,
+    only: Option<(Path, Bson)>,
     row: RowDecoder,
 }
 
@@ -97,7 +98,7 @@ impl Joined<'_> {
 }
 
 /// The key at some paths; `None` where one of them is NULL or missing.
-fn key_of(document: &Document, paths: &[Vec<String>]) -> Option<Vec<JoinKey>> {
+fn key_of(document: &Document, paths: &[Path]) -> Option<Vec<JoinKey>> {
     paths
         .iter()
         .map(|path| JoinKey::new(at_path(document, path)?))

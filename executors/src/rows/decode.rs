@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bson::{Bson, Document};
+use mqlc_compiler::names::{Name, Path};
 use mqlc_compiler::plan::RowKind;
 use mqlc_compiler::queryset::Value;
 use mqlc_compiler::schema::{FieldType, Schema};
@@ -34,12 +35,12 @@ pub(super) struct RowDecoder {
 enum Part {
     Value(Leaf),
     Tuple(Vec<Leaf>),
-    Related { key: Vec<String>, row: RowDecoder },
+    Related { key: Path, row: RowDecoder },
 }
 
 #[derive(Debug)]
 struct Leaf {
-    path: Vec<String>,
+    path: Path,
     ty: Arc<FieldType>,
 }
 
@@ -210,7 +211,7 @@ struct Joins<'a> {
 }
 
 impl Leaf {
-    fn new(schema: &Schema, path: &[String], ty: &Arc<FieldType>) -> Result<Self> {
+    fn new(schema: &Schema, path: &Path, ty: &Arc<FieldType>) -> Result<Self> {
         let stored = storage::stored_type(schema, ty)?;
         let ty = if std::ptr::eq(stored, ty.as_ref()) {
             Arc::clone(ty)
@@ -218,7 +219,7 @@ impl Leaf {
             Arc::new(stored.clone())
         };
         Ok(Leaf {
-            path: path.to_vec(),
+            path: path.clone(),
             ty,
         })
     }
@@ -233,7 +234,7 @@ impl Leaf {
 }
 
 /// The value at a path of keys through documents.
-pub(crate) fn at_path<'a>(document: &'a Document, path: &[String]) -> Option<&'a Bson> {
+pub(crate) fn at_path<'a>(document: &'a Document, path: &[Name]) -> Option<&'a Bson> {
     let (last, rest) = path.split_last()?;
     let mut holder = document;
     for key in rest {

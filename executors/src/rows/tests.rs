@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bson::{Bson, Document, doc};
 use futures_util::FutureExt;
+use mqlc_compiler::names::Path;
 use mqlc_compiler::plan::RowKind;
 use mqlc_compiler::queryset::Value;
 use mqlc_compiler::schema::{FieldKind, FieldType, Schema, SchemaSpec};
@@ -17,7 +18,7 @@ fn schema() -> Schema {
 
 fn leaf(name: &str, path: &str, kind: FieldKind) -> ShapeNode {
     ShapeNode::Value {
-        name: name.to_owned(),
+        name: name.into(),
         path: path.split('.').map(str::to_owned).collect(),
         ty: Arc::new(FieldType::new(kind)),
     }
@@ -51,8 +52,8 @@ fn related_objects_nest() {
         vec![leaf("id", "_id", FieldKind::IntegerField)],
     );
     book.nodes.push(ShapeNode::Related {
-        name: "author".to_owned(),
-        key: vec!["author".to_owned(), "_id".to_owned()],
+        name: "author".into(),
+        key: Path::of(["author", "_id"]),
         nodes: vec![leaf("name", "author.name", FieldKind::CharField)],
         attached: Vec::new(),
     });
@@ -77,11 +78,11 @@ fn prefetched_rows_attach_by_key() {
         vec![leaf("id", "_id", FieldKind::IntegerField)],
     );
     author.attached.push(Attachment {
-        name: "books".to_owned(),
+        name: "books".into(),
         step: 1,
         many: true,
-        parent: vec![vec!["_id".to_owned()]],
-        child: vec![vec!["author_id".to_owned()]],
+        parent: vec![Path::key("_id")],
+        child: vec![Path::key("author_id")],
         only: None,
         row: shape(
             RowKind::Model,
@@ -112,12 +113,12 @@ fn attachments_may_share_a_name() {
     );
     for (step, kind) in [(1, "book"), (2, "film")] {
         tag.attached.push(Attachment {
-            name: "object".to_owned(),
+            name: "object".into(),
             step,
             many: false,
-            parent: vec![vec!["object_id".to_owned()]],
-            child: vec![vec!["_id".to_owned()]],
-            only: Some((vec!["kind".to_owned()], kind.into())),
+            parent: vec![Path::key("object_id")],
+            child: vec![Path::key("_id")],
+            only: Some((Path::key("kind"), kind.into())),
             row: shape(
                 RowKind::Model,
                 vec![leaf("title", "title", FieldKind::CharField)],

@@ -29,10 +29,10 @@ impl Columns {
     pub(crate) fn new(schema: &Schema) -> Self {
         let mut collections: HashMap<String, HashMap<String, Arc<FieldType>>> = HashMap::new();
         for model in schema.models().iter().filter(|m| m.concrete == m.id) {
-            let columns = collections.entry(model.collection.clone()).or_default();
+            let columns = collections.entry(model.collection.to_string()).or_default();
             for field in model.fields.iter().filter(|f| f.is_concrete()) {
                 columns
-                    .entry(field.column.clone())
+                    .entry(field.column.to_string())
                     .or_insert_with(|| Arc::clone(&field.ty));
             }
         }

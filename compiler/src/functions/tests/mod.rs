@@ -29,7 +29,7 @@ fn columns() -> Columns {
         let mut field = FieldType::new(*kind);
         field.base = Some(ty(FieldKind::IntegerField));
         columns.add(Column {
-            name: kind.name().to_owned(),
+            name: kind.name().into(),
             ty: Arc::new(field),
             nullable: true,
             array: crate::plan::ArrayFact::No,

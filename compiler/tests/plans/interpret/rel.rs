@@ -28,7 +28,7 @@ impl Interpreter<'_> {
     fn documents(&self, source: SourceId) -> Vec<Rc<Document>> {
         let collection = &self.columns.source(source).expect("a source").collection;
         self.data
-            .get(collection)
+            .get(&**collection)
             .map(|d| d.iter().cloned().map(Rc::new).collect())
             .unwrap_or_default()
     }

@@ -90,7 +90,7 @@ impl Interpreter<'_> {
                 let mut parts = self.nodes(&output.nodes, row, schema);
                 for (prefetched, children) in &attached {
                     let mine = self.children(prefetched, children, row);
-                    parts.push((prefetched.name.clone(), mine));
+                    parts.push((prefetched.name.to_string(), mine));
                 }
                 let tree = match output.kind {
                     RowKind::Flat => parts.pop().map_or(Tree::List(Vec::new()), |(_, t)| t),
@@ -168,15 +168,18 @@ impl Interpreter<'_> {
         nodes
             .iter()
             .map(|node| match node {
-                OutputNode::Column { name, column } => (name.clone(), leaf(*column)),
+                OutputNode::Column { name, column } => (name.to_string(), leaf(*column)),
                 OutputNode::Related {
                     name, key, nodes, ..
                 } => match self.column(*key, row) {
-                    Bson::Null => (name.clone(), from_value(&Value::Null)),
-                    _ => (name.clone(), Tree::Object(self.nodes(nodes, row, schema))),
+                    Bson::Null => (name.to_string(), from_value(&Value::Null)),
+                    _ => (
+                        name.to_string(),
+                        Tree::Object(self.nodes(nodes, row, schema)),
+                    ),
                 },
                 OutputNode::Tuple { name, columns } => (
-                    name.clone(),
+                    name.to_string(),
                     Tree::List(columns.iter().map(|id| leaf(*id)).collect()),
                 ),
             })

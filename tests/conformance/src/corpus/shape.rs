@@ -57,14 +57,14 @@ fn keep(
             attached,
             ..
         } => {
-            let inner = followed.0.get(name);
+            let inner = followed.0.get(&**name);
             keep(nodes, attached, inner.unwrap_or(&nothing), main);
             main || inner.is_some()
         }
         _ => true,
     });
     attached.retain_mut(|attachment| {
-        let Some(inner) = followed.0.get(&attachment.name) else {
+        let Some(inner) = followed.0.get(&*attachment.name) else {
             return false;
         };
         let row = &mut attachment.row;
@@ -102,7 +102,8 @@ fn parts(nodes: &[ShapeNode], attached: &[Attachment], depth: usize) -> String {
                 text.push_str(&format!("{name}: {} {}", path.join("."), ty.kind.name()));
             }
             ShapeNode::Tuple { name, parts } => {
-                let paths: Vec<String> = parts.iter().map(|(path, _)| path.join(".")).collect();
+                let paths: mqlc_compiler::names::Path =
+                    parts.iter().map(|(path, _)| path.join(".")).collect();
                 text.push_str(&format!("{name}: ({})", paths.join(", ")));
             }
             ShapeNode::Related {
@@ -117,7 +118,7 @@ fn parts(nodes: &[ShapeNode], attached: &[Attachment], depth: usize) -> String {
         }
     }
     for attachment in attached {
-        let columns = |paths: &[Vec<String>]| {
+        let columns = |paths: &[mqlc_compiler::names::Path]| {
             let paths: Vec<String> = paths.iter().map(|path| path.join(".")).collect();
             paths.join(", ")
         };
