@@ -28,3 +28,18 @@ fn battery() {
     );
     assert!(passed * 100 >= all * 99, "{passed} of {all}");
 }
+
+/// Our own cases, one a line in `tests/cases`: the corners of expressions, projections, updates and stages, with codes.
+#[test]
+fn own_cases() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let report = mqlc_executors::memory::battery::run(&dir).unwrap();
+    let (passed, all) = report.totals();
+    assert!(
+        passed == all && report.codes.is_empty(),
+        "{:#?}\n{:#?}",
+        report.failures,
+        report.codes
+    );
+    assert!(all > 500, "{all}");
+}

@@ -57,6 +57,7 @@ impl Percentile {
             (None, Some(e)) => read(&e.eval(env)?)?,
             (None, None) => Vec::new(),
         };
+        numbers.retain(|x| !x.is_nan());
         numbers.sort_by(|a, b| num::compare_f64(*a, *b));
         let at = |p: &f64| {
             let rank = num::f64_to_i64((p * num::usize_to_f64(numbers.len())).ceil()) - 1;

@@ -150,6 +150,29 @@ impl<'a> Args<'a> {
         }
     }
 
+    /// A flag that must be a boolean.
+    ///
+    /// # Errors
+    /// `TypeMismatch`.
+    pub fn strict_flag(self, key: &str) -> Result<Option<bool>, EngineError> {
+        match self.get(key) {
+            None => Ok(None),
+            Some(Bson::Boolean(b)) => Ok(Some(*b)),
+            Some(other) => Err(self.wrong(key, other, "bool")),
+        }
+    }
+
+    /// The complaint about an argument that must be there.
+    pub fn missing(self, key: &str) -> EngineError {
+        EngineError::location(
+            40414,
+            format!(
+                "BSON field '{}.{key}' is missing but a required field",
+                self.command
+            ),
+        )
+    }
+
     /// An integer.
     ///
     /// # Errors

@@ -315,7 +315,7 @@ impl Engine {
 
     pub(super) fn create_indexes(&self, db: &str, args: Args<'_>) -> Result<Bdoc, EngineError> {
         let name = args.collection()?;
-        args.only(&["indexes", "commitQuorum"])?;
+        args.only(&["indexes", "commitQuorum", "ignoreUnknownIndexOptions"])?;
         let Some(specs) = args.array("indexes")? else {
             return Err(EngineError::location(
                 40414,
@@ -408,7 +408,7 @@ impl Engine {
                     let found = c
                         .indexes()
                         .iter()
-                        .find(|i| i.spec.key == *key)
+                        .find(|i| numbers(&i.spec.key) == numbers(key))
                         .map(|i| i.spec.name.clone());
                     match found {
                         Some(n) => drop_named(c, &n)?,
@@ -577,8 +577,20 @@ pub(super) fn add_index(c: &mut Collection, spec: IndexSpec) -> Result<(), Engin
             ));
         }
     }
+    if c.indexes().len() >= MAX_INDEXES {
+        return Err(EngineError::new(
+            Code::CannotCreateIndex,
+            format!(
+                "add index fails, too many indexes for {} key:{}",
+                c.namespace, spec.key
+            ),
+        ));
+    }
     c.add_index(spec)
 }
+
+/// A collection has no more indexes than these.
+const MAX_INDEXES: usize = 64;
 
 /// A key pattern with its numbers as directions: `1` and `1.0` are the same.
 fn numbers(key: &Bdoc) -> Vec<(String, String)> {

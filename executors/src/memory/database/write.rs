@@ -104,7 +104,36 @@ impl Engine {
     }
 
     fn ordered(args: Args<'_>) -> Result<bool, EngineError> {
-        Ok(args.get("ordered").is_none() || args.flag("ordered")?)
+        Ok(args.strict_flag("ordered")?.unwrap_or(true))
+    }
+
+    /// Refuses a batch with a statement that is not formed as it must be, before anything is written.
+    fn formed(
+        name: &str,
+        statements: &[Bson],
+        required: &[&str],
+        flags: &[&str],
+        optional: &[&str],
+    ) -> Result<(), EngineError> {
+        for statement in statements {
+            let Bson::Document(statement) = statement else {
+                return Err(EngineError::type_mismatch(format!(
+                    "BSON field '{name}' must hold objects"
+                )));
+            };
+            let args = Args::new(name, statement);
+            let known: Vec<&str> = [required, flags, optional].concat();
+            args.only(&known)?;
+            for key in required {
+                if args.doc().get(key).is_none() {
+                    return Err(args.missing(key));
+                }
+            }
+            for key in flags {
+                args.strict_flag(key)?;
+            }
+        }
+        Ok(())
     }
 
     fn default_collation(
@@ -176,6 +205,13 @@ impl Engine {
                 "BSON field 'update.updates' is missing but a required field",
             ));
         };
+        Self::formed(
+            "update.updates",
+            updates,
+            &["q", "u"],
+            &["multi", "upsert", "upsertSupplied"],
+            &["c", "arrayFilters", "sort", "sampleId"],
+        )?;
         let (mut n, mut modified, mut upserted) = (0, 0, Vec::new());
         let errors =
             self.statements(args, txn, Self::ordered(args)?, updates, |writing, i, u| {
@@ -228,6 +264,13 @@ impl Engine {
                 "BSON field 'delete.deletes' is missing but a required field",
             ));
         };
+        Self::formed(
+            "delete.deletes",
+            deletes,
+            &["q", "limit"],
+            &[],
+            &["sampleId"],
+        )?;
         let mut n = 0;
         let errors =
             self.statements(args, txn, Self::ordered(args)?, deletes, |writing, _, d| {

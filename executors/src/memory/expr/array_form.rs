@@ -362,12 +362,16 @@ struct TakeN {
 
 /// The count that `n` must be.
 pub(crate) fn count(v: &Value) -> Result<usize> {
-    let n = if v.is_number() { integral(v) } else { None }.ok_or_else(|| {
+    let wrong = |code: i32| {
         EngineError::location(
-            5_787_902,
-            format!("Value for 'n' must be of integral type, but found {:?}", v),
+            code,
+            format!("Value for 'n' must be of integral type, but found {v:?}"),
         )
-    })?;
+    };
+    if !v.is_number() {
+        return Err(wrong(5_787_902));
+    }
+    let n = integral(v).ok_or_else(|| wrong(5_787_903))?;
     usize::try_from(n).ok().filter(|n| *n > 0).ok_or_else(|| {
         EngineError::location(5_787_908, format!("'n' must be greater than 0, found {n}"))
     })

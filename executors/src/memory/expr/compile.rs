@@ -176,8 +176,9 @@ impl<'s> Context<'s> {
         let args = self.arguments(argument)?;
         let n = args.len();
         if n < low || n > high {
+            let code = if name == "$setEquals" { 17045 } else { 28667 };
             return Err(EngineError::location(
-                28667,
+                code,
                 format!(
                     "Expression {name} takes at least {low} arguments, and at most {high}, but {n} were passed in."
                 ),

@@ -47,6 +47,12 @@ fn pattern(name: &str, regex: &Value, options: Option<&Value>) -> Result<Option<
             )
         })?),
     };
+    if given.is_some_and(|o| o.contains('\0')) {
+        return Err(EngineError::location(
+            51110,
+            format!("{name}: regular expression options cannot contain an embedded null byte"),
+        ));
+    }
     match regex {
         v if v.is_nullish() => Ok(None),
         Value::Str(s) => {

@@ -1,6 +1,7 @@
 //! Strings: by code points and by bytes.
 use super::math::integral;
 use super::{Context, Expr, Fields, Node, Result};
+use crate::memory::datetime;
 use crate::memory::error::EngineError;
 use crate::memory::expr::convert::text_of;
 use crate::memory::value::{Value, num};
@@ -20,12 +21,32 @@ pub(super) fn coerce(v: &Value) -> Result<String> {
         | Value::Double(_)
         | Value::Decimal(_)
         | Value::Date(_) => text_of(v),
-        Value::Timestamp(t) => Ok(format!("Timestamp({}, {})", t >> 32, t & 0xffff_ffff)),
+        Value::Timestamp(t) => Ok(timestamp(*t)),
         v => Err(EngineError::location(
             16007,
             format!("can't convert from BSON type {} to String", v.type_name()),
         )),
     }
+}
+
+/// A timestamp as the server prints it: month, day, time of day, and the ordinal after a colon.
+fn timestamp(t: u64) -> String {
+    let seconds = i64::try_from(t >> 32).unwrap_or(0);
+    let civil = datetime::Civil::new(seconds.saturating_mul(1000), &datetime::Zone::Utc);
+    let (hour, minute, second, _) = civil.clock();
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let month = usize::try_from(civil.month - 1)
+        .ok()
+        .and_then(|m| MONTHS.get(m))
+        .copied()
+        .unwrap_or_default();
+    format!(
+        "{month} {:>2} {hour:02}:{minute:02}:{second:02}:{}",
+        civil.day,
+        t & 0xffff_ffff
+    )
 }
 
 pub(super) fn concat(args: Vec<Value>) -> Result<Value> {

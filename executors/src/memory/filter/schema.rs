@@ -317,7 +317,7 @@ impl Rule {
             (Self::ItemCount(min, max), ValueRef::Array(a)) => (*min..=*max).contains(&a.len()),
             (Self::Unique, ValueRef::Array(a)) => {
                 let mut seen = std::collections::HashSet::new();
-                a.iter().all(|v| seen.insert(Key(v.to_value())))
+                a.iter().all(|v| seen.insert(Key(by_name(v))))
             }
             (Self::Required(names), ValueRef::Document(d)) => {
                 names.iter().all(|n| !d.get(n).is_missing())
@@ -365,5 +365,26 @@ fn multiple(v: ValueRef<'_>, n: ValueRef<'_>) -> bool {
             (Some(v), Some(n)) => num::exact_i64(v / n).is_some(),
             _ => false,
         },
+    }
+}
+
+/// The value with the fields of all its documents in the order of their names: here their order does not count.
+fn by_name(v: ValueRef<'_>) -> Value {
+    match v {
+        ValueRef::Document(d) => {
+            let mut fields: Vec<(String, Value)> = d
+                .iter()
+                .map(|(k, v)| (k.as_str().to_owned(), by_name(v)))
+                .collect();
+            fields.sort_by(|a, b| a.0.cmp(&b.0));
+            Value::Document(
+                fields
+                    .iter()
+                    .map(|(k, v)| (k.as_str(), v.clone()))
+                    .collect(),
+            )
+        }
+        ValueRef::Array(items) => Value::array(items.iter().map(by_name).collect()),
+        other => other.to_value(),
     }
 }

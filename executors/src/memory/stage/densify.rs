@@ -180,6 +180,15 @@ impl Densify {
                 if numbers && unit.is_some() {
                     return fail(5_733_409, "Numeric bounds may not have unit parameter");
                 }
+                let one_type = [&high, &step]
+                    .iter()
+                    .all(|v| v.type_name() == low.type_name());
+                if numbers && !one_type {
+                    return fail(
+                        5_876_900,
+                        "Upper bound, lower bound, and step must all have the same type",
+                    );
+                }
                 if compare(low.view(), high.view()).is_gt() {
                     return fail(
                         5_733_402,
@@ -225,15 +234,14 @@ impl Densify {
         }
     }
 
-    /// The `n`th value of the sequence that starts at `base`.
-    fn nth(&self, base: &Value, n: i64) -> Result<Value, EngineError> {
-        match (base, &self.unit) {
+    /// The value after one of the sequence.
+    fn after(&self, v: &Value) -> Result<Value, EngineError> {
+        match (v, &self.unit) {
             (Value::Date(ms), Some(unit)) => {
-                let amount = self.step.as_i64().unwrap_or(1).saturating_mul(n);
+                let amount = self.step.as_i64().unwrap_or(1);
                 Ok(Value::Date(datetime::add(*ms, unit, amount, None)?))
             }
-            _ if n == 0 => Ok(base.clone()),
-            _ => arith::add(base, &arith::mul(&self.step, &Value::int(n))?),
+            _ => arith::add(v, &self.step),
         }
     }
 
@@ -290,10 +298,10 @@ impl Densify {
                 _ => continue,
             };
             let mut rows = rows.into_iter().peekable();
-            let mut n = 0;
+            let mut next = low;
             loop {
-                let v = self.nth(&low, n)?;
-                n += 1;
+                let v = next;
+                next = self.after(&v)?;
                 let past = compare(v.view(), high.view());
                 let over = past.is_gt() || (past.is_eq() && !inclusive);
                 // First the documents before this place in the sequence, then those on it.

@@ -119,6 +119,48 @@ const OPTIONS: [&str; 19] = [
     "storageEngine",
 ];
 
+/// Only conditions that an index can be proved to hold are allowed in a partial index.
+fn partial_allowed(d: &bson::Document, depth: usize) -> Result<(), EngineError> {
+    let refuse = |what: &str| {
+        Err(EngineError::new(
+            Code::CannotCreateIndex,
+            format!("Expression not supported in partial index: {what}"),
+        ))
+    };
+    for (key, v) in d {
+        match (key.as_str(), v) {
+            ("$and" | "$or", bson::Bson::Array(items)) => {
+                if depth > 20 {
+                    return refuse(key);
+                }
+                for item in items {
+                    if let bson::Bson::Document(inner) = item {
+                        partial_allowed(inner, depth + 1)?;
+                    }
+                }
+            }
+            ("$comment", _) => {}
+            (other, _) if other.starts_with('$') => return refuse(other),
+            (_, bson::Bson::RegularExpression(_)) => return refuse("$regex"),
+            (_, bson::Bson::Document(conditions)) => {
+                for (operator, operand) in conditions {
+                    let allowed = match operator.as_str() {
+                        "$eq" | "$gt" | "$gte" | "$lt" | "$lte" | "$in" | "$type"
+                        | "$geoWithin" | "$geoIntersects" | "$within" => true,
+                        "$exists" => Value::from_bson(operand).truthy(),
+                        other => !other.starts_with('$'),
+                    };
+                    if !allowed {
+                        return refuse(operator);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 impl IndexSpec {
     /// Reads one element of `createIndexes`' `indexes`. `default` is the collection's collation.
     ///
@@ -152,9 +194,21 @@ impl IndexSpec {
             if path.is_empty() || path.split('.').any(str::is_empty) {
                 return Err(cannot("Index keys cannot be an empty field.".into()));
             }
+            let part = |p: &str| p.starts_with('$') && !matches!(p, "$**" | "$id" | "$ref" | "$db");
+            if path.split('.').any(part) {
+                return Err(cannot(
+                    "Index key contains an illegal field name: field name starts with '$'.".into(),
+                ));
+            }
             ordered &= !path.contains("$**");
             let ascending = match kind {
                 bson::Bson::String(s) if s == "hashed" => {
+                    if spec.hashed {
+                        return Err(EngineError::location(
+                            31303,
+                            "A maximum of one index field is allowed to be hashed",
+                        ));
+                    }
                     spec.hashed = true;
                     true
                 }
@@ -196,7 +250,7 @@ impl IndexSpec {
             let flag = || {
                 match value {
                 bson::Bson::Boolean(b) => Ok(*b),
-                other => int(other).map(|n| n != 0).ok_or_else(|| {
+                other => Value::from_bson(other).as_f64().map(|x| x != 0.0).ok_or_else(|| {
                     EngineError::type_mismatch(format!("The field '{option}' has value {option}: {other}, which is not convertible to bool"))
                 }),
             }
@@ -208,6 +262,7 @@ impl IndexSpec {
                 "hidden" => spec.hidden = flag()?,
                 "partialFilterExpression" => match value {
                     bson::Bson::Document(d) => {
+                        partial_allowed(d, 0)?;
                         spec.partial = Some((d.clone(), Filter::compile(d, &Scope::new())?))
                     }
                     _ => {

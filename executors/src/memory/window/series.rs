@@ -288,6 +288,7 @@ impl Series {
             }
             Self::LinearFill(input) => {
                 let values = eval_all(input, partition, env)?;
+                one_scale(partition, sort)?;
                 linear_fill(values, &positions(partition, sort, None, false)?)
             }
             Self::Derivative {
@@ -528,6 +529,32 @@ fn exp_moving_avg(values: Vec<Value>, alpha: &Value) -> Result<Vec<Value>> {
         });
     }
     Ok(out)
+}
+
+/// The places between which lines are drawn are all numbers, or all dates.
+fn one_scale(partition: &[Document], sort: &[SortPart]) -> Result<()> {
+    let Some(part) = sort.first() else {
+        return Ok(());
+    };
+    let mut before: Option<Value> = None;
+    for doc in partition {
+        let v = part.value(doc);
+        if !v.is_number() && !matches!(v, Value::Date(_)) {
+            return Err(EngineError::type_mismatch(format!(
+                "Value of the sortBy field must be numeric or a date, but found {}",
+                v.type_name()
+            )));
+        }
+        if let Some(other) = before.filter(|b| b.is_number() != v.is_number()) {
+            return Err(EngineError::type_mismatch(format!(
+                "Conflicting sort value types, previously received type {}, but found {}",
+                other.type_name(),
+                v.type_name()
+            )));
+        }
+        before = Some(v);
+    }
+    Ok(())
 }
 
 fn linear_fill(mut values: Vec<Value>, x: &[Value]) -> Result<Vec<Value>> {
