@@ -353,19 +353,21 @@ fn a_kill_during_a_save_loses_nothing() {
             .spawn()
             .unwrap();
         let out = child.stdout.take().unwrap();
-        let told = std::thread::spawn(move || {
+        let (tell, saved) = std::sync::mpsc::channel::<i32>();
+        let reader = std::thread::spawn(move || {
             let lines = BufReader::new(out).lines().map_while(Result::ok);
-            lines
-                .filter_map(|l| l.strip_prefix("saved ")?.parse().ok())
-                .max()
+            for number in lines.filter_map(|l| l.strip_prefix("saved ")?.parse().ok()) {
+                // Nobody listens any more once the child is dead and all is read.
+                let _ = tell.send(number);
+            }
         });
-        // Another moment each time: a few saves in, somewhere inside of one.
-        std::thread::sleep(std::time::Duration::from_micros(
-            60_000 + (round * 7_919) % 90_000,
-        ));
+        // Another moment each time: a save or more in, somewhere inside of the next.
+        last = last.max(saved.recv().unwrap());
+        std::thread::sleep(std::time::Duration::from_micros((round * 7_919) % 60_000));
         child.kill().unwrap();
         child.wait().unwrap();
-        last = last.max(told.join().unwrap().unwrap_or(0));
+        reader.join().unwrap();
+        last = saved.try_iter().fold(last, i32::max);
         let engine = Engine::new();
         if dir.exists() {
             engine.load(&dir).unwrap();

@@ -33,7 +33,6 @@ pub(super) enum Closing {
     /// The client has gone.
     Gone,
     /// The client said something that is no message, or too much.
-    #[allow(dead_code)] // for whoever debugs a connection
     Malformed(&'static str),
     /// Nothing came in time.
     Idle,

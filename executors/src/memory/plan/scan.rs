@@ -9,7 +9,7 @@ use crate::memory::error::EngineError;
 use crate::memory::expr::Env;
 use crate::memory::filter::Filter;
 use crate::memory::stage::{Stage, Visit};
-use crate::memory::storage::{Collection, Cursor, Entry, Index};
+use crate::memory::storage::{Collection, Cursor, EntryCursor, EntryRef, Index};
 use crate::memory::value::{Buffer, DocRef, Document, compare};
 
 /// Counts what a command reads, for `explain`.
@@ -110,7 +110,7 @@ pub struct IndexScan {
     collection: Arc<Collection>,
     index: usize,
     ranges: std::vec::IntoIter<Range>,
-    current: Option<(Range, Cursor<Entry, ()>)>,
+    current: Option<(Range, EntryCursor)>,
     reverse: bool,
     seen: Option<HashSet<u64>>,
     filters: Vec<Arc<Filter>>,
@@ -118,13 +118,13 @@ pub struct IndexScan {
 }
 
 /// Where an entry lies relative to a range, in the index's order.
-fn locate(index: &Index, range: &Range, entry: &Entry) -> Ordering {
-    let mut fields = entry.0.values().iter().zip(&index.spec.fields);
+fn locate(index: &Index, range: &Range, entry: EntryRef<'_>) -> Ordering {
+    let mut fields = entry.values().zip(&index.spec.fields);
     for wanted in &range.prefix {
         let Some((v, field)) = fields.next() else {
             return Ordering::Equal;
         };
-        let order = compare(v.view(), wanted.view());
+        let order = compare(v, wanted.view());
         if order != Ordering::Equal {
             return if field.ascending {
                 order
@@ -135,7 +135,7 @@ fn locate(index: &Index, range: &Range, entry: &Entry) -> Ordering {
     }
     match (&range.interval, fields.next()) {
         (Some(interval), Some((v, field))) => {
-            let order = interval.locate(v.view());
+            let order = interval.locate(v);
             if field.ascending {
                 order
             } else {
@@ -153,7 +153,7 @@ pub(super) fn entries(index: &Index, ranges: &[Range], limit: usize) -> usize {
         let before = n;
         let mut cursor = index.seek(|e| locate(index, range, e) == Ordering::Less);
         while n < limit
-            && let Some((entry, ())) = cursor.forward()
+            && let Some(entry) = cursor.forward()
             && locate(index, range, entry) == Ordering::Equal
         {
             n += 1;
@@ -197,17 +197,12 @@ impl IndexScan {
         let index = self.collection.indexes().get(self.index)?;
         loop {
             if let Some((range, cursor)) = &mut self.current {
-                let entry = if self.reverse {
-                    cursor.backward()
-                } else {
-                    cursor.forward()
-                };
-                match entry {
-                    Some((entry, ())) if locate(index, range, entry) == Ordering::Equal => {
+                match cursor.step(self.reverse) {
+                    Some(entry) if locate(index, range, entry) == Ordering::Equal => {
                         if let Some(examined) = &self.examined {
                             examined.keys.fetch_add(1, Atomic::Relaxed);
                         }
-                        return Some(entry.1);
+                        return Some(entry.record());
                     }
                     _ => self.current = None,
                 }

@@ -1,4 +1,5 @@
 //! Collections that stages read beside their input: by name, by view, by equality on a path.
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::compile::documents;
@@ -8,7 +9,7 @@ use crate::memory::error::EngineError;
 use crate::memory::expr::{Env, Scope};
 use crate::memory::filter::visit;
 use crate::memory::plan::Hint;
-use crate::memory::storage::Collection;
+use crate::memory::storage::{Collection, EntryRef};
 use crate::memory::value::{Document, Key, Path, Value, ValueRef, compare, equal};
 
 /// A collection of the command's database.
@@ -162,17 +163,16 @@ impl Foreign {
                 let mut records: Vec<u64> = Vec::new();
                 for value in values {
                     let value = folded(value);
-                    let first = |k: &crate::memory::storage::Entry| {
-                        k.0.values().first().map_or(std::cmp::Ordering::Less, |v| {
-                            compare(v.view(), value.view())
-                        })
+                    let first = |e: EntryRef<'_>| {
+                        let v = e.values().next();
+                        v.map_or(Ordering::Less, |v| compare(v, value.view()))
                     };
                     let mut cursor = index.seek(|e| first(e).is_lt());
-                    while let Some((entry, ())) = cursor.forward() {
+                    while let Some(entry) = cursor.forward() {
                         if !first(entry).is_eq() {
                             break;
                         }
-                        records.push(entry.1);
+                        records.push(entry.record());
                     }
                 }
                 if records.len() > 1 {

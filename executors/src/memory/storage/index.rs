@@ -2,7 +2,8 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::tree::{Cursor, Tree};
+use super::block::{Block, EntryRef};
+use super::entries::{Entries, EntryCursor};
 use crate::memory::error::{Code, EngineError};
 use crate::memory::expr::{Env, Evaluation, Scope};
 use crate::memory::filter::{Filter, visit};
@@ -10,7 +11,7 @@ use crate::memory::value::{
     Collation, DocRef, Document, Part, Path, Value, ValueRef, compare, equal,
 };
 
-/// The values of one index entry, in the order of the index's fields.
+/// The values of one index entry, in the order of the index's fields, or of a sort key.
 #[derive(Clone, Debug)]
 pub enum IndexKey {
     /// Of a single-field index.
@@ -42,9 +43,6 @@ impl From<Vec<Value>> for IndexKey {
         }
     }
 }
-
-/// An entry: its values and the record that has them.
-pub type Entry = (IndexKey, u64);
 
 /// One field of an index.
 #[derive(Clone, Debug)]
@@ -87,7 +85,7 @@ pub struct IndexSpec {
 pub struct Index {
     /// The specification.
     pub spec: Arc<IndexSpec>,
-    entries: Tree<Entry, ()>,
+    entries: Entries,
     /// Whether a document was ever seen with an array at one of the paths.
     pub multikey: bool,
 }
@@ -341,14 +339,19 @@ impl IndexSpec {
     }
 
     /// The order of entries: by values with each field's direction, then by record.
-    pub fn order(&self, a: &Entry, b: &Entry) -> Ordering {
-        self.order_values(a.0.values(), b.0.values())
-            .then_with(|| a.1.cmp(&b.1))
+    fn order(&self, a: EntryRef<'_>, b: EntryRef<'_>) -> Ordering {
+        self.order_values(a.values(), b.values())
+            .then_with(|| a.record().cmp(&b.record()))
     }
 
-    fn order_values(&self, a: &[Value], b: &[Value]) -> Ordering {
-        for ((x, y), field) in a.iter().zip(b).zip(&self.fields) {
-            let order = compare(x.view(), y.view());
+    #[inline]
+    fn order_values<'v>(
+        &self,
+        a: impl Iterator<Item = ValueRef<'v>>,
+        b: impl Iterator<Item = ValueRef<'v>>,
+    ) -> Ordering {
+        for ((x, y), field) in a.zip(b).zip(&self.fields) {
+            let order = compare(x, y);
             if order != Ordering::Equal {
                 return if field.ascending {
                     order
@@ -463,7 +466,7 @@ impl Index {
     pub fn new(spec: IndexSpec) -> Self {
         Self {
             spec: Arc::new(spec),
-            entries: Tree::default(),
+            entries: Entries::default(),
             multikey: false,
         }
     }
@@ -475,7 +478,7 @@ impl Index {
 
     /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.len() == 0
     }
 
     /// A record with the same values as one of the document's entries, if the index is unique: the values as well.
@@ -488,19 +491,16 @@ impl Index {
             return Ok(None);
         }
         for key in self.spec.keys(doc)?.0 {
-            let mut cursor = self
-                .entries
-                .seek(|e| self.spec.order_values(e.0.values(), key.values()) == Ordering::Less);
-            while let Some(((found, record), ())) = cursor.forward() {
-                let same = found
-                    .values()
-                    .iter()
-                    .zip(key.values())
-                    .all(|(a, b)| equal(a.view(), b.view()));
-                if !same {
+            let order = |e: EntryRef<'_>| {
+                self.spec
+                    .order_values(e.values(), key.values().iter().map(Value::view))
+            };
+            let mut cursor = self.entries.seek(|e| order(e) == Ordering::Less);
+            while let Some(found) = cursor.forward() {
+                if order(found) != Ordering::Equal {
                     break;
                 }
-                if Some(*record) != own {
+                if Some(found.record()) != own {
                     return Ok(Some(key.values().to_vec()));
                 }
             }
@@ -508,14 +508,26 @@ impl Index {
         Ok(None)
     }
 
+    fn put(&mut self, keys: Vec<IndexKey>, record: u64) {
+        let spec = &self.spec;
+        for key in keys {
+            let one = Block::one(key.values().iter().map(Value::view), record);
+            self.entries.insert(one, &|a, b| spec.order(a, b));
+        }
+    }
+
+    fn take(&mut self, keys: Vec<IndexKey>, record: u64) {
+        let spec = &self.spec;
+        for key in keys {
+            let one = Block::one(key.values().iter().map(Value::view), record);
+            self.entries.remove(&one, &|a, b| spec.order(a, b));
+        }
+    }
+
     pub(super) fn add(&mut self, doc: &Document, record: u64) -> Result<(), EngineError> {
         let (keys, multikey) = self.spec.keys(doc)?;
         self.multikey |= multikey;
-        let spec = Arc::clone(&self.spec);
-        for key in keys {
-            self.entries
-                .insert((key, record), (), &|a, b| spec.order(a, b));
-        }
+        self.put(keys, record);
         Ok(())
     }
 
@@ -527,58 +539,38 @@ impl Index {
         record: u64,
     ) -> Result<(), EngineError> {
         let ((before, _), (after, multikey)) = (self.spec.keys(old)?, self.spec.keys(new)?);
-        // Equal entries stay, unless they point into the bytes of the old document and would keep those alive.
-        let held = |k: &IndexKey| k.values().iter().any(|v| v.view().shallow_size() > 0);
         let same = before.len() == after.len()
             && before.iter().zip(&after).all(|(a, b)| {
-                !held(a)
-                    && a.values()
-                        .iter()
-                        .zip(b.values())
-                        .all(|(x, y)| x.type_name() == y.type_name() && equal(x.view(), y.view()))
+                a.values()
+                    .iter()
+                    .zip(b.values())
+                    .all(|(x, y)| x.type_name() == y.type_name() && equal(x.view(), y.view()))
             });
         if same {
             return Ok(());
         }
         self.multikey |= multikey;
-        let spec = Arc::clone(&self.spec);
-        for key in before {
-            let entry = (key, record);
-            self.entries.remove(|e| spec.order(e, &entry));
-        }
-        for key in after {
-            self.entries
-                .insert((key, record), (), &|a, b| spec.order(a, b));
-        }
+        self.take(before, record);
+        self.put(after, record);
         Ok(())
     }
 
     pub(super) fn remove(&mut self, doc: &Document, record: u64) -> Result<(), EngineError> {
-        for key in self.spec.keys(doc)?.0 {
-            let entry = (key, record);
-            let spec = &self.spec;
-            self.entries.remove(|e| spec.order(e, &entry));
-        }
+        let (keys, _) = self.spec.keys(doc)?;
+        self.take(keys, record);
         Ok(())
     }
 
     /// The record of a single value, for the index on `_id`.
     pub fn find_one(&self, value: ValueRef<'_>) -> Option<u64> {
-        let before = |e: &Entry| {
-            e.0.values()
-                .first()
-                .is_some_and(|v| compare(v.view(), value) == Ordering::Less)
-        };
-        let mut cursor = self.entries.seek(before);
-        let ((key, record), ()) = cursor.forward()?;
-        key.values()
-            .first()
-            .filter(|v| equal(v.view(), value))
-            .map(|_| *record)
+        let order = |e: EntryRef<'_>| e.values().next().map(|v| compare(v, value));
+        let mut cursor = self.entries.seek(|e| order(e).is_some_and(Ordering::is_lt));
+        let found = cursor.forward()?;
+        order(found)?.is_eq().then(|| found.record())
     }
 
     /// A cursor at the first entry that is not `before`.
-    pub fn seek(&self, before: impl FnMut(&Entry) -> bool) -> Cursor<Entry, ()> {
+    pub fn seek(&self, before: impl FnMut(EntryRef<'_>) -> bool) -> EntryCursor {
         self.entries.seek(before)
     }
 }

@@ -1,15 +1,19 @@
 //! Storage: persistent trees of records and index entries, and the state of all databases.
 //!
 //! Everything here is copied on write: whoever holds a clone reads a snapshot that nobody changes.
+mod block;
 mod collection;
+mod entries;
 mod index;
 mod tree;
 
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+pub use block::EntryRef;
 pub use collection::{Collection, CollectionOptions};
-pub use index::{Entry, Index, IndexField, IndexKey, IndexSpec};
+pub use entries::EntryCursor;
+pub use index::{Index, IndexField, IndexKey, IndexSpec};
 pub use tree::{Cursor, Tree};
 
 type Name = (Arc<str>, Arc<str>);

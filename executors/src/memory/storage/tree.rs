@@ -80,6 +80,23 @@ impl<K: Clone, V: Clone> Tree<K, V> {
         }
     }
 
+    /// The last entry that is not greater than what is looked for, or else the first one: where that belongs.
+    pub fn floor(&self, mut probe: impl FnMut(&K) -> Ordering) -> Option<(&K, &V)> {
+        let mut node = &*self.root;
+        loop {
+            match node {
+                Node::Branch(children) => {
+                    let at = child_of(children, |k| probe(k) != Ordering::Greater);
+                    node = &children.get(at)?.1;
+                }
+                Node::Leaf(entries) => {
+                    let after = entries.partition_point(|(k, _)| probe(k) != Ordering::Greater);
+                    return entries.get(after.saturating_sub(1)).map(|(k, v)| (k, v));
+                }
+            }
+        }
+    }
+
     /// Inserts or replaces; gives back what was replaced.
     pub fn insert(&mut self, key: K, value: V, order: &impl Fn(&K, &K) -> Ordering) -> Option<V> {
         let (old, split) = insert(&mut self.root, key, value, order);

@@ -62,12 +62,22 @@ fn element(key: &[u8], value: ValueRef<'_>, out: &mut Vec<u8>) {
     if value.is_missing() {
         return;
     }
-    let kind = match value {
-        ValueRef::MinKey => 0xff,
-        other => u8::try_from(other.type_number()).unwrap_or(0x0a),
-    };
-    out.push(kind);
+    out.push(kind(value));
     cstring(key, out);
+    body(value, out);
+}
+
+/// BSON's byte for the type; that of null for missing.
+pub(super) fn kind(value: ValueRef<'_>) -> u8 {
+    match value {
+        ValueRef::MinKey => 0xff,
+        ValueRef::Missing => 0x0a,
+        other => u8::try_from(other.type_number()).unwrap_or(0x0a),
+    }
+}
+
+/// The bytes of a value.
+pub(super) fn body(value: ValueRef<'_>, out: &mut Vec<u8>) {
     match value {
         ValueRef::Missing
         | ValueRef::Null

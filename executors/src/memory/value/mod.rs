@@ -13,6 +13,7 @@ mod document;
 mod encode;
 pub mod num;
 mod order;
+mod pack;
 mod path;
 mod raw;
 mod view;
@@ -27,6 +28,7 @@ pub use decimal::{Decimal, DecimalParts, MAX_COEFFICIENT};
 pub(crate) use document::SCORE;
 pub use document::{DocBuilder, DocIter, DocRef, Document};
 pub use order::{Key, compare, compare_with, equal, hash_value};
+pub use pack::{pack, unpack};
 pub use path::{Part, Path};
 pub use view::ValueRef;
 

@@ -61,7 +61,7 @@ const WIDTHS: [u8; 256] = {
 
 /// Where the value at `at` ends.
 #[inline(always)]
-fn end_of(kind: u8, bytes: &[u8], at: usize) -> Option<usize> {
+pub(super) fn end_of(kind: u8, bytes: &[u8], at: usize) -> Option<usize> {
     let width = *WIDTHS.get(usize::from(kind))?;
     if width < COUNTED {
         return Some(at + usize::from(width));
@@ -147,7 +147,7 @@ fn string(buf: &Buffer, at: usize) -> Option<StrRef<'_>> {
 }
 
 #[inline]
-fn decode(kind: u8, buf: &Buffer, at: usize) -> Option<ValueRef<'_>> {
+pub(super) fn decode(kind: u8, buf: &Buffer, at: usize) -> Option<ValueRef<'_>> {
     Some(match kind {
         0x01 => ValueRef::Double(f64::from_le_bytes(take(buf, at)?)),
         0x02 => ValueRef::Str(string(buf, at)?),
