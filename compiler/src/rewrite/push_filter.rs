@@ -11,7 +11,8 @@ use crate::plan::{
 pub(super) const RULE: Rule = Rule {
     name: "push_filter",
     does: "Moves conditions before sorts, joins, computed columns, windows (on partition keys), groups (on group keys) and \
-           distinct rows, into INNER joins that they alone concern, and into the inputs of set operations.",
+           distinct rows, into INNER joins that they alone concern and \
+           out of those that they do not concern, and into the inputs of set operations.",
     sound: "the condition names no column that the operator adds, or only columns whose definitions can take their place (no \
             subqueries, nothing volatile, few nodes); it does not separate rows that a window, group or `DISTINCT ON` looks \
             at together. Nothing passes a slice.",
@@ -19,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
         "scan book\njoin author one on book.author_id = author._id\nsort book.title\nfilter book.pages > 3 and author.name = \"x\"",
         "scan book\nfilter book.pages > 3\njoin author one on book.author_id = author._id where author.name = \"x\"\nsort book.title",
     ),
-    needs: Kinds::FILTER,
+    needs: Kinds::FILTER.or(Kinds::JOIN),
     apply,
 };
 
@@ -33,6 +34,7 @@ struct Push<'a> {
 
 impl VisitMut for Push<'_> {
     fn rel(&mut self, rel: &mut Rel) {
+        self.changed |= leave_join(rel, self.columns);
         self.changed |= sink(rel, self.columns);
         walk_rel(self, rel);
     }
@@ -107,6 +109,36 @@ fn sink(rel: &mut Rel, columns: &Columns) -> bool {
         *predicate = all(stay);
     }
     changed
+}
+
+/// What an INNER join asks of the rows before it (as the type of a generic relation) is asked of them at once.
+fn leave_join(rel: &mut Rel, columns: &Columns) -> bool {
+    let Rel::Join(join) = rel else { return false };
+    if join.kind != JoinKind::Inner {
+        return false;
+    }
+    let parts = match join.condition.take() {
+        None => return false,
+        Some(Predicate::And(list)) => list,
+        Some(other) => vec![other],
+    };
+    let source = join.source;
+    let (stay, leave): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| {
+        has_volatile(Node::Predicate(part))
+            || walk::has_subquery(part)
+            || part
+                .used_columns()
+                .iter()
+                .any(|id| columns.source_of(id) == Some(source))
+    });
+    if !stay.is_empty() {
+        join.condition = Some(all(stay));
+    }
+    if leave.is_empty() {
+        return false;
+    }
+    put(&mut join.input, all(leave));
+    true
 }
 
 fn all(mut parts: Vec<Predicate>) -> Predicate {
@@ -306,7 +338,7 @@ fn into_set_op(rel: &mut Rel) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::plan::SetOp;
+    use crate::plan::{JoinKind, Rel, SetOp};
     use crate::testing::*;
 
     /// Every part goes where it belongs.
@@ -334,6 +366,35 @@ mod tests {
              sort Book.title#0 asc\n\
              rows title: Book.title#0\n",
         );
+    }
+
+    /// What an INNER join asks of the rows before it comes before it; a LEFT join keeps those rows, and what names the joined
+    /// source stays with it.
+    #[test]
+    fn conditions_leave_inner_joins() {
+        let build = |kind: JoinKind| {
+            let mut b = Build::new();
+            let (book, author) = (b.source("Book"), b.source("Author"));
+            let (title, pages) = (b.column(book, "title"), b.column(book, "pages"));
+            let fk = b.column(book, "author_id");
+            let (pk, name) = (b.column(author, "_id"), b.column(author, "name"));
+            let mut rel = match kind {
+                JoinKind::Inner => inner_one(scan(book), author, fk, pk),
+                JoinKind::Left => left_one(scan(book), author, fk, pk),
+            };
+            if let Rel::Join(join) = &mut rel {
+                join.condition = Some(and([gt(pages, 1), eq(name, "a"), gt(pk, pages)]));
+            }
+            b.rows(rel, [title])
+        };
+        build(JoinKind::Inner).fires(
+            "push_filter",
+            "scan Book\n\
+             filter Book.pages#1 > 1\n\
+             join Author one on Book.author_id#2 = Author._id#3 where Author.name#4 = \"a\" and Author._id#3 > Book.pages#1\n\
+             rows title: Book.title#0\n",
+        );
+        build(JoinKind::Left).stays("push_filter");
     }
 
     /// A condition on a joined column stays behind its LEFT join.
@@ -390,7 +451,7 @@ mod tests {
             let book = b.source("Book");
             let (id, author) = (b.column(book, "_id"), b.column(book, "author_id"));
             let n = b.counted("n");
-            let rel = crate::plan::Rel::Window {
+            let rel = Rel::Window {
                 input: Box::new(scan(book)),
                 partition: vec![value(author)],
                 order: vec![asc(id)],
