@@ -175,6 +175,9 @@ impl Binder<'_> {
         let Some(relation) = self.q(q)?.filtered_relations.get(name).cloned() else {
             return Ok(Predicate::TRUE);
         };
+        if self.q(q)?.anti && refers_out(&relation.condition) {
+            return Err(super::expr::no_outer_query());
+        }
         let mut reuse = reuse;
         let (predicate, _) = self.build_q(
             q,
@@ -187,6 +190,16 @@ impl Binder<'_> {
             &mut reuse,
         )?;
         Ok(conjunction(vec![predicate]))
+    }
+}
+
+/// Whether a condition compares with a column of an outer query.
+fn refers_out(condition: &Q) -> bool {
+    match condition {
+        Q::And(parts) | Q::Or(parts) | Q::Xor(parts) => parts.iter().any(refers_out),
+        Q::Not(inner) => refers_out(inner),
+        Q::Lookup { rhs, .. } => matches!(rhs, Expr::OuterRef(_)),
+        Q::Expr(_) => false,
     }
 }
 

@@ -21,10 +21,10 @@ pub(super) struct Elements {
 }
 
 /// A field found among the embedded models that a value can be.
-struct Inner {
-    reference: FieldRef,
-    key: String,
-    ty: Arc<FieldType>,
+pub(super) struct Inner {
+    pub reference: FieldRef,
+    pub key: String,
+    pub ty: Arc<FieldType>,
 }
 
 impl Binder<'_> {
@@ -36,7 +36,7 @@ impl Binder<'_> {
         Ok(positions(name).is_some() || self.inner_field(&lhs.ty.models, name)?.is_some())
     }
 
-    fn inner_field(&self, models: &[String], name: &str) -> Result<Option<Inner>> {
+    pub(super) fn inner_field(&self, models: &[String], name: &str) -> Result<Option<Inner>> {
         for label in models {
             let model = self.schema.find(label)?;
             for reference in &model.all_fields {

@@ -24,6 +24,7 @@ impl Binder<'_> {
         let model = self.q(q)?.model;
         let inner = self.new_query(model, Some(q));
         self.q_mut(inner)?.filtered_relations = self.q(q)?.filtered_relations.clone();
+        self.q_mut(inner)?.anti = true;
         let rhs = match rhs {
             Expr::OuterRef(outer) => Expr::OuterRef(OuterRef {
                 path: outer.path.clone(),

@@ -379,13 +379,7 @@ impl Binder<'_> {
     fn outer_ref(&mut self, q: QueryId, outer: &OuterRef, _cx: &mut Resolve) -> Result<Bound> {
         let mut at = q;
         for _ in 0..outer.levels {
-            at = self.q(at)?.outer.ok_or_else(|| {
-                Error::new(
-                    Code::ValueError,
-                    "This queryset contains a reference to an outer query and may only be used in a subquery.",
-                )
-                .at("/outer_ref")
-            })?;
+            at = self.q(at)?.outer.ok_or_else(no_outer_query)?;
         }
         let position = self.outer_reuse.iter().rposition(|(id, _)| *id == at);
         let reuse = position
@@ -491,4 +485,13 @@ impl Binder<'_> {
 pub(super) fn boolean(predicate: Predicate) -> Bound {
     let ty = plain(FieldKind::BooleanField);
     Bound::of(Scalar::Predicate(Box::new(predicate)), ty)
+}
+
+/// A reference to an outer query where there is none.
+pub(super) fn no_outer_query() -> Error {
+    Error::new(
+        Code::ValueError,
+        "This queryset contains a reference to an outer query and may only be used in a subquery.",
+    )
+    .at("/outer_ref")
 }

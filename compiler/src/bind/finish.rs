@@ -32,6 +32,7 @@ impl Binder<'_> {
         if let Some(combined) = self.q(q)?.combined.clone() {
             return Ok(self.finish_combined(q, &combined)?.0);
         }
+        self.check_deferred(q)?;
         let (mut order, meta) = self.order_keys(q)?;
         let query = self.snapshot(q)?;
         let distinct_on = self.distinct_on(q, &query)?;

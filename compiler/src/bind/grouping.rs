@@ -60,6 +60,10 @@ impl Binder<'_> {
                 columns.push(id);
             }
         }
+        // Subqueries that read nothing of the rows are no keys: without others there is one group, even of no rows.
+        if columns.iter().all(|id| self.stands_alone(q, *id)) {
+            columns.clear();
+        }
         let mut ids = Vec::new();
         self.definitions_in(
             q,
@@ -117,6 +121,17 @@ impl Binder<'_> {
             keys.extend(columns);
         }
         keys
+    }
+
+    /// A subquery that reads no column of the query.
+    fn stands_alone(&self, q: QueryId, id: ColumnId) -> bool {
+        match self.definitions.get(&id) {
+            Some((owner, Definition::Computed(scalar))) if *owner == q && is_subquery(scalar) => {
+                let own = |id: &ColumnId| !self.group_columns(q, &Scalar::Column(*id)).is_empty();
+                !self.columns_in(scalar).iter().any(own)
+            }
+            _ => false,
+        }
     }
 
     /// An expression that Django groups by as a whole: it reads columns and no aggregate.

@@ -11,6 +11,7 @@ use bson::Document;
 use indexmap::{IndexMap, IndexSet};
 
 use super::Binder;
+use super::filter::conjunction;
 use crate::error::{Error, Result};
 use crate::names::Name;
 use crate::plan::{JoinKind, Predicate, Scalar, SetOp, Source, SourceId};
@@ -159,6 +160,8 @@ pub(super) struct Query {
     pub hint: Option<Hint>,
     pub raw: Vec<Document>,
     pub is_none: bool,
+    /// The query of an anti-join, which Django resolves apart from the query around it.
+    pub anti: bool,
     pub select_for_update: bool,
     /// Joins of the last lookup, for splitting an exclude.
     pub lookup_joins: Vec<AliasId>,
@@ -200,6 +203,7 @@ impl Query {
             hint: None,
             raw: Vec::new(),
             is_none: false,
+            anti: false,
             select_for_update: false,
             lookup_joins: Vec::new(),
         }
@@ -537,10 +541,19 @@ impl Binder<'_> {
         alias: AliasId,
         condition: Predicate,
     ) -> Result<()> {
-        if let Some(join) = self.q_mut(q)?.alias_mut(alias)?.join.as_mut()
-            && join.condition.is_none()
-        {
-            join.condition = Some(condition);
+        let Some(join) = self.q_mut(q)?.alias_mut(alias)?.join.as_mut() else {
+            return Ok(());
+        };
+        match join.condition.take() {
+            None => join.condition = Some(condition),
+            Some(Predicate::And(parts)) if parts.contains(&condition) => {
+                join.condition = Some(Predicate::And(parts));
+            }
+            // The condition of a filtered relation holds as well.
+            Some(other) if join.filtered.is_some() && other != condition => {
+                join.condition = Some(conjunction(vec![condition, other]));
+            }
+            known => join.condition = known,
         }
         Ok(())
     }

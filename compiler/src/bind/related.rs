@@ -65,12 +65,9 @@ impl Binder<'_> {
     /// Fields of the query's own model that are loaded.
     pub(super) fn loaded(&self, q: QueryId) -> Result<Vec<FieldRef>> {
         let query = self.q(q)?;
-        let mut mask = Mask::of(query.deferred.iter());
-        let fields = mask.clone();
-        mask.0
-            .retain(|name, _| !query.filtered_relations.contains_key(name));
-        self.check_mask(query.model, &mask)?;
-        let mut fields = self.loaded_fields(query.model, &fields, query.defer)?;
+        self.check_deferred(q)?;
+        let mask = Mask::of(query.deferred.iter());
+        let mut fields = self.loaded_fields(query.model, &mask, query.defer)?;
         if !query.deferred.is_empty() && !query.prefetch.is_empty() {
             // A prefetch reads its keys, which loads those that were deferred.
             let read = self.prefetch_keys(query)?;
@@ -84,6 +81,18 @@ impl Binder<'_> {
                 .collect();
         }
         Ok(fields)
+    }
+
+    /// Refuses unknown names of `only()` and `defer()`, whatever is done with the rows (Django: `get_select_mask`).
+    pub(super) fn check_deferred(&self, q: QueryId) -> Result<()> {
+        let query = self.q(q)?;
+        if query.deferred.is_empty() {
+            return Ok(());
+        }
+        let mut mask = Mask::of(query.deferred.iter());
+        mask.0
+            .retain(|name, _| !query.filtered_relations.contains_key(name));
+        self.check_mask(query.model, &mask)
     }
 
     fn check_names(&self, model: ModelId, mask: &Mask) -> Result<()> {

@@ -3,7 +3,9 @@
 use super::{Binder, Bound};
 use crate::diagnostic::closest;
 use crate::error::{Code, Error, Result};
+use crate::functions::Call;
 use crate::plan::{ArrayFact, Column, JsonStep, Origin, Scalar};
+use crate::queryset::Value;
 use crate::schema::{FieldKind, FieldType, StorageFamily};
 use std::sync::Arc;
 
@@ -53,6 +55,11 @@ impl Binder<'_> {
                     return Ok(bound);
                 }
             }
+            StorageFamily::EmbeddedArray | StorageFamily::Array if lhs.relation.is_none() => {
+                if let Some(bound) = self.element_values(&lhs, name)? {
+                    return Ok(bound);
+                }
+            }
             _ => {}
         }
         let kind = match &lhs.relation {
@@ -96,47 +103,84 @@ impl Binder<'_> {
 
     /// A field of an embedded document.
     pub(super) fn embedded_field(&mut self, lhs: &Bound, name: &str) -> Result<Option<Bound>> {
-        let Scalar::Column(id) = lhs.scalar else {
+        let Some(inner) = self.inner_field(&lhs.ty.models, name)? else {
             return Ok(None);
         };
-        let Origin::Stored { source, path, .. } = self.columns.get(id)?.origin.clone() else {
-            return Ok(None);
-        };
-        for label in &lhs.ty.models {
-            let model = self.schema.find(label)?;
-            for reference in &model.all_fields {
-                let field = self.schema.field(*reference)?;
-                if (field.name == name || field.attname == name) && field.is_concrete() {
-                    let path = path.then(&field.column);
-                    let mut ty = (*self.schema.key_target(*reference)?.ty).clone();
-                    ty.null = true;
-                    let ty = Arc::new(ty);
-                    let array = match ty.kind.family() {
-                        StorageFamily::Json | StorageFamily::Geo => ArrayFact::Maybe,
-                        StorageFamily::Array | StorageFamily::EmbeddedArray => ArrayFact::Yes,
-                        _ => ArrayFact::No,
-                    };
-                    let column = Column {
-                        name: path.dotted().into(),
-                        ty: ty.clone(),
-                        nullable: true,
-                        array,
-                        origin: Origin::Stored {
-                            source,
-                            path: path.clone(),
-                            field: Some(*reference),
-                        },
-                    };
-                    let id = self.columns.stored(source, &path, || column);
-                    return Ok(Some(Bound {
-                        scalar: Scalar::Column(id),
-                        ty,
-                        relation: None,
-                        field: Some(*reference),
-                    }));
-                }
-            }
+        if let Scalar::Column(id) = lhs.scalar
+            && let Origin::Stored { source, path, .. } = self.columns.get(id)?.origin.clone()
+        {
+            let path = path.then(&inner.key);
+            let array = match inner.ty.kind.family() {
+                StorageFamily::Json | StorageFamily::Geo => ArrayFact::Maybe,
+                StorageFamily::Array | StorageFamily::EmbeddedArray => ArrayFact::Yes,
+                _ => ArrayFact::No,
+            };
+            let column = Column {
+                name: path.dotted().into(),
+                ty: inner.ty.clone(),
+                nullable: true,
+                array,
+                origin: Origin::Stored {
+                    source,
+                    path: path.clone(),
+                    field: Some(inner.reference),
+                },
+            };
+            let id = self.columns.stored(source, &path, || column);
+            return Ok(Some(Bound {
+                scalar: Scalar::Column(id),
+                ty: inner.ty,
+                relation: None,
+                field: Some(inner.reference),
+            }));
         }
-        Ok(None)
+        self.inner_value("EmbeddedValue", lhs, &inner.key, inner.ty)
+            .map(Some)
+    }
+
+    /// A field of every element of an array of embedded documents: an array of its values.
+    fn element_values(&mut self, lhs: &Bound, name: &str) -> Result<Option<Bound>> {
+        // After a field that is a document itself: the models of those documents.
+        let models = match &lhs.ty.base {
+            Some(base) if base.kind.family() == StorageFamily::Embedded => &base.models,
+            Some(_) => return Ok(None),
+            None => &lhs.ty.models,
+        };
+        let Some(inner) = self.inner_field(models, name)? else {
+            return Ok(None);
+        };
+        let mut ty = FieldType::new(FieldKind::ArrayField);
+        ty.base = Some(inner.ty);
+        ty.null = true;
+        self.inner_value("ElementValues", lhs, &inner.key, Arc::new(ty))
+            .map(Some)
+    }
+
+    /// A call that reads a key; keys of keys are one path.
+    fn inner_value(
+        &mut self,
+        function: &str,
+        lhs: &Bound,
+        key: &str,
+        ty: Arc<FieldType>,
+    ) -> Result<Bound> {
+        let (arg, path) = match &lhs.scalar {
+            Scalar::Call {
+                function: known,
+                args,
+                options,
+                ..
+            } if known == function
+                && let ([arg], Some(Value::Str(path))) = (args.as_slice(), options.get("path")) =>
+            {
+                (self.typed(arg.clone())?, format!("{path}.{key}"))
+            }
+            _ => (lhs.clone(), key.to_owned()),
+        };
+        let mut call = Call::new(function, [Self::arg(&arg)]);
+        call.options.insert("path".to_owned(), Value::Str(path));
+        call.output = Some(ty);
+        let scalar = self.registry.resolve(call, &self.context())?;
+        self.typed(scalar)
     }
 }

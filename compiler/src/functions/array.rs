@@ -6,6 +6,7 @@ use super::build::{two, whole};
 use super::{Arg, Arity, Call, Function, LoweredCall, NullRule, Output, Transform, is_subclass};
 use crate::error::{Code, Error, Result};
 use crate::mql::Expr;
+use crate::names::Path;
 use crate::schema::FieldKind;
 use crate::target::Target;
 
@@ -44,6 +45,47 @@ pub(super) fn functions() -> Vec<Function> {
         // arguments: the array, the first element from zero, the element after the last
         Function::scalar("ArraySlice", 3, Output::First, NullRule::Strict, slice)
             .arity(Arity::between(2, 3)),
+        // option: the path to a key of embedded documents, of a document or of every element of an array
+        Function::scalar(
+            "EmbeddedValue",
+            1,
+            Output::Given,
+            NullRule::Partial,
+            |c, _| {
+                Ok(match c.arg(0)?.expr.clone() {
+                    Expr::Field(path) => Expr::Field(path.to(&Path::of(keys(c)?))),
+                    document => {
+                        let value = Expr::Var {
+                            name: "document".to_owned(),
+                            path: keys(c)?,
+                        };
+                        Expr::let_in([("document", document)], value)
+                    }
+                })
+            },
+        )
+        .options(&["path"]),
+        Function::scalar(
+            "ElementValues",
+            1,
+            Output::Given,
+            NullRule::Strict,
+            |c, _| {
+                let value = Expr::Var {
+                    name: "element".to_owned(),
+                    path: keys(c)?,
+                };
+                Ok(Expr::named(
+                    "$map",
+                    [
+                        ("input", c.arg(0)?.expr.clone()),
+                        ("as", Expr::lit("element")),
+                        ("in", value),
+                    ],
+                ))
+            },
+        )
+        .options(&["path"]),
         Function::scalar("ArrayConcat", 2, Output::First, NullRule::Strict, |c, _| {
             Ok(Expr::list(
                 "$concatArrays",
@@ -52,6 +94,14 @@ pub(super) fn functions() -> Vec<Function> {
         })
         .arity(Arity::at_least(2)),
     ]
+}
+
+/// The keys of the option `path`.
+fn keys(call: &LoweredCall<'_>) -> Result<Vec<String>> {
+    let path = call
+        .text_option("path")
+        .ok_or_else(|| Error::internal("a value of an embedded document without its path"))?;
+    Ok(path.split('.').map(str::to_owned).collect())
 }
 
 fn slice(call: &LoweredCall<'_>, _target: &Target) -> Result<Expr> {

@@ -56,7 +56,7 @@ pub(super) fn output_type(
             ty.base = Some(base);
             Arc::new(ty)
         })),
-        Output::Element => Ok(first().and_then(|ty| ty.base.clone())),
+        Output::Element => Ok(first().and_then(|ty| element(&ty))),
         Output::Rule(rule) => rule(call, cx),
         Output::Given => Err(Error::new(
             Code::TypeError,
@@ -69,6 +69,19 @@ pub(super) fn output_type(
         }
         found => found,
     }
+}
+
+/// The type of an array's elements.
+fn element(ty: &FieldType) -> Option<Arc<FieldType>> {
+    let kind = match ty.kind {
+        FieldKind::EmbeddedModelArrayField => FieldKind::EmbeddedModelField,
+        FieldKind::PolymorphicEmbeddedModelArrayField => FieldKind::PolymorphicEmbeddedModelField,
+        _ => return ty.base.clone(),
+    };
+    let mut element = FieldType::new(kind);
+    element.models.clone_from(&ty.models);
+    element.null = true;
+    Some(Arc::new(element))
 }
 
 /// The type that stands for values that are stored alike: the first, of numbers the widest.

@@ -9,7 +9,7 @@ use super::{array, is_subclass};
 use crate::error::Result;
 use crate::plan::Scalar;
 use crate::queryset::Value;
-use crate::schema::{FieldKind, FieldType, Settings};
+use crate::schema::{FieldKind, FieldType, Settings, StorageFamily};
 use crate::target::ServerVersion;
 
 /// What a name in a lookup path stands for.
@@ -150,7 +150,8 @@ impl Registry {
     /// are not here.
     #[must_use]
     pub fn transform(&self, ty: &FieldType, name: &str, settings: &Settings) -> Option<Transform> {
-        if is_subclass(ty.kind, FieldKind::ArrayField)
+        let embedded = ty.kind.family() == StorageFamily::EmbeddedArray;
+        if (embedded || is_subclass(ty.kind, FieldKind::ArrayField))
             && let Some(found) = array::positions(name)
         {
             return Some(found);

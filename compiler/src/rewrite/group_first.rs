@@ -4,7 +4,7 @@ use super::block::{self, is_unique_set, root_key};
 use super::walk::{Purpose, Query};
 use super::{Context, Kinds, Rule, literal, walk};
 use crate::error::Result;
-use crate::plan::facts::{ColumnSet, rejected, used_columns};
+use crate::plan::facts::{ColumnSet, rejected, strict_columns, used_columns};
 use crate::plan::{
     AggregateCall, Cardinality, ColumnId, Columns, CompareOp, Join, JoinKind, Node, Plan,
     Predicate, Rel, Scalar, SourceId, is_copyable,
@@ -184,7 +184,7 @@ fn needs_row(part: &Predicate, aggregates: &[(ColumnId, AggregateCall)]) -> bool
     } = part
         && let Some(call) = function(*id)
         && call.function == "Count"
-        && !call.args.is_empty()
+        && of_row(call)
         && let Some(n) = literal::literal(rhs).and_then(literal::int)
     {
         return match op {
@@ -199,9 +199,18 @@ fn needs_row(part: &Predicate, aggregates: &[(ColumnId, AggregateCall)]) -> bool
             matches!(
                 call.function.as_str(),
                 "Sum" | "Avg" | "Min" | "Max" | "StdDev" | "Variance"
-            )
+            ) && of_row(call)
         })
     })
+}
+
+/// Whether the aggregate reads nothing where there is no joined row: its argument is NULL there, or its filter not true.
+fn of_row(call: &AggregateCall) -> bool {
+    call.args.iter().any(|arg| !strict_columns(arg).is_empty())
+        || call
+            .filter
+            .as_ref()
+            .is_some_and(|f| !rejected(f).is_empty())
 }
 
 #[cfg(test)]
@@ -251,6 +260,27 @@ mod tests {
             );
             let rel = filter(rel, if needed { lt(n, 2) } else { eq(pk, 3) });
             b.rows(rel, [n]).stays("group_first");
+        }
+    }
+
+    /// An aggregate that has a value without a book does not tell that there is one.
+    #[test]
+    fn values_made_up_for_no_row_stay() {
+        for count in [false, true] {
+            let mut b = Build::new();
+            let (author, book) = (b.source("Author"), b.source("Book"));
+            let pk = b.column(author, "_id");
+            let (id, fk) = (b.column(book, "_id"), b.column(book, "author_id"));
+            let n = b.counted("n");
+            let one_or_none = case(is_null(id), 1, 0);
+            let name = if count { "Count" } else { "Sum" };
+            let rel = aggregate(
+                left_many(scan(author), book, pk, fk),
+                [(pk, value(pk))],
+                [author],
+                [(n, agg(name, vec![one_or_none]))],
+            );
+            b.rows(filter(rel, gt(n, 0)), [pk, n]).stays("group_first");
         }
     }
 

@@ -153,7 +153,8 @@ pub struct FieldSpec {
     pub name: String,
     /// Type.
     pub ty: FieldType,
-    /// Key in the stored document; absent for fields that store nothing of their own.
+    /// Key in the stored document; where it is absent the name of the raw value, and empty for a field that stores nothing
+    /// although its type would.
     pub column: Option<String>,
     /// Name of the raw value, when it differs from the name (`author_id`).
     pub attname: Option<String>,
@@ -171,6 +172,21 @@ pub struct FieldSpec {
     pub relation: Option<RelationSpec>,
     /// Field names of a generic foreign key or relation.
     pub generic: Option<GenericSpec>,
+}
+
+impl FieldSpec {
+    /// Key in the stored document; `None` for a field that stores nothing.
+    #[must_use]
+    pub fn stored_key(&self) -> Option<&str> {
+        if self.ty.kind.family() == StorageFamily::None {
+            return None;
+        }
+        let key = match &self.column {
+            Some(column) => column,
+            None => self.attname.as_ref().unwrap_or(&self.name),
+        };
+        Some(key.as_str()).filter(|key| !key.is_empty())
+    }
 }
 
 /// The relational part of a field.

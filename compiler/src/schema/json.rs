@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::{
     FieldKind, FieldSpec, FieldType, GenericSpec, IndexKey, IndexSpec, ModelSpec, OnDelete,
-    RelationSpec, Schema, SchemaSpec, Settings,
+    RelationSpec, Schema, SchemaSpec, Settings, StorageFamily,
 };
 use crate::error::Result;
 use crate::queryset::json::reader::{Kind, Reader, fields};
@@ -255,6 +255,10 @@ fn field(r: &mut Reader<'_>) -> Result<(FieldSpec, Option<String>)> {
         }
         None => {}
     }
+    // In JSON every stored field names its key; one that does not stores nothing (Django: `Field.concrete`).
+    if field.column.is_none() && ty.kind.family() != StorageFamily::None {
+        field.column = Some(String::new());
+    }
     field.ty = ty;
     Ok((field, given_name))
 }
@@ -353,7 +357,7 @@ impl Serialize for FieldSpec {
         entries!(map, {
             "name" if true => &self.name,
             "type" if true => self.ty.kind.name(),
-            "column" if self.column.is_some() => &self.column,
+            "column" if self.stored_key().is_some() => &self.stored_key(),
             "attname" if self.attname.is_some() => &self.attname,
             "primary_key" if self.primary_key => &true,
             "unique" if self.unique => &true,

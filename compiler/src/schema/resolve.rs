@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::{FieldKind, FieldSpec, IndexKey, IndexSpec, ModelSpec, SchemaSpec, StorageFamily};
+use super::{FieldKind, FieldSpec, IndexKey, IndexSpec, ModelSpec, SchemaSpec};
 use crate::error::{Code, Error, Result};
 use crate::names::{Name, Path};
 
@@ -150,12 +150,7 @@ impl Resolver {
             _ => None,
         };
         let attname: Name = spec.attname.as_deref().unwrap_or(&spec.name).into();
-        let stores = !matches!(spec.ty.kind.family(), StorageFamily::None);
-        let column = match (&spec.column, stores) {
-            (Some(column), true) => column.as_str().into(),
-            (None, true) => attname.clone(),
-            _ => Name::default(),
-        };
+        let column: Name = spec.stored_key().unwrap_or_default().into();
         Ok(Field {
             id,
             name: spec.name.clone(),
