@@ -62,8 +62,10 @@ impl Lowerer<'_> {
         let collection = scope.collection.take();
         scope.close();
         scope.collection = collection;
-        let prefix = grouped && !(op == SetOp::Union);
-        if prefix {
+        // A union of one column is grouped by it.
+        let single = op == SetOp::Union && names.len() == 1;
+        let prefix = grouped && op != SetOp::Union;
+        if prefix || single {
             scope.take("_id");
             scope.added.push("_id".to_owned());
         }
@@ -77,6 +79,8 @@ impl Lowerer<'_> {
             };
             let path = if prefix {
                 Path::of(["_id", name.as_str()])
+            } else if single {
+                Path::of(["_id"])
             } else {
                 scope.take(name);
                 scope.added.push(name.clone());
@@ -137,6 +141,12 @@ impl Lowerer<'_> {
 
     /// One document per distinct row, for intersections and differences with the sides that have it.
     fn distinct_rows(&mut self, op: SetOp, names: &[String], inputs: usize) -> Result<()> {
+        if let (SetOp::Union, [only]) = (op, names) {
+            return self.push(Stage::Group {
+                id: super::scope::field(vec![only.clone()]),
+                fields: Vec::new(),
+            });
+        }
         if op == SetOp::Union {
             // Inclusion keeps the stored order of keys, which may differ from document to document.
             let row = names

@@ -17,6 +17,7 @@ mod literal;
 mod walk;
 
 mod aggregates;
+mod alternatives;
 mod anti_join;
 mod block;
 mod constant_keys;
@@ -118,6 +119,7 @@ pub static PHASES: &[Phase] = &[
             anti_join::RULE,
             push_filter::RULE,
             semi_join::RULE,
+            alternatives::RULE,
             driving::RULE,
             semi_join::DRIVING,
             distinct_exists::RULE,
