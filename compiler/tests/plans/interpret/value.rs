@@ -276,6 +276,11 @@ impl Interpreter<'_> {
             Bson::Int64(n) => Some(n.to_string()),
             Bson::Boolean(b) => Some(b.to_string()),
             Bson::Null => None,
+            // How many digits are shown is the database's own matter.
+            Bson::Double(_) | Bson::Decimal128(_) => {
+                self.unsure();
+                None
+            }
             other => panic!("no interpretation of {other} as text"),
         };
         let (mut a, mut b) = (text(a)?, text(b)?);
