@@ -80,7 +80,7 @@ impl Lowerer<'_> {
             let path = if prefix {
                 Path::of(["_id", name.as_str()])
             } else if single {
-                Path::of(["_id"])
+                Path::key("_id")
             } else {
                 scope.take(name);
                 scope.added.push(name.clone());
@@ -143,7 +143,7 @@ impl Lowerer<'_> {
     fn distinct_rows(&mut self, op: SetOp, names: &[String], inputs: usize) -> Result<()> {
         if let (SetOp::Union, [only]) = (op, names) {
             return self.push(Stage::Group {
-                id: super::scope::field(vec![only.clone()]),
+                id: super::scope::field(Path::key(only)),
                 fields: Vec::new(),
             });
         }

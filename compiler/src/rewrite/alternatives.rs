@@ -4,6 +4,7 @@ use super::block::{self, Reach, is_indexed, parts, reach, root_key};
 use super::walk::Query;
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
+use crate::names::Path;
 use crate::plan::{
     ArrayFact, Cardinality, Column, ColumnId, Columns, Definitions, Join, JoinKind, Node, Origin,
     Plan, Predicate, Rel, Scalar, SetOp, SourceId, is_copyable, substitute_predicate,
@@ -218,13 +219,13 @@ fn key_field(source: SourceId, context: &Context<'_>, columns: &Columns) -> Resu
         return Ok(None);
     };
     Ok(Some(Column {
-        name: field.name.clone(),
+        name: field.name.clone().into(),
         ty: context.schema.key_target(field.id)?.ty.clone(),
         nullable: false,
         array: ArrayFact::No,
         origin: Origin::Stored {
             source,
-            path: vec!["_id".to_owned()],
+            path: Path::key("_id"),
             field: Some(field.id),
         },
     }))
@@ -239,7 +240,7 @@ impl Found {
             return Ok(());
         };
         let found = columns.add(Column {
-            name: "_id".to_owned(),
+            name: "_id".into(),
             origin: Origin::Computed,
             ..known.clone()
         });
@@ -252,7 +253,7 @@ impl Found {
             inputs,
             columns: vec![found],
         };
-        let key = columns.stored(self.base, &["_id".to_owned()], || known);
+        let key = columns.stored(self.base, &Path::key("_id"), || known);
         let back = Rel::Join(Box::new(Join {
             input: keys,
             source: self.base,
@@ -343,7 +344,7 @@ impl Found {
         };
         let keys = match key_field(own, context, columns)? {
             Some(known) => {
-                let key = columns.stored(own, &["_id".to_owned()], || known);
+                let key = columns.stored(own, &Path::key("_id"), || known);
                 vec![Scalar::Column(key)]
             }
             None => Vec::new(),
