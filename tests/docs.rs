@@ -10,9 +10,10 @@
 
 mod support;
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use mqlc::compiler::functions::{Function, Kind, NullRule, Registry};
+use mqlc::compiler::functions::{Function, Kind, Left, Lookup, NullRule, Registry, Right};
 use mqlc::compiler::schema::FieldKind;
 use mqlc::compiler::target::{ServerVersion, Target};
 use mqlc::compiler::text;
@@ -25,16 +26,20 @@ This page is written by a test (`UPDATE=1 cargo test --test docs`) from the regi
 compiler answers to an example of each lookup and method on the models of [library.py](../fixtures/schemas/library.py). The target is MongoDB 8.0
 unless a version is given. What is not there is refused with the reason that stands here; nothing is left out silently.
 
+\"Recorded\" says how many of the recorded querysets use it, and how many of those give Django's own answer: `198 of 200`, or one number
+where all do. Names are counted, whatever they stand after. It is what `conformance <corpus> --coverage tests/conformance/coverage.txt` counted.
+
 ";
 
 #[test]
 fn the_support_matrix_is_up_to_date() {
     let library = Library::load();
     let mut page = HEAD.to_owned();
-    methods(&library, &mut page);
-    lookups(&library, &mut page);
+    let recorded = Recorded::read();
+    methods(&library, &recorded, &mut page);
+    lookups(&library, &recorded, &mut page);
     expressions(&library, &mut page);
-    functions(&mut page);
+    functions(&recorded, &mut page);
     let path = support::path("docs/support.md");
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&path, &page).unwrap();
@@ -50,6 +55,37 @@ fn the_support_matrix_is_up_to_date() {
             "docs/support.md says\n  {}\nbut it is\n  {}\n(run this test with UPDATE=1)",
             change.0, change.1
         );
+    }
+}
+
+/// How often recorded cases use each thing, by kind and name.
+struct Recorded(HashMap<(String, String), (u64, u64)>);
+
+impl Recorded {
+    fn read() -> Self {
+        let path = support::path("tests/conformance/coverage.txt");
+        let text = std::fs::read_to_string(path).unwrap();
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        Recorded(
+            lines
+                .map(|line| {
+                    let parts: Vec<&str> = line.split(' ').collect();
+                    let number = |i: usize| parts[i].parse::<u64>().unwrap();
+                    (
+                        (parts[0].to_owned(), parts[1].to_owned()),
+                        (number(2), number(3)),
+                    )
+                })
+                .collect(),
+        )
+    }
+
+    fn cell(&self, kind: &str, name: &str) -> String {
+        match self.0.get(&(kind.to_owned(), name.to_owned())) {
+            None => String::new(),
+            Some((passed, all)) if passed == all => all.to_string(),
+            Some((passed, all)) => format!("{passed} of {all}"),
+        }
     }
 }
 
@@ -88,15 +124,23 @@ fn answer(library: &Library, source: &str) -> String {
     }
 }
 
-fn methods(library: &Library, page: &mut String) {
-    page.push_str("## Methods\n\n| method | example | compiles |\n|---|---|---|\n");
+fn methods(library: &Library, recorded: &Recorded, page: &mut String) {
+    page.push_str("## Methods\n\n| method | example | compiles | recorded |\n|---|---|---|---|\n");
     for (name, example) in METHODS {
+        let call = match *name {
+            "[...]" => "slice",
+            "& | ^" => "combine",
+            "distinct(fields)" => "",
+            "create" | "bulk_create" => "insert",
+            name => name,
+        };
         let _ = writeln!(
             page,
-            "| `{}` | `{}` | {} |",
+            "| `{}` | `{}` | {} | {} |",
             name.replace('|', "\\|"),
             example.replace('|', "\\|"),
-            answer(library, example)
+            answer(library, example),
+            recorded.cell("method", call)
         );
     }
     page.push('\n');
@@ -317,8 +361,52 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("relation", "Book.author", "1"),
 ];
 
-fn lookups(library: &Library, page: &mut String) {
-    page.push_str("## Lookups\n\nBy the kind of the field; `-` is refused.\n\n| lookup |");
+/// The rows of the registry.
+fn registered_lookups(recorded: &Recorded, page: &mut String) {
+    let registry = Registry::django();
+    let mut rows: Vec<&Lookup> = registry.lookups().collect();
+    rows.sort_by_key(|row| row.name);
+    page.push_str(
+        "## Lookups\n\n| lookup | after | compares with | unknown if | since | recorded |\n|---|---|---|---|---|---|\n",
+    );
+    for row in rows {
+        let left = match row.left {
+            Left::Everything => "values, relations, rows".to_owned(),
+            Left::Values => "values".to_owned(),
+            Left::Json => "JSON".to_owned(),
+            Left::Arrays => "arrays".to_owned(),
+            Left::Classes(kinds) => names(kinds.iter().copied().map(FieldKind::name)),
+        };
+        let right = match row.right {
+            Right::Value => "a value of the same type",
+            Right::Text => "a text",
+            Right::List => "a list or a queryset",
+            Right::Pair => "two values",
+            Right::Flag => "`True` or `False`",
+            Right::Key => "a key",
+            Right::Keys => "a list of keys",
+        };
+        let nulls = match registry.lookup_nulls(row) {
+            NullRule::Never => "never",
+            _ => "a side is NULL",
+        };
+        let since = match registry.lookup_since(row) {
+            version if version <= ServerVersion::new(5, 0) => String::new(),
+            version => version.to_string(),
+        };
+        let _ = writeln!(
+            page,
+            "| `{}` | {left} | {right} | {nulls} | {since} | {} |",
+            row.name,
+            recorded.cell("lookup", row.name)
+        );
+    }
+    page.push('\n');
+}
+
+fn lookups(library: &Library, recorded: &Recorded, page: &mut String) {
+    registered_lookups(recorded, page);
+    page.push_str("By the kind of the field; `-` is refused.\n\n| lookup |");
     for (kind, _, _) in FIELDS {
         let _ = write!(page, " {kind} |");
     }
@@ -361,7 +449,7 @@ fn lookups(library: &Library, page: &mut String) {
     );
 }
 
-fn functions(page: &mut String) {
+fn functions(recorded: &Recorded, page: &mut String) {
     let registry = Registry::django();
     let oldest = ServerVersion::new(5, 0);
     let _ = write!(
@@ -383,8 +471,8 @@ fn functions(page: &mut String) {
         rows.sort_by_key(|f| f.name);
         let _ = write!(page, "### {wanted}\n\n{} of them.\n\n", rows.len());
         page.push_str(match wanted {
-            "Aggregates" => "| name | arguments | options | without rows | distinct | order_by | since |\n|---|---|---|---|---|---|---|\n",
-            _ => "| name | arguments | options | NULL if | transforms | since |\n|---|---|---|---|---|---|\n",
+            "Aggregates" => "| name | arguments | options | without rows | distinct | order_by | since | recorded |\n|---|---|---|---|---|---|---|---|\n",
+            _ => "| name | arguments | options | NULL if | transforms | since | recorded |\n|---|---|---|---|---|---|---|\n",
         });
         for function in rows {
             let arguments = match (function.arity.min, function.arity.max) {
@@ -397,10 +485,16 @@ fn functions(page: &mut String) {
                 version => version.to_string(),
             };
             let options = names(function.options.iter().copied());
+            let kind = match function.kind {
+                Kind::Scalar(_) => "function",
+                Kind::Aggregate(..) => "aggregate",
+                Kind::Window(_) => "window",
+            };
+            let recorded_calls = recorded.cell(kind, function.name);
             let _ = match function.kind {
                 Kind::Aggregate(_, rules) => writeln!(
                     page,
-                    "| `{}` | {arguments} | {options} | {} | {} | {} | {since} |",
+                    "| `{}` | {arguments} | {options} | {} | {} | {} | {since} | {recorded_calls} |",
                     function.name,
                     if rules.zero { "0" } else { "NULL" },
                     if rules.distinct { "yes" } else { "" },
@@ -408,10 +502,10 @@ fn functions(page: &mut String) {
                 ),
                 _ => writeln!(
                     page,
-                    "| `{}` | {arguments} | {options} | {} | {} | {since} |",
+                    "| `{}` | {arguments} | {options} | {} | {} | {since} | {recorded_calls} |",
                     function.name,
                     nulls(function.nulls),
-                    transforms(function),
+                    transforms(function, recorded),
                 ),
             };
         }
@@ -432,16 +526,20 @@ fn nulls(rule: NullRule) -> &'static str {
     }
 }
 
-fn transforms(function: &Function) -> String {
+fn transforms(function: &Function, recorded: &Recorded) -> String {
     let list: Vec<String> = function
         .transforms
         .iter()
         .map(|(name, kinds)| {
+            let used = match recorded.cell("transform", name) {
+                used if used.is_empty() => used,
+                used => format!(" (recorded: {used})"),
+            };
             if kinds.is_empty() {
-                format!("`{name}` where registered")
+                format!("`{name}` where registered{used}")
             } else {
                 let kinds: Vec<&str> = kinds.iter().copied().map(FieldKind::name).collect();
-                format!("`{name}` of {}", kinds.join(", "))
+                format!("`{name}` of {}{used}", kinds.join(", "))
             }
         })
         .collect();

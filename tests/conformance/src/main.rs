@@ -18,9 +18,11 @@
 //! | [`target`] | executors to run cases on |
 //! | [`pool`], [`worker`] | worker processes |
 //! | [`report`] | counts, reasons, JSON |
+//! | [`coverage`] | what the cases use, for the support matrix |
 
 mod compare;
 mod corpus;
+mod coverage;
 mod engine;
 mod options;
 mod pool;
@@ -113,6 +115,9 @@ fn run(options: &Options) -> suite::Result<ExitCode> {
     report::print(&cases, &verdicts, options);
     if let Some(file) = &options.json {
         report::write_json(&cases, &verdicts, file)?;
+    }
+    if let Some(file) = &options.coverage {
+        coverage::write(&options.dir, &cases, &verdicts, file)?;
     }
     let Some(file) = &options.expect_at_least else {
         return Ok(ExitCode::SUCCESS);

@@ -25,6 +25,9 @@ pub(crate) struct Options {
     /// Writes the outcome of every case to this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// Writes to this file how many cases use each method, lookup, function, ..., and how many of those pass.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) coverage: Option<PathBuf>,
     /// Prints the reasons of what did not pass, grouped, the most frequent first.
     #[arg(long)]
     pub(crate) reasons: bool,
