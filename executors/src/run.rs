@@ -6,9 +6,10 @@ use bson::oid::ObjectId;
 use bson::{Bson, Document};
 use futures_util::stream::{BoxStream, TryStreamExt};
 use mqlc_compiler::Compiled;
+use mqlc_compiler::mql::Command;
 use mqlc_compiler::names::Name;
 use mqlc_compiler::program::{Parameter, Step};
-use mqlc_compiler::shape::{Counted, RowShape, Shape, ShapeNode};
+use mqlc_compiler::shape::{Attachment, Counted, RowShape, Shape, ShapeNode};
 
 use crate::error::{DUPLICATE_KEY, Error, Result};
 use crate::executor::{Executor, Outcome, Written};
@@ -96,7 +97,10 @@ pub(crate) async fn follow<E: Executor + ?Sized>(
                     continue;
                 }
                 sent = true;
-                let documents = send(executor, step, &values).await?;
+                let mut documents = Vec::new();
+                for values in portions(values, divisible(compiled, number, step), MOST_BYTES) {
+                    documents.extend(send(executor, step, &values).await?);
+                }
                 if let (Some(refusal), false) = (&step.refusal, documents.is_empty()) {
                     return Err(Error::Refused(refusal.clone()));
                 }
@@ -189,6 +193,70 @@ fn values(steps: &[Vec<Document>], step: &Step, seen: &mut Seen) -> Result<Vec<(
         all.push((parameter.number, values));
     }
     Ok(all)
+}
+
+/// No list of values is larger in one command: a server takes 16 MiB with all that is around it.
+const MOST_BYTES: usize = 12 * 1024 * 1024;
+
+/// Whether a step may be sent several times with a part of its values each: what it says about one value depends on no other. Rows
+/// that are attached to others by these values are such, and so are changes of documents that have them.
+fn divisible(compiled: &Compiled, number: usize, step: &Step) -> bool {
+    fn attached(row: &RowShape, number: usize) -> bool {
+        let inside = |a: &Attachment| a.step == number || attached(&a.row, number);
+        row.attached.iter().any(inside)
+    }
+    match &compiled.shape {
+        _ if step.parameters.len() != 1 => false,
+        Shape::Rows(row) => attached(row, number) && !step.command.writes(),
+        Shape::Written(_) => matches!(step.command, Command::Delete { .. }),
+        _ => false,
+    }
+}
+
+/// The bytes of a list of values in a command.
+fn size(values: &[Bson]) -> usize {
+    values.iter().map(size_of_value).sum()
+}
+
+fn size_of_value(value: &Bson) -> usize {
+    // Type, index and its zero.
+    10 + match value {
+        Bson::String(s) => s.len() + 5,
+        Bson::Binary(b) => b.bytes.len() + 5,
+        Bson::ObjectId(_) | Bson::Decimal128(_) => 16,
+        Bson::Document(_) | Bson::Array(_) => {
+            let whole = bson::doc! {"": value.clone()};
+            whole.to_vec().map_or(0, |bytes| bytes.len())
+        }
+        _ => 8,
+    }
+}
+
+/// The values of one step as those of several, when they are too many for one.
+fn portions(
+    values: Vec<(u32, Vec<Bson>)>,
+    divisible: bool,
+    most: usize,
+) -> Vec<Vec<(u32, Vec<Bson>)>> {
+    let [(number, list)] = values.as_slice() else {
+        return vec![values];
+    };
+    if !divisible || size(list) <= most {
+        return vec![values];
+    }
+    let mut portions = Vec::new();
+    let (mut portion, mut bytes) = (Vec::new(), 0);
+    for value in list {
+        let more = size_of_value(value);
+        if bytes + more > most && !portion.is_empty() {
+            portions.push(vec![(*number, std::mem::take(&mut portion))]);
+            bytes = 0;
+        }
+        bytes += more;
+        portion.push(value.clone());
+    }
+    portions.push(vec![(*number, portion)]);
+    portions
 }
 
 /// What the steps that write say.
@@ -304,5 +372,29 @@ fn insert_at(document: &mut Document, path: &[Name], value: Bson) {
             insert_at(&mut inner, rest, value);
             document.insert(key.clone(), inner);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Long lists are cut where a command would become too large, in order and without loss; lists of a step that may not be divided
+    /// stay whole.
+    #[test]
+    fn long_lists_are_sent_in_portions() {
+        let list: Vec<Bson> = (0..100).map(|i| Bson::String("x".repeat(i))).collect();
+        let values = vec![(3, list.clone())];
+        let portions = portions(values.clone(), true, 1000);
+        assert!(portions.len() > 5);
+        let sizes = portions.iter().map(|p| size(&p[0].1));
+        assert!(sizes.max().unwrap() <= 1000);
+        let all: Vec<Bson> = portions.iter().flat_map(|p| p[0].1.clone()).collect();
+        assert_eq!(all, list);
+        assert_eq!(
+            super::portions(values.clone(), false, 1000),
+            [values.clone()]
+        );
+        assert_eq!(super::portions(values.clone(), true, 1_000_000), [values]);
     }
 }

@@ -422,6 +422,14 @@ fn memory_is_limited() {
         ),
         292
     );
+    // What comes later than the limit is not even read: the last document would be an error.
+    for stage in [
+        doc! {"$group": {"_id": {"$divide": [1, {"$subtract": [99, "$_id"]}]}, "all": {"$push": "$s"}}},
+        doc! {"$bucketAuto": {"groupBy": {"$divide": [1, {"$subtract": [99, "$_id"]}]}, "buckets": 3}},
+    ] {
+        let command = doc! {"aggregate": "c", "pipeline": [stage], "cursor": {}};
+        assert_eq!(fails(&engine, command), 292);
+    }
     // With a limit a sort needs little.
     assert_eq!(
         all(&engine, doc! {"find": "c", "sort": {"_id": -1}, "limit": 1})[0]

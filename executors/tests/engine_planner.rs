@@ -483,3 +483,64 @@ fn indexes_are_chosen_by_what_they_find() {
         "g"
     );
 }
+
+/// `min` and `max` enclose a part of the index that the hint names, by its own order, and are refused where they cannot.
+#[test]
+fn parts_of_an_index() {
+    let engine = filled(30);
+    let find = |more: Document| {
+        let mut command = doc! {"find": "c"};
+        command.extend(more);
+        command
+    };
+    let inside = find(doc! {"hint": "_id_", "min": {"_id": 3}, "max": {"_id": 6}});
+    assert_eq!(ids(&engine, inside), [3, 4, 5]);
+    let filtered = find(doc! {"hint": "_id_", "min": {"_id": 27}, "filter": {"g": 0}});
+    assert_eq!(ids(&engine, filtered), [27]);
+    let backward = find(doc! {"hint": "_id_", "max": {"_id": 3}, "sort": {"_id": -1}});
+    assert_eq!(ids(&engine, backward), [2, 1, 0]);
+    // The key descends, and all its fields count.
+    let key = doc! {"h": -1, "g": 1};
+    let descending = find(doc! {"hint": key, "min": {"h": -4, "g": 2}, "max": {"h": -7, "g": 1}});
+    assert_eq!(ids(&engine, descending), [5, 6]);
+    for (more, expected) in [
+        (doc! {"min": {"_id": 1}}, 51173),
+        (doc! {"min": {"_id": 1}, "hint": {"$natural": 1}}, 51173),
+        (doc! {"min": {"g": 1}, "hint": "_id_"}, 51174),
+        (doc! {"min": {"h": 1}, "hint": "h"}, 51174),
+        (
+            doc! {"min": {"_id": 6}, "max": {"_id": 6}, "hint": "_id_"},
+            51175,
+        ),
+        (
+            doc! {"min": {"_id": 6}, "max": {"g": 6}, "hint": "_id_"},
+            51176,
+        ),
+    ] {
+        assert_eq!(code(&engine, find(more.clone())), expected, "{more}");
+    }
+}
+
+/// `returnKey` shows the keys of the index that is read, and empty documents when none is.
+#[test]
+fn keys_instead_of_documents() {
+    let engine = filled(9);
+    run(
+        &engine,
+        doc! {"insert": "c", "documents": [{"_id": 100, "g": [7, 9], "h": 1}]},
+    );
+    let rows = |command: Document| -> Vec<Document> {
+        let rows = engine.query("test", &command).unwrap();
+        rows.map(|d| d.unwrap().to_bson()).collect()
+    };
+    let keys = rows(
+        doc! {"find": "c", "filter": {"h": {"$lt": -6}}, "projection": {"s": 1}, "returnKey": true},
+    );
+    assert_eq!(keys, [doc! {"h": -7, "g": 1}, doc! {"h": -8, "g": 2}]);
+    let of_array = rows(doc! {"find": "c", "filter": {"g": {"$gt": 7}}, "returnKey": true});
+    assert_eq!(of_array, [doc! {"g": 9}]);
+    let none = rows(doc! {"find": "c", "filter": {"x": 1}, "returnKey": true});
+    assert_eq!(none, [] as [Document; 0]);
+    let scanned = rows(doc! {"find": "c", "limit": 2, "returnKey": true});
+    assert_eq!(scanned, [doc! {}, doc! {}]);
+}

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use bson::{Document, doc};
+use mqlc_executors::wire::WireServer;
 
 pub const OP_REPLY: i32 = 1;
 pub const OP_QUERY: i32 = 2004;
@@ -33,6 +34,11 @@ impl Message {
     pub fn document(&self) -> Document {
         let skip = if self.opcode == OP_REPLY { 20 } else { 5 };
         Document::from_reader(&self.content[skip..]).unwrap()
+    }
+
+    /// A number in the document.
+    pub fn number(&self, field: &str) -> i32 {
+        self.document().get_i32(field).unwrap()
     }
 }
 
@@ -112,6 +118,13 @@ impl Client {
     pub fn lives(&mut self) -> bool {
         self.run(doc! {"ping": 1}).get_f64("ok").unwrap() == 1.0
     }
+}
+
+/// A server and a client of it.
+pub fn served() -> (WireServer, Client) {
+    let server = WireServer::start().unwrap();
+    let client = Client::connect(server.address());
+    (server, client)
 }
 
 /// Whether a new client is served.

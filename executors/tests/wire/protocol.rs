@@ -1,8 +1,8 @@
 //! Kinds of messages, flags, the handshake.
 use bson::{Document, doc};
-use mqlc_executors::wire::{WireOptions, WireServer};
+use mqlc_executors::wire::WireOptions;
 
-use crate::client::{Client, OP_COMPRESSED, OP_MSG, OP_QUERY, OP_REPLY, framed, message};
+use crate::client::{Client, OP_COMPRESSED, OP_MSG, OP_QUERY, OP_REPLY, framed, message, served};
 
 fn query(command: &Document) -> Vec<u8> {
     let mut out = 0_u32.to_le_bytes().to_vec();
@@ -16,8 +16,7 @@ fn query(command: &Document) -> Vec<u8> {
 /// Old drivers shake hands with a legacy query, and with nothing else.
 #[test]
 fn legacy_handshake() {
-    let server = WireServer::start().unwrap();
-    let mut client = Client::connect(server.address());
+    let (_server, mut client) = served();
     client.send(OP_QUERY, &query(&doc! {"isMaster": 1, "helloOk": true}));
     let reply = client.receive().unwrap();
     assert_eq!(reply.opcode, OP_REPLY);
@@ -27,30 +26,18 @@ fn legacy_handshake() {
     assert_eq!(reply.get_str("setName").unwrap(), "rs0");
     assert_eq!(reply.get_i32("maxWireVersion").unwrap(), 25);
     client.send(OP_QUERY, &query(&doc! {"find": "c"}));
-    assert_eq!(
-        client
-            .receive()
-            .unwrap()
-            .document()
-            .get_i32("code")
-            .unwrap(),
-        352
-    );
+    assert_eq!(client.receive().unwrap().number("code"), 352);
     assert!(client.lives());
 }
 
 /// Document sequences are arguments of the command.
 #[test]
 fn sequences() {
-    let server = WireServer::start().unwrap();
-    let mut client = Client::connect(server.address());
+    let (_server, mut client) = served();
     let documents = [doc! {"_id": 1}, doc! {"_id": 2}];
     let body = doc! {"insert": "c", "$db": "test"};
     client.send(OP_MSG, &message(0, &body, &[("documents", &documents)]));
-    assert_eq!(
-        client.receive().unwrap().document().get_i32("n").unwrap(),
-        2
-    );
+    assert_eq!(client.receive().unwrap().number("n"), 2);
     let found = client.run(doc! {"find": "c", "filter": {"_id": 2}});
     let batch = found
         .get_document("cursor")
@@ -63,8 +50,7 @@ fn sequences() {
 /// A right checksum is answered with one; a wrong one ends the connection.
 #[test]
 fn checksums() {
-    let server = WireServer::start().unwrap();
-    let mut client = Client::connect(server.address());
+    let (server, mut client) = served();
     let mut content = message(1, &doc! {"ping": 1, "$db": "admin"}, &[]);
     content.extend([0; 4]);
     let mut whole = framed(7, OP_MSG, &content);
@@ -85,8 +71,7 @@ fn checksums() {
 /// A request with more to come has no reply, but is done.
 #[test]
 fn unacknowledged() {
-    let server = WireServer::start().unwrap();
-    let mut client = Client::connect(server.address());
+    let (_server, mut client) = served();
     let body =
         doc! {"insert": "c", "documents": [{"_id": 1}], "writeConcern": {"w": 0}, "$db": "test"};
     client.send(OP_MSG, &message(2, &body, &[]));
@@ -97,8 +82,7 @@ fn unacknowledged() {
 /// Compressed requests are answered compressed, with what was agreed on.
 #[test]
 fn compression() {
-    let server = WireServer::start().unwrap();
-    let mut client = Client::connect(server.address());
+    let (_server, mut client) = served();
     let hello = client.run(doc! {"hello": 1, "compression": ["zstd", "snappy", "zlib"]});
     let agreed: Vec<&str> = hello
         .get_array("compression")
@@ -125,22 +109,13 @@ fn compression() {
 /// Errors carry code, name and the time of the cluster; the connection goes on.
 #[test]
 fn errors() {
-    let server = WireServer::start().unwrap();
-    let mut client = Client::connect(server.address());
+    let (_server, mut client) = served();
     let unknown = client.run(doc! {"noSuchThing": 1});
     assert_eq!(unknown.get_i32("code").unwrap(), 59);
     assert_eq!(unknown.get_str("codeName").unwrap(), "CommandNotFound");
     assert!(unknown.contains_key("$clusterTime") && unknown.contains_key("operationTime"));
     client.send(OP_MSG, &message(0, &doc! {"ping": 1}, &[]));
-    assert_eq!(
-        client
-            .receive()
-            .unwrap()
-            .document()
-            .get_i32("code")
-            .unwrap(),
-        40571
-    );
+    assert_eq!(client.receive().unwrap().number("code"), 40571);
     let bad = client.run_in("no/such", doc! {"find": "c"});
     assert_eq!(bad.get_i32("code").unwrap(), 73);
     assert!(client.lives());
@@ -149,8 +124,7 @@ fn errors() {
 /// What is nested too deeply is refused before anything recurses.
 #[test]
 fn depth() {
-    let server = WireServer::start().unwrap();
-    let mut client = Client::connect(server.address());
+    let (_server, mut client) = served();
     // Ends only: the lengths are made below, from the inside out.
     let mut deep = vec![5_u8, 0, 0, 0, 0];
     deep.resize(deep.len() + 50_000, 0);
@@ -165,23 +139,14 @@ fn depth() {
     content.push(0);
     content.extend(nested);
     client.send(OP_MSG, &content);
-    assert_eq!(
-        client
-            .receive()
-            .unwrap()
-            .document()
-            .get_i32("code")
-            .unwrap(),
-        15
-    );
+    assert_eq!(client.receive().unwrap().number("code"), 15);
     assert!(client.lives());
 }
 
 /// A monitor gets one reply after the other to a single `hello`.
 #[test]
 fn streamed_hello() {
-    let server = WireServer::start().unwrap();
-    let mut client = Client::connect(server.address());
+    let (_server, mut client) = served();
     let first = client.run(doc! {"hello": 1});
     let known = first.get_document("topologyVersion").unwrap().clone();
     let body = doc! {"hello": 1, "topologyVersion": known, "maxAwaitTimeMS": 20, "$db": "admin"};
@@ -196,8 +161,7 @@ fn streamed_hello() {
 /// An exhausting `getMore` brings all batches unasked.
 #[test]
 fn exhausted_cursor() {
-    let server = WireServer::start().unwrap();
-    let mut client = Client::connect(server.address());
+    let (_server, mut client) = served();
     let documents: Vec<Document> = (0..50).map(|n| doc! {"_id": n}).collect();
     client.run(doc! {"insert": "c", "documents": documents});
     let found = client.run(doc! {"find": "c", "batchSize": 10});

@@ -15,6 +15,7 @@ mod find_projection;
 mod output;
 mod persist;
 mod read;
+mod return_key;
 mod session;
 mod statement;
 mod update;
@@ -177,6 +178,7 @@ impl Inner {
             seed,
             collation,
             budget: None,
+            memory_limit: self.limits.stage_bytes,
         }
     }
 
@@ -185,7 +187,6 @@ impl Inner {
             state,
             db: Arc::from(db),
             evaluation: self.evaluation(collation),
-            memory_limit: self.limits.stage_bytes,
             examined: None,
             hint: None,
         }

@@ -215,7 +215,9 @@ fn merge_one(
             }
             let input = Input::Source(Box::new(Documents::new(vec![old.clone()])));
             let source = pipeline.start(input, context, env)?;
-            drain(source, env)?.pop().unwrap_or_else(Document::empty)
+            drain(source, "$merge", env)?
+                .pop()
+                .unwrap_or_else(Document::empty)
         }
     };
     let id = old.get("_id");

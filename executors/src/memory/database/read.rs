@@ -8,6 +8,7 @@ use super::Engine;
 use super::args::Args;
 use super::cursor::Rows;
 use super::find_projection::FindProjection;
+use super::return_key::ReturnKey;
 use super::session::InTransaction;
 use super::statement::Lets;
 use crate::memory::error::{Code, EngineError};
@@ -30,6 +31,7 @@ pub(super) struct Find {
     projection: Option<FindProjection>,
     skip: usize,
     limit: Option<usize>,
+    return_key: bool,
     lets: Lets,
 }
 
@@ -105,6 +107,7 @@ impl Find {
             projection,
             skip: args.count("skip")?.unwrap_or(0),
             limit,
+            return_key: args.flag("returnKey")?,
             lets,
         })
     }
@@ -116,6 +119,17 @@ impl Find {
         env: &mut Env<'_>,
     ) -> Result<Source, EngineError> {
         self.lets.bind(env)?;
+        let of_index =
+            self.return_key || matches!(context.hint.as_deref(), Some(Hint::Between { .. }));
+        if of_index
+            && let Some(c) = context.state.get(&context.db, name)
+            && c.options.view.is_some()
+        {
+            return Err(EngineError::new(
+                Code::InvalidPipelineOperator,
+                "Options min, max and returnKey are not supported on views.",
+            ));
+        }
         let mut source = open_namespace(
             name,
             vec![Arc::clone(&self.filter)],
@@ -135,7 +149,12 @@ impl Find {
         if let Some(n) = self.limit {
             source = limited(source, n);
         }
-        if let Some(projection) = &self.projection {
+        if self.return_key {
+            // A projection does not matter then.
+            let (filter, sort) = (&self.filter, self.sort.as_deref());
+            let keys = ReturnKey::new(source, name, filter, sort, context, env)?;
+            source = Box::new(keys);
+        } else if let Some(projection) = &self.projection {
             source = Box::new(Projecting {
                 input: source,
                 projection: projection.clone(),
@@ -173,8 +192,14 @@ impl Engine {
         context.examined = examined;
         context.evaluation.budget = args.budget()?;
         context.hint = args.hint()?;
+        if args.command() == "find" {
+            let hint = context.hint.take().map(|h| (*h).clone());
+            let (min, max) = (args.document("min")?, args.document("max")?);
+            context.hint = Hint::between(hint, min, max)?.map(Arc::new);
+        }
         if args.get("allowDiskUse").is_some() && !args.flag("allowDiskUse")? {
-            context.memory_limit = context.memory_limit.min(IN_MEMORY);
+            let limit = &mut context.evaluation.memory_limit;
+            *limit = IN_MEMORY.min(*limit);
         }
         // `sort: {$natural: ...}` says how to read, as a hint does.
         if args.command() == "find"
@@ -265,7 +290,7 @@ impl Engine {
         let source = start(&pipeline, name, place, &context, &mut env)?;
         let slots = env.slots().to_vec();
         if let Some(write) = pipeline.write() {
-            let docs = crate::memory::stage::drain(source, &mut env)?;
+            let docs = crate::memory::stage::drain(source, "$out", &mut env)?;
             self.write_output(db, name, write, docs, &context, &mut env, txn)?;
             return Ok(Rows::new(
                 Box::new(crate::memory::stage::Documents::new(Vec::new())),

@@ -7,7 +7,7 @@ use crate::memory::error::EngineError;
 use crate::memory::value::{Collation, Document, Value};
 
 /// What stays the same during one command.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Evaluation {
     /// `$$NOW`, milliseconds since the epoch.
     pub now: i64,
@@ -17,6 +17,20 @@ pub struct Evaluation {
     pub collation: Option<Collation>,
     /// How long it may take.
     pub budget: Option<Arc<Budget>>,
+    /// How many bytes one stage may hold.
+    pub memory_limit: usize,
+}
+
+impl Default for Evaluation {
+    fn default() -> Self {
+        Self {
+            now: 0,
+            seed: 0,
+            collation: None,
+            budget: None,
+            memory_limit: usize::MAX,
+        }
+    }
 }
 
 /// Between two looks at the clock.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 pub use bounds::{Bound, Interval};
 pub use hint::Hint;
-pub use scan::{CollectionScan, Examined, IndexScan};
+pub use scan::{CollectionScan, Examined, IndexScan, locate_key};
 
 use super::error::EngineError;
 use super::expr::Env;
@@ -26,6 +26,8 @@ pub struct Range {
     pub prefix: Vec<Value>,
     /// Bounds on the field after those.
     pub interval: Option<Interval>,
+    /// Or bounds on the whole key: the first one that is inside, and the first one that is not any more.
+    pub between: Option<Arc<(Option<Vec<Value>>, Option<Vec<Value>>)>>,
 }
 
 /// How to read a collection.
@@ -91,6 +93,7 @@ pub fn choose(
             return Ok(scan);
         };
         return match collection.indexes().get(at) {
+            Some(index) if hint.is_between() => between(at, index, hint, sort, env),
             // Indexes that are only listed have no entries: the collection is read.
             Some(index) if index.spec.fields.is_empty() => Ok(scan),
             Some(index) => with_index(at, index, &nodes, &conditions, sort, true, env)
@@ -119,6 +122,27 @@ pub fn choose(
         .collect();
     let chosen = smallest(collection, &rivals).unwrap_or(best);
     Ok(chosen.plan.clone())
+}
+
+/// Reads an index between the keys of the hint.
+fn between(
+    at: usize,
+    index: &Index,
+    hint: &Hint,
+    sort: Option<&SortSpec>,
+    env: &Env<'_>,
+) -> Result<Plan, EngineError> {
+    let range = hint.range(&index.spec, env.collation())?;
+    let wanted = sort.filter(|s| !s.parts.is_empty());
+    let direction = wanted.and_then(|s| in_order(index, 0, s, env));
+    Ok(Plan {
+        access: Access::Index {
+            index: at,
+            ranges: vec![range],
+            reverse: direction.unwrap_or(false),
+        },
+        sorted: wanted.is_none() || direction.is_some(),
+    })
 }
 
 /// An index that serves.
@@ -257,12 +281,8 @@ fn with_index(
     let mut sorted = sort.is_none_or(|s| s.parts.is_empty());
     if let Some(sort) = sort
         && !sorted
-        && same_collation
-        && !index.multikey
-        && !spec.sparse
         && single
-        && !spec.hashed
-        && let Some(direction) = order(spec, points, sort)
+        && let Some(direction) = in_order(index, points, sort, env)
     {
         sorted = true;
         reverse = direction;
@@ -295,7 +315,7 @@ fn with_pattern(ranges: Vec<Range>, pattern: &Value, ascending: bool) -> Vec<Ran
     let both = |strings: Range| {
         let mut same = Range {
             prefix: strings.prefix.clone(),
-            interval: None,
+            ..Range::default()
         };
         same.prefix.push(pattern.clone());
         if ascending {
@@ -305,6 +325,16 @@ fn with_pattern(ranges: Vec<Range>, pattern: &Value, ascending: bool) -> Vec<Ran
         }
     };
     ranges.into_iter().flat_map(both).collect()
+}
+
+/// As [`order`], for an index whose entries are in the order of the documents at all.
+fn in_order(index: &Index, points: usize, sort: &SortSpec, env: &Env<'_>) -> Option<bool> {
+    let spec = &index.spec;
+    let plain = spec.collation.as_ref() == env.collation()
+        && !index.multikey
+        && !spec.sparse
+        && !spec.hashed;
+    plain.then(|| order(spec, points, sort)).flatten()
 }
 
 /// Whether the index, after its first `points` fields that are fixed, is in the order of the sort; `Some(true)` when

@@ -9,8 +9,8 @@ use crate::memory::error::EngineError;
 use crate::memory::expr::Env;
 use crate::memory::filter::Filter;
 use crate::memory::stage::{Stage, Visit};
-use crate::memory::storage::{Collection, Cursor, EntryCursor, EntryRef, Index};
-use crate::memory::value::{Buffer, DocRef, Document, compare};
+use crate::memory::storage::{Collection, Cursor, EntryCursor, EntryRef, Index, IndexSpec};
+use crate::memory::value::{Buffer, DocRef, Document, Value, ValueRef, compare};
 
 /// Counts what a command reads, for `explain`.
 #[derive(Debug, Default)]
@@ -119,7 +119,36 @@ pub struct IndexScan {
 
 /// Where an entry lies relative to a range, in the index's order.
 fn locate(index: &Index, range: &Range, entry: EntryRef<'_>) -> Ordering {
-    let mut fields = entry.values().zip(&index.spec.fields);
+    locate_key(&index.spec, range, entry.values())
+}
+
+/// Where a key lies relative to a range, in the index's order.
+pub fn locate_key<'v>(
+    spec: &IndexSpec,
+    range: &Range,
+    key: impl Iterator<Item = ValueRef<'v>> + Clone,
+) -> Ordering {
+    if let Some(between) = &range.between {
+        let order = |end: &[Value]| {
+            let mut both = key.clone().zip(end).zip(&spec.fields);
+            let differ = both.find_map(|((v, end), field)| {
+                let order = compare(v, end.view());
+                let order = if field.ascending {
+                    order
+                } else {
+                    order.reverse()
+                };
+                order.is_ne().then_some(order)
+            });
+            differ.unwrap_or(Ordering::Equal)
+        };
+        return match &**between {
+            (Some(min), _) if order(min).is_lt() => Ordering::Less,
+            (_, Some(max)) if order(max).is_ge() => Ordering::Greater,
+            _ => Ordering::Equal,
+        };
+    }
+    let mut fields = key.zip(&spec.fields);
     for wanted in &range.prefix {
         let Some((v, field)) = fields.next() else {
             return Ordering::Equal;

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use bson::{Bson, doc};
 
 use super::group::Outputs;
-use super::{Source, Stage, StagePlan, Starting, series};
+use super::{Held, Source, Stage, StagePlan, Starting, series};
 use crate::memory::accumulator::State;
 use crate::memory::error::EngineError;
 use crate::memory::expr::{Env, Expr, Scope};
@@ -163,6 +163,7 @@ impl Stage for Bucketing {
     fn next(&mut self, env: &mut Env<'_>) -> Result<Option<Document>, EngineError> {
         if let Some(mut input) = self.input.take() {
             let plan = &self.plan;
+            let mut held = Held::new("$bucket");
             let mut buckets: Vec<Option<Box<[State]>>> = vec![None; plan.boundaries.len()];
             while let Some(doc) = input.next(env)? {
                 env.set_root(doc);
@@ -184,8 +185,8 @@ impl Stage for Bucketing {
                     plan.boundaries.len() - 1
                 };
                 if let Some(slot) = buckets.get_mut(at) {
-                    plan.outputs
-                        .add(slot.get_or_insert_with(|| plan.outputs.start()), env)?;
+                    let states = slot.get_or_insert_with(|| plan.outputs.start());
+                    held.add(plan.outputs.add(states, env)?, env)?;
                 }
             }
             let last = plan.boundaries.len() - 1;
@@ -306,7 +307,9 @@ impl Stage for AutoBucketing {
         if let Some(mut input) = self.input.take() {
             let plan = &self.plan;
             let mut docs: Vec<(Value, Document)> = Vec::new();
+            let mut held = Held::new("$bucketAuto");
             while let Some(doc) = input.next(env)? {
+                held.add(doc.held_bytes(), env)?;
                 env.set_root(doc.clone());
                 let value = plan.group_by.eval(env)?.or_null();
                 if plan.granularity.is_some() {

@@ -315,12 +315,7 @@ pub(super) fn start(
         source = match step {
             Step::Match(filter) => Box::new(Matching::new(source, Arc::clone(filter))),
             Step::Sort(_) if std::mem::take(&mut sorted) => source,
-            Step::Sort(spec) => Box::new(Sort::new(
-                source,
-                Arc::clone(spec),
-                limit_ahead(rest),
-                context,
-            )),
+            Step::Sort(spec) => Box::new(Sort::new(source, Arc::clone(spec), limit_ahead(rest))),
             Step::Limit(n) => Box::new(Limit::new(source, *n)),
             Step::Skip(n) => Box::new(Skip::new(source, *n)),
             Step::Other(plan) => plan.start(source, &starting)?,

@@ -360,7 +360,7 @@ struct Densifying {
 impl Stage for Densifying {
     fn next(&mut self, env: &mut Env<'_>) -> Result<Option<Document>, EngineError> {
         if let Some(input) = self.input.take() {
-            self.docs = Documents::new(self.plan.run(drain(input, env)?)?);
+            self.docs = Documents::new(self.plan.run(drain(input, "$densify", env)?)?);
         }
         self.docs.next(env)
     }

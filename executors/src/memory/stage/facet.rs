@@ -79,11 +79,11 @@ impl Stage for Faceting {
         let Some(input) = self.input.take() else {
             return Ok(None);
         };
-        let docs = drain(input, env)?;
+        let docs = drain(input, "$facet", env)?;
         let mut out = DocBuilder::with_capacity(self.plan.facets.len());
         for (name, pipeline) in &self.plan.facets {
             let source = pipeline.start(documents(docs.clone()), &self.context, env)?;
-            let found = drain(source, env)?;
+            let found = drain(source, "$facet", env)?;
             out.push(
                 name.as_str(),
                 Value::Array(found.into_iter().map(Value::Document).collect::<Array>()),

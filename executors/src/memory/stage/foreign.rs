@@ -121,7 +121,11 @@ impl Foreign {
             }
         }
         let input = source_of(from, context, env)?;
-        let docs = drain(Pipeline::default().start(input, context, env)?, env)?;
+        let docs = drain(
+            Pipeline::default().start(input, context, env)?,
+            "$lookup",
+            env,
+        )?;
         Ok(Self::hash(docs, path, env))
     }
 

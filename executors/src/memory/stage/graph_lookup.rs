@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bson::Bson;
 
 use super::foreign::{Foreign, Namespace, local_values};
-use super::{Compiling, Context, Source, Stage, StagePlan, Starting, memory_error};
+use super::{Compiling, Context, Held, Source, Stage, StagePlan, Starting};
 use crate::memory::error::EngineError;
 use crate::memory::expr::{Env, Expr};
 use crate::memory::filter::Filter;
@@ -156,7 +156,7 @@ impl Search {
         let mut asked: HashSet<Key> = HashSet::new();
         let mut seen: HashSet<Key> = HashSet::new();
         let mut found = Vec::new();
-        let (mut depth, mut bytes) = (0_u64, 0_usize);
+        let (mut depth, mut held) = (0_u64, Held::new("$graphLookup"));
         while !frontier.is_empty() && plan.max_depth.is_none_or(|max| depth <= max) {
             frontier.retain(|v| asked.insert(Key(v.clone())));
             let mut next = Vec::new();
@@ -169,10 +169,7 @@ impl Search {
                 if !seen.insert(Key(other.get("_id"))) {
                     continue;
                 }
-                bytes = bytes.saturating_add(other.held_bytes());
-                if bytes > self.context.memory_limit {
-                    return Err(memory_error("$graphLookup", self.context.memory_limit));
-                }
+                held.add(other.held_bytes(), env)?;
                 if has_value(&other, &plan.connect_from) {
                     next.extend(local_values(&other, &plan.connect_from));
                 }

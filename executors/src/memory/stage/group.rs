@@ -6,7 +6,7 @@ use bson::Bson;
 use indexmap::{Equivalent, IndexMap};
 
 use super::pick::{MOST, Origin, Picks};
-use super::{Source, Stage, StagePlan, Starting, memory_error, needs};
+use super::{Held, Source, Stage, StagePlan, Starting, needs};
 use crate::memory::accumulator::{Accumulator, State};
 use crate::memory::error::EngineError;
 use crate::memory::expr::{Env, Expr, Scope};
@@ -93,16 +93,19 @@ impl Outputs {
         self.fields.iter().map(|(_, a)| a.new_state()).collect()
     }
 
-    /// Adds the environment's document to a group.
+    /// Adds the environment's document to a group; tells by how many bytes that has grown.
     ///
     /// # Errors
     /// What the accumulators give.
     #[inline]
-    pub fn add(&self, states: &mut [State], env: &mut Env<'_>) -> Result<(), EngineError> {
+    pub fn add(&self, states: &mut [State], env: &mut Env<'_>) -> Result<usize, EngineError> {
+        let mut grown = 0_usize;
         for ((_, accumulator), state) in self.fields.iter().zip(states) {
+            let before = state.byte_size();
             accumulator.add(state, env)?;
+            grown += state.byte_size().saturating_sub(before);
         }
-        Ok(())
+        Ok(grown)
     }
 
     /// How each accumulator gets its values.
@@ -219,12 +222,11 @@ impl Group {
 }
 
 impl StagePlan for Group {
-    fn start(&self, input: Source, starting: &Starting<'_>) -> Result<Source, EngineError> {
+    fn start(&self, input: Source, _: &Starting<'_>) -> Result<Source, EngineError> {
         Ok(Box::new(Grouping {
             input: Some(input),
             plan: Arc::new(self.clone()),
             groups: Vec::new().into_iter(),
-            memory_limit: starting.context.memory_limit,
         }))
     }
 
@@ -237,7 +239,6 @@ struct Grouping {
     input: Option<Source>,
     plan: Arc<Group>,
     groups: std::vec::IntoIter<(Value, Box<[State]>)>,
-    memory_limit: usize,
 }
 
 impl Grouping {
@@ -245,7 +246,7 @@ impl Grouping {
         // A group keeps the first form of its key; with a collation, equality is that of the folded key.
         let mut groups: KeyMap<(Option<Value>, Box<[State]>)> = KeyMap::default();
         let plan = Arc::clone(&self.plan);
-        let mut bytes = 0_usize;
+        let mut held = Held::new("$group");
         input.each(env, &mut |doc, env| {
             let picked = plan.picks.of(doc);
             if plan.reads_env {
@@ -261,7 +262,7 @@ impl Grouping {
             let at = match groups.get_index_of(&KeyRef(key)) {
                 Some(at) => at,
                 None => {
-                    bytes = bytes.saturating_add(key.byte_size() + 64);
+                    held.add(key.byte_size() + 64, env)?;
                     let shown = folded.is_some().then(|| id.to_value());
                     groups
                         .insert_full(Key(key.to_value()), (shown, plan.outputs.start()))
@@ -270,10 +271,7 @@ impl Grouping {
             };
             if let Some((_, (_, states))) = groups.get_index_mut(at) {
                 let grown = plan.outputs.feed(states, &plan.feeds, doc, &picked, env)?;
-                bytes = bytes.saturating_add(grown);
-            }
-            if bytes > self.memory_limit {
-                return Err(memory_error("$group", self.memory_limit));
+                held.add(grown, env)?;
             }
             Ok(())
         })?;

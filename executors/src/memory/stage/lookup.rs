@@ -207,7 +207,7 @@ impl Joining {
                     // Without a collection the first step, `$documents`, gives the documents.
                     let input = source_of(None, &self.context, env)?;
                     let head = steps.get(..1).unwrap_or_default();
-                    let docs = drain(start(head, input, &self.context, env)?, env)?;
+                    let docs = drain(start(head, input, &self.context, env)?, "$lookup", env)?;
                     self.foreign.insert(Foreign::hash(docs, path, env))
                 }
             };
@@ -222,7 +222,7 @@ impl Joining {
                 return Ok(array(found));
             }
             let source = start(steps, documents(found), &self.context, env)?;
-            return Ok(array(drain(source, env)?));
+            return Ok(array(drain(source, "$lookup", env)?));
         }
         if let Some(whole) = &self.whole {
             return Ok(whole.clone());
@@ -232,24 +232,35 @@ impl Joining {
             .unwrap_or((steps, &[]));
         if rest.is_empty() {
             let input = source_of(plan.from.as_ref(), &self.context, env)?;
-            let whole = array(drain(start(first, input, &self.context, env)?, env)?);
+            let whole = array(drain(
+                start(first, input, &self.context, env)?,
+                "$lookup",
+                env,
+            )?);
             self.whole = Some(whole.clone());
             return Ok(whole);
         }
         if first.is_empty() {
             let input = source_of(plan.from.as_ref(), &self.context, env)?;
-            return Ok(array(drain(start(rest, input, &self.context, env)?, env)?));
+            return Ok(array(drain(
+                start(rest, input, &self.context, env)?,
+                "$lookup",
+                env,
+            )?));
         }
         let prefix = match &self.prefix {
             Some(prefix) => prefix,
             None => {
                 let input = source_of(plan.from.as_ref(), &self.context, env)?;
-                self.prefix
-                    .insert(drain(start(first, input, &self.context, env)?, env)?)
+                self.prefix.insert(drain(
+                    start(first, input, &self.context, env)?,
+                    "$lookup",
+                    env,
+                )?)
             }
         };
         let source = start(rest, documents(prefix.clone()), &self.context, env)?;
-        Ok(array(drain(source, env)?))
+        Ok(array(drain(source, "$lookup", env)?))
     }
 }
 

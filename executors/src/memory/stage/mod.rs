@@ -75,8 +75,6 @@ pub struct Context {
     pub db: Arc<str>,
     /// Now, seed and collation.
     pub evaluation: Evaluation,
-    /// How many bytes one stage may hold.
-    pub memory_limit: usize,
     /// Counts what is read, when asked for.
     pub examined: Option<Arc<Examined>>,
     /// The index that the command insists on, for its own collection.
@@ -139,16 +137,6 @@ pub enum Input {
     Collection(Option<Arc<Collection>>, Option<Arc<Hint>>),
     /// Another source.
     Source(Source),
-}
-
-/// The error of a stage that holds too much.
-pub(crate) fn memory_error(stage: &str, limit: usize) -> EngineError {
-    EngineError::new(
-        Code::QueryExceededMemoryLimitNoDiskUseAllowed,
-        format!(
-            "{stage} exceeded memory limit of {limit} bytes, but did not opt in to external sorting."
-        ),
-    )
 }
 
 /// Documents that are at hand.
@@ -221,13 +209,61 @@ pub fn open(
     }
 }
 
-/// Runs a source to its end.
+/// What a stage holds, counted while it fills.
+pub(crate) struct Held {
+    stage: &'static str,
+    bytes: usize,
+}
+
+impl Held {
+    /// Nothing yet.
+    pub fn new(stage: &'static str) -> Self {
+        Self { stage, bytes: 0 }
+    }
+
+    /// So many bytes more.
+    ///
+    /// # Errors
+    /// `QueryExceededMemoryLimitNoDiskUseAllowed`.
+    #[inline]
+    pub fn add(&mut self, bytes: usize, env: &Env<'_>) -> Result<(), EngineError> {
+        self.set(self.bytes.saturating_add(bytes), env)
+    }
+
+    /// So many bytes in all.
+    ///
+    /// # Errors
+    /// As [`Held::add`].
+    #[inline]
+    pub fn set(&mut self, bytes: usize, env: &Env<'_>) -> Result<(), EngineError> {
+        self.bytes = bytes;
+        let limit = env.evaluation().memory_limit;
+        if bytes <= limit {
+            return Ok(());
+        }
+        Err(EngineError::new(
+            Code::QueryExceededMemoryLimitNoDiskUseAllowed,
+            format!(
+                "{} exceeded memory limit of {limit} bytes, but did not opt in to external sorting.",
+                self.stage
+            ),
+        ))
+    }
+}
+
+/// Runs a source to its end, for a stage that holds all of it.
 ///
 /// # Errors
-/// What the source gives.
-pub fn drain(mut source: Source, env: &mut Env<'_>) -> Result<Vec<Document>, EngineError> {
+/// What the source gives; `QueryExceededMemoryLimitNoDiskUseAllowed`.
+pub fn drain(
+    mut source: Source,
+    stage: &'static str,
+    env: &mut Env<'_>,
+) -> Result<Vec<Document>, EngineError> {
     let mut out = Vec::new();
+    let mut held = Held::new(stage);
     while let Some(doc) = source.next(env)? {
+        held.add(doc.held_bytes(), env)?;
         out.push(doc);
     }
     Ok(out)
@@ -264,7 +300,7 @@ pub fn open_namespace(
     if let Some(sort) = sort
         && !sorted
     {
-        source = Box::new(Sort::new(source, Arc::clone(sort), limit, context));
+        source = Box::new(Sort::new(source, Arc::clone(sort), limit));
     }
     Ok(source)
 }

@@ -32,8 +32,10 @@ impl Stage for Nearest {
                 let at = self.path.get(d.view());
                 (self.geo.distance(at.view()).unwrap_or(f64::INFINITY), d)
             };
-            let mut docs: Vec<(f64, Document)> =
-                drain(input, env)?.into_iter().map(measure).collect();
+            let mut docs: Vec<(f64, Document)> = drain(input, "$near", env)?
+                .into_iter()
+                .map(measure)
+                .collect();
             docs.sort_by(|a, b| num::compare_f64(a.0, b.0));
             self.sorted = docs
                 .into_iter()

@@ -330,7 +330,7 @@ struct Sampling {
 impl Stage for Sampling {
     fn next(&mut self, env: &mut Env<'_>) -> Result<Option<Document>, EngineError> {
         if let Some(input) = self.input.take() {
-            self.docs = super::drain(input, env)?;
+            self.docs = super::drain(input, "$sample", env)?;
         }
         if self.size == 0 || self.docs.is_empty() {
             return Ok(None);

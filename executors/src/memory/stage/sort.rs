@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bson::Bson;
 
-use super::{Context, Source, Stage, memory_error};
+use super::{Held, Source, Stage};
 use crate::memory::error::EngineError;
 use crate::memory::expr::Env;
 use crate::memory::filter::visit;
@@ -190,23 +190,16 @@ pub struct Sort {
     spec: Arc<SortSpec>,
     limit: Option<usize>,
     sorted: std::vec::IntoIter<(IndexKey, Document)>,
-    memory_limit: usize,
 }
 
 impl Sort {
     /// Sorts the input; keeps only the first `limit` documents.
-    pub fn new(
-        input: Source,
-        spec: Arc<SortSpec>,
-        limit: Option<usize>,
-        context: &Context,
-    ) -> Self {
+    pub fn new(input: Source, spec: Arc<SortSpec>, limit: Option<usize>) -> Self {
         Self {
             input: Some(input),
             spec,
             limit,
             sorted: Vec::new().into_iter(),
-            memory_limit: context.memory_limit,
         }
     }
 }
@@ -242,7 +235,7 @@ impl Stage for Sort {
             let limit = self.limit.unwrap_or(usize::MAX);
             // Keep up to twice the limit, then cut back: linear in the input, bounded in space.
             let room = limit.saturating_mul(2).max(limit.saturating_add(64));
-            let mut bytes = 0_usize;
+            let mut held = Held::new("Sort");
             // The last key that is within the limit so far; what is not before it need not be kept.
             let mut last: Option<IndexKey> = None;
             input.each(env, &mut |doc, env| {
@@ -251,18 +244,15 @@ impl Stage for Sort {
                 }
                 let key = spec.key(doc, env.collation())?;
                 let doc = doc.to_document();
-                bytes = bytes.saturating_add(doc.held_bytes());
+                held.add(doc.held_bytes(), env)?;
                 rows.push((key, doc));
                 if rows.len() >= room {
                     rows.sort_by(order);
                     rows.truncate(limit);
-                    bytes = rows.iter().map(|(_, d)| d.held_bytes()).sum();
+                    held.set(rows.iter().map(|(_, d)| d.held_bytes()).sum(), env)?;
                     if env.collation().is_none() {
                         last = rows.last().map(|(key, _)| key.clone());
                     }
-                }
-                if bytes > self.memory_limit {
-                    return Err(memory_error("Sort", self.memory_limit));
                 }
                 Ok(())
             })?;

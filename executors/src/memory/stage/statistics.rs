@@ -217,7 +217,7 @@ impl GeoNear {
             env,
         )?;
         let mut found: Vec<(f64, Document)> = Vec::new();
-        for doc in drain(source, env)? {
+        for doc in drain(source, "$geoNear", env)? {
             let at = path.get(doc.view());
             if at.is_missing() || !self.geo.matches(at.view()) {
                 continue;

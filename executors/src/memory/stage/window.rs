@@ -5,7 +5,7 @@ use bson::Bson;
 
 use super::group::{KeyMap, KeyRef};
 use super::project::{Field, Tree};
-use super::{Source, Stage, StagePlan, Starting, memory_error};
+use super::{Held, Source, Stage, StagePlan, Starting};
 use crate::memory::error::EngineError;
 use crate::memory::expr::{Env, Expr, Scope, Slot};
 use crate::memory::stage::SortSpec;
@@ -99,13 +99,12 @@ impl SetWindowFields {
 }
 
 impl StagePlan for SetWindowFields {
-    fn start(&self, input: Source, starting: &Starting<'_>) -> Result<Source, EngineError> {
+    fn start(&self, input: Source, _: &Starting<'_>) -> Result<Source, EngineError> {
         Ok(Box::new(Windowing {
             input: Some(input),
             plan: Arc::new(self.clone()),
             partitions: Vec::new().into_iter(),
             ready: Vec::new().into_iter(),
-            memory_limit: starting.context.memory_limit,
         }))
     }
 }
@@ -115,18 +114,14 @@ struct Windowing {
     plan: Arc<SetWindowFields>,
     partitions: std::vec::IntoIter<Vec<Document>>,
     ready: std::vec::IntoIter<Document>,
-    memory_limit: usize,
 }
 
 impl Windowing {
     fn partition(&mut self, mut input: Source, env: &mut Env<'_>) -> Result<(), EngineError> {
         let mut groups: KeyMap<Vec<Document>> = KeyMap::default();
-        let mut bytes = 0_usize;
+        let mut held = Held::new("$setWindowFields");
         while let Some(doc) = input.next(env)? {
-            bytes = bytes.saturating_add(doc.held_bytes());
-            if bytes > self.memory_limit {
-                return Err(memory_error("$setWindowFields", self.memory_limit));
-            }
+            held.add(doc.held_bytes(), env)?;
             let mut key = match &self.plan.partition {
                 None => Value::Null,
                 Some(expr) => {

@@ -344,8 +344,9 @@ impl IndexSpec {
             .then_with(|| a.record().cmp(&b.record()))
     }
 
+    /// The order of keys.
     #[inline]
-    fn order_values<'v>(
+    pub fn order_values<'v>(
         &self,
         a: impl Iterator<Item = ValueRef<'v>>,
         b: impl Iterator<Item = ValueRef<'v>>,
@@ -364,7 +365,10 @@ impl IndexSpec {
     }
 
     /// The entries' values for a document, and whether an array was on the way.
-    fn keys(&self, doc: &Document) -> Result<(Vec<IndexKey>, bool), EngineError> {
+    ///
+    /// # Errors
+    /// 171 for parallel arrays; what a partial index's filter gives.
+    pub fn keys(&self, doc: &Document) -> Result<(Vec<IndexKey>, bool), EngineError> {
         if self.fields.is_empty() {
             return Ok((Vec::new(), false));
         }

@@ -113,7 +113,9 @@ impl Update {
             Self::Pipeline(pipeline) => {
                 let input = Input::Source(Box::new(Documents::new(vec![doc.clone()])));
                 let source = pipeline.start(input, moment.context, env)?;
-                drain(source, env)?.pop().unwrap_or_else(Document::empty)
+                drain(source, "update", env)?
+                    .pop()
+                    .unwrap_or_else(Document::empty)
             }
         };
         keep_id(doc, new)
