@@ -49,10 +49,8 @@ impl Case {
             .lower_aggregate(&call, &mut names, &server())
             .unwrap();
         let evaluation = Evaluation {
-            now: 0,
             seed: 1,
-            collation: None,
-            budget: None,
+            ..Evaluation::default()
         };
         let mut env = Env::new(&evaluation);
         let mut out = Document::new();

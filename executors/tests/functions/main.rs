@@ -119,8 +119,7 @@ fn eval(expr: &Expr, document: &Document) -> Result<Value, String> {
     let evaluation = Evaluation {
         now: 1_700_000_000_000,
         seed: 7,
-        collation: None,
-        budget: None,
+        ..Evaluation::default()
     };
     let mut env = Env::new(&evaluation);
     env.set_root(Stored::from_bson(document));

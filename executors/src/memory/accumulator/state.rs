@@ -162,30 +162,24 @@ impl State {
         // What a kept value counts as.
         let cost = |v: &Value| v.view().byte_size() + 32;
         match &mut self.body {
-            Body::List(items) => {
-                if !v.is_missing() {
-                    self.bytes += cost(&v);
+            Body::List(items) if !v.is_missing() => {
+                self.bytes += cost(&v);
+                items.push(v);
+            }
+            Body::Set { seen, items } if !v.is_missing() => {
+                let key = Key(match collation {
+                    Some(c) => c.fold(&v),
+                    None => v.clone(),
+                });
+                if seen.insert(key) {
+                    self.bytes += v.view().byte_size() + 64;
                     items.push(v);
                 }
             }
-            Body::Set { seen, items } => {
-                if !v.is_missing() {
-                    let key = Key(match collation {
-                        Some(c) => c.fold(&v),
-                        None => v.clone(),
-                    });
-                    if seen.insert(key) {
-                        self.bytes += v.view().byte_size() + 64;
-                        items.push(v);
-                    }
-                }
-            }
             Body::Merge(doc) => crate::memory::expr::merge_into(doc, &v)?,
-            Body::FirstN(n, items) => {
-                if items.len() < *n {
-                    self.bytes += cost(&v);
-                    items.push(v.or_null());
-                }
+            Body::FirstN(n, items) if items.len() < *n => {
+                self.bytes += cost(&v);
+                items.push(v.or_null());
             }
             Body::LastN(n, items) => {
                 self.bytes += cost(&v);
@@ -196,20 +190,18 @@ impl State {
                     self.bytes = self.bytes.saturating_sub(cost(&gone));
                 }
             }
-            Body::ExtremeN { n, max, items } => {
-                if !v.is_nullish() {
-                    let at = items.partition_point(|old| {
-                        let order = compare_with(old.view(), v.view(), collation);
-                        if *max { order.is_ge() } else { order.is_le() }
-                    });
-                    if at < *n {
-                        self.bytes += cost(&v);
-                        items.insert(at, v);
-                        if items.len() > *n
-                            && let Some(gone) = items.pop()
-                        {
-                            self.bytes = self.bytes.saturating_sub(cost(&gone));
-                        }
+            Body::ExtremeN { n, max, items } if !v.is_nullish() => {
+                let at = items.partition_point(|old| {
+                    let order = compare_with(old.view(), v.view(), collation);
+                    if *max { order.is_ge() } else { order.is_le() }
+                });
+                if at < *n {
+                    self.bytes += cost(&v);
+                    items.insert(at, v);
+                    if items.len() > *n
+                        && let Some(gone) = items.pop()
+                    {
+                        self.bytes = self.bytes.saturating_sub(cost(&gone));
                     }
                 }
             }

@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use bson::{Bson, Document};
 
-use super::Range;
 use super::bounds::has_text;
+use super::{Between, Range};
 use crate::memory::error::{Code, EngineError};
 use crate::memory::storage::{Collection, IndexSpec};
 use crate::memory::value::{Collation, Value};
@@ -184,19 +184,18 @@ impl Hint {
             Ok(Some(values.iter().map(fold).collect::<Vec<Value>>()))
         };
         let (min, max) = (key(min)?, key(max)?);
-        if let (Some(min), Some(max)) = (&min, &max) {
-            if spec
+        if let (Some(min), Some(max)) = (&min, &max)
+            && spec
                 .order_values(min.iter().map(Value::view), max.iter().map(Value::view))
                 .is_ge()
-            {
-                return Err(EngineError::location(
-                    51175,
-                    "The value provided for min() does not come before the value provided for max() in the hinted index",
-                ));
-            }
+        {
+            return Err(EngineError::location(
+                51175,
+                "The value provided for min() does not come before the value provided for max() in the hinted index",
+            ));
         }
         Ok(Range {
-            between: Some(Arc::new((min, max))),
+            between: Some(Arc::new(Between { min, max })),
             ..Range::default()
         })
     }

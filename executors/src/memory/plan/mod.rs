@@ -26,8 +26,17 @@ pub struct Range {
     pub prefix: Vec<Value>,
     /// Bounds on the field after those.
     pub interval: Option<Interval>,
-    /// Or bounds on the whole key: the first one that is inside, and the first one that is not any more.
-    pub between: Option<Arc<(Option<Vec<Value>>, Option<Vec<Value>>)>>,
+    /// Or bounds on the whole key.
+    pub between: Option<Arc<Between>>,
+}
+
+/// Bounds on whole keys.
+#[derive(Clone, Debug)]
+pub struct Between {
+    /// The first key that is inside.
+    pub min: Option<Vec<Value>>,
+    /// The first key that is not any more.
+    pub max: Option<Vec<Value>>,
 }
 
 /// How to read a collection.

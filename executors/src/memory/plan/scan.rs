@@ -142,7 +142,7 @@ pub fn locate_key<'v>(
             });
             differ.unwrap_or(Ordering::Equal)
         };
-        return match &**between {
+        return match (&between.min, &between.max) {
             (Some(min), _) if order(min).is_lt() => Ordering::Less,
             (_, Some(max)) if order(max).is_ge() => Ordering::Greater,
             _ => Ordering::Equal,
