@@ -6,6 +6,7 @@ use bson::{Bson, Document as Bdoc, doc};
 use super::Engine;
 use super::args::Args;
 use super::session::InTransaction;
+use super::writing::Writing;
 use crate::memory::error::{Code, EngineError};
 use crate::memory::expr::{Env, Scope};
 use crate::memory::filter::Filter;
@@ -53,6 +54,9 @@ impl CollectionOptions {
         out.set_validation(args)?;
         out.collation = args.collation(None)?;
         if let Some(on) = args.string("viewOn")? {
+            if on.is_empty() {
+                return Err(EngineError::bad_value("'viewOn' cannot be empty"));
+            }
             let stages = args.array("pipeline")?.cloned().unwrap_or_default();
             let scope = Scope::new();
             Pipeline::compile(
@@ -137,14 +141,37 @@ impl Engine {
                 Code::NamespaceExists,
                 format!("namespace {db}.{name} already exists, but with different options"),
             )),
-            None => {
+            None => acyclic(&writing, db, name, &options).map(|()| {
                 writing.state_mut().put(
                     db,
                     name,
                     Arc::new(Collection::new(&format!("{db}.{name}"), options)),
                 );
-                Ok(())
+            }),
+        };
+        self.done(writing);
+        done.map(|()| doc! {"ok": 1.0})
+    }
+
+    /// Gives a view another source or pipeline.
+    fn modify_view(&self, db: &str, name: &str, args: Args<'_>) -> Result<Bdoc, EngineError> {
+        let options = CollectionOptions::parse(args)?;
+        let mut writing = self.writing(None);
+        let done = match writing.collection(db, name) {
+            Some(c) if c.options.view.is_some() => {
+                acyclic(&writing, db, name, &options).map(|()| {
+                    writing.state_mut().put(
+                        db,
+                        name,
+                        Arc::new(Collection::new(&format!("{db}.{name}"), options)),
+                    );
+                })
             }
+            Some(_) => Err(EngineError::new(
+                Code::InvalidOptions,
+                format!("ns: {db}.{name} is a collection; only views have 'viewOn' and 'pipeline'"),
+            )),
+            None => Err(not_found(db, name)),
         };
         self.done(writing);
         done.map(|()| doc! {"ok": 1.0})
@@ -152,17 +179,34 @@ impl Engine {
 
     pub(super) fn collection_modify(&self, db: &str, args: Args<'_>) -> Result<Bdoc, EngineError> {
         let name = args.collection()?;
+        args.only(&[
+            "index",
+            "validator",
+            "validationLevel",
+            "validationAction",
+            "viewOn",
+            "pipeline",
+            "expireAfterSeconds",
+            "changeStreamPreAndPostImages",
+            "timeseries",
+            "cappedSize",
+            "cappedMax",
+            "dryRun",
+        ])?;
+        if args.get("viewOn").is_some() {
+            return self.modify_view(db, name, args);
+        }
         let mut writing = self.writing(None);
         let done = writing.change(db, name, |c| {
             let mut options = (*c.options).clone();
             options.set_validation(args)?;
             c.options = Arc::new(options);
             if let Some(index) = args.document("index")? {
-                let wanted = index.get("keyPattern").cloned();
+                let wanted = index.get_document("keyPattern").ok().map(numbers);
                 let by_key = c
                     .indexes()
                     .iter()
-                    .find(|i| Some(Bson::Document(i.spec.key.clone())) == wanted)
+                    .find(|i| Some(numbers(&i.spec.key)) == wanted)
                     .map(|i| i.spec.name.clone());
                 let given = index.get_str("name").ok().map(str::to_owned).or(by_key);
                 let Some(found) = given.filter(|n| c.indexes().iter().any(|i| i.spec.name == *n))
@@ -231,6 +275,18 @@ impl Engine {
         let drop_target = args.flag("dropTarget")?;
         let mut writing = self.writing(None);
         let done = (|| {
+            if (&from_db, &from) == (&to_db, &to) {
+                return Err(EngineError::new(
+                    Code::IllegalOperation,
+                    "Can't rename a collection to itself",
+                ));
+            }
+            if writing.writable(&from_db, &from)?.is_none() {
+                return Err(EngineError::new(
+                    Code::NamespaceNotFound,
+                    format!("Source collection {from_db}.{from} does not exist"),
+                ));
+            }
             if writing.collection(&to_db, &to).is_some() && !drop_target {
                 return Err(EngineError::new(
                     Code::NamespaceExists,
@@ -509,6 +565,34 @@ impl Engine {
         Ok(removed)
     }
 }
+
+/// Refuses a view that would read itself through others.
+fn acyclic(
+    writing: &Writing<'_>,
+    db: &str,
+    name: &str,
+    options: &CollectionOptions,
+) -> Result<(), EngineError> {
+    let mut on = options.view.as_ref().map(|v| v.0.clone());
+    for _ in 0..MAX_VIEWS {
+        let Some(source) = on else {
+            return Ok(());
+        };
+        if source == name {
+            return Err(EngineError::new(
+                Code::GraphContainsCycle,
+                format!("View cycle detected: {db}.{name}"),
+            ));
+        }
+        on = writing
+            .collection(db, &source)
+            .and_then(|c| c.options.view.as_ref().map(|v| v.0.clone()));
+    }
+    Ok(())
+}
+
+/// No view is looked through further than this.
+const MAX_VIEWS: usize = 100;
 
 fn drop_named(c: &mut Collection, name: &str) -> Result<(), EngineError> {
     if name == "_id_" {

@@ -317,9 +317,8 @@ impl FindProjection {
                 changes.push((Path::parse(&key)?, Change::Compute(expr)));
             }
         }
-        let base = if !inclusive && id == Some(true) && base.len() == 1 {
-            Base::Whole
-        } else if base.is_empty() && !inclusive {
+        let nothing = base.is_empty() || (base.len() == 1 && id == Some(true));
+        let base = if nothing && !inclusive {
             Base::Whole
         } else if base.is_empty() {
             Base::Project(Projection::compile(&bson::doc! {"_id": 1_i32}, scope)?)

@@ -224,7 +224,7 @@ impl UpdateStatement {
         let mut env = Env::new(&context.evaluation);
         self.lets.bind(&mut env)?;
         let mut out = Updated::default();
-        let collection = writing.collection(db, name);
+        let collection = writing.writable(db, name)?;
         let hits = match &collection {
             Some(c) => matching(
                 c,

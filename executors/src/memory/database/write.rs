@@ -342,7 +342,7 @@ impl Engine {
         let hint = args.hint()?;
         let mut env = Env::new(&evaluation);
         lets.bind(&mut env)?;
-        let Some(collection) = writing.collection(db, name) else {
+        let Some(collection) = writing.writable(db, name)? else {
             return Ok(Vec::new());
         };
         let hits = matching(

@@ -46,8 +46,8 @@ fn conflict() -> EngineError {
 }
 
 fn view_error(db: &str, name: &str) -> EngineError {
-    EngineError::location(
-        166,
+    EngineError::new(
+        Code::CommandNotSupportedOnView,
         format!("Namespace {db}.{name} is a view, not a collection"),
     )
 }
@@ -101,6 +101,17 @@ impl<'e> Writing<'e> {
     /// The collection, if it is there.
     pub fn collection(&self, db: &str, name: &str) -> Option<Arc<Collection>> {
         self.state.get(db, name).cloned()
+    }
+
+    /// The collection that is written to, if it is there.
+    ///
+    /// # Errors
+    /// 166 for a view.
+    pub fn writable(&self, db: &str, name: &str) -> Result<Option<Arc<Collection>>, EngineError> {
+        match self.state.get(db, name) {
+            Some(c) if c.options.view.is_some() => Err(view_error(db, name)),
+            found => Ok(found.cloned()),
+        }
     }
 
     /// Makes the collection if it is not there.

@@ -6,7 +6,7 @@
 /// The pattern in the other dialect.
 pub(super) fn translate(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len() + 8);
-    let mut chars = pattern.chars().peekable();
+    let mut chars = unmarked(pattern).chars().peekable();
     let mut class = Class::Outside;
     while let Some(c) = chars.next() {
         match c {
@@ -14,6 +14,7 @@ pub(super) fn translate(pattern: &str) -> String {
                 None => out.push('\\'),
                 Some('Q') => quote(&mut chars, &mut out),
                 Some('E') => {}
+                Some(e @ ('p' | 'P')) => property(e, &mut chars, class != Class::Outside, &mut out),
                 Some(e) => escape(e, class != Class::Outside, &mut out),
             },
             '[' if class == Class::Outside => {
@@ -53,6 +54,46 @@ pub(super) fn translate(pattern: &str) -> String {
         }
     }
     out
+}
+
+/// The pattern without marks such as `(*UTF8)` at its beginning: all texts are UTF-8 here.
+fn unmarked(pattern: &str) -> &str {
+    let mut rest = pattern;
+    while let Some(found) = ["(*UTF8)", "(*UTF)", "(*UCP)"]
+        .iter()
+        .find_map(|mark| rest.strip_prefix(mark))
+    {
+        rest = found;
+    }
+    rest
+}
+
+/// Perl's own properties: `Xan` and the like.
+fn property(
+    e: char,
+    chars: &mut std::iter::Peekable<std::str::Chars<'_>>,
+    in_class: bool,
+    out: &mut String,
+) {
+    let rest: String = chars.clone().take(5).collect();
+    let members = match rest.as_str() {
+        "{Xan}" => "\\p{L}\\p{N}",
+        "{Xwd}" => "\\p{L}\\p{N}_",
+        "{Xsp}" | "{Xps}" => "\\p{Z}\\t-\\r",
+        _ => {
+            out.push('\\');
+            out.push(e);
+            return;
+        }
+    };
+    for _ in 0..5 {
+        chars.next();
+    }
+    match (in_class, e == 'P') {
+        (true, false) => out.push_str(members),
+        (_, true) => out.push_str(&format!("[^{members}]")),
+        (false, false) => out.push_str(&format!("[{members}]")),
+    }
 }
 
 /// Where the reading is.

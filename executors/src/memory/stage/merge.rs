@@ -117,6 +117,21 @@ impl Write {
         spec: &Bson,
         compiling: &Compiling<'_>,
     ) -> Result<Option<Self>, EngineError> {
+        if let ("$out", Bson::Document(d)) = (name, spec) {
+            let known = ["db", "coll", "timeseries"];
+            if let Some(other) = d.keys().find(|k| !known.contains(&k.as_str())) {
+                return fail(
+                    40415,
+                    format!("BSON field '$out.{other}' is an unknown field."),
+                );
+            }
+            if let Some(key) = ["db", "coll"].iter().find(|k| !d.contains_key(k)) {
+                return fail(
+                    40414,
+                    format!("BSON field '$out.{key}' is missing but a required field"),
+                );
+            }
+        }
         match name {
             "$out" => Ok(Some(Self::Out(Out {
                 target: target(spec, name, 16990)?,

@@ -128,6 +128,12 @@ impl Bounds {
                 "Range-based bounds require sortBy a single field",
             ));
         }
+        if sort.iter().any(|part| !part.ascending) {
+            return Err(EngineError::location(
+                8_947_401,
+                "Range-based bounds require an ascending sortBy",
+            ));
+        }
         Ok(Self::Range(low, high, unit))
     }
 

@@ -218,6 +218,17 @@ pub fn check_id(doc: &Document) -> Result<(), EngineError> {
             format!("The '_id' value cannot be of type {}", id.type_name()),
         ));
     }
+    if let Value::Document(d) = &id
+        && let Some((key, _)) = d.iter().find(|(k, _)| k.as_str().starts_with('$'))
+    {
+        return Err(EngineError::new(
+            Code::DollarPrefixedFieldName,
+            format!(
+                "_id fields may not contain '$'-prefixed fields: {} is not valid for storage.",
+                key.as_str()
+            ),
+        ));
+    }
     Ok(())
 }
 
