@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use bson::{Bson, Document as Bdoc, doc};
 
@@ -78,6 +79,57 @@ fn parse(line: &str) -> Result<Bdoc, String> {
         Bson::Document(d) => Ok(d),
         _ => Err("not a document".to_owned()),
     }
+}
+
+/// Lines that are parsed at a time.
+const BATCH: usize = 16_384;
+
+/// Calls `f` with the BSON of every document of a file, in its order. Lines are parsed on all cores.
+fn read_documents(
+    path: &Path,
+    mut f: impl FnMut(&[u8]) -> Result<(), EngineError>,
+) -> Result<(), EngineError> {
+    let file = File::open(path).map_err(|e| failed("open", path, e))?;
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let mut lines = (1_u64..).zip(BufReader::new(file).lines());
+    loop {
+        let mut batch = Vec::new();
+        let mut ended = true;
+        for (number, line) in lines.by_ref().take(BATCH) {
+            ended = false;
+            let line = line.map_err(|e| failed("read", path, e))?;
+            if !line.trim().is_empty() {
+                batch.push((number, line));
+            }
+        }
+        if ended {
+            return Ok(());
+        }
+        if batch.is_empty() {
+            continue; // blank lines only
+        }
+        let parsed = thread::scope(|scope| {
+            let parts: Vec<_> = batch
+                .chunks(batch.len().div_ceil(workers))
+                .map(|part| scope.spawn(|| encode(part)))
+                .collect();
+            parts
+                .into_iter()
+                .map(|part| part.join().unwrap_or_else(|_| Err("a line".to_owned())))
+                .collect::<Result<Vec<_>, _>>()
+        })
+        .map_err(|e| failed("read", path, e))?;
+        parsed.iter().flatten().try_for_each(|bytes| f(bytes))?;
+    }
+}
+
+/// Lines as BSON; of one that is no document its number and why.
+fn encode(lines: &[(u64, String)]) -> Result<Vec<Vec<u8>>, String> {
+    let encoded = lines.iter().map(|(number, line)| {
+        let bytes = parse(line).and_then(|d| d.to_vec().map_err(|e| e.to_string()));
+        bytes.map_err(|e| format!("line {number}: {e}"))
+    });
+    encoded.collect()
 }
 
 fn text(d: Bdoc) -> String {
@@ -163,19 +215,12 @@ impl Engine {
             let options = CollectionOptions::parse(Args::new("create", &options))?;
             let mut c = Collection::new(&format!("{db}.{name}"), options);
             let path = dir.join(file);
-            let reader = BufReader::new(File::open(&path).map_err(|e| failed("open", &path, e))?);
-            for line in reader.lines() {
-                let line = line.map_err(|e| failed("read", &path, e))?;
-                if line.trim().is_empty() {
-                    continue;
-                }
-                let doc = parse(&line).map_err(|e| failed("read", &path, e))?;
-                let bytes = doc.to_vec().map_err(|e| failed("read", &path, e))?;
+            read_documents(&path, |bytes| {
                 c.insert(
                     self.inner.next_record(),
-                    crate::memory::value::Buffer::from(bytes.as_slice()),
-                )?;
-            }
+                    crate::memory::value::Buffer::from(bytes),
+                )
+            })?;
             for spec in d.get_array("indexes").into_iter().flatten() {
                 let Bson::Document(spec) = spec else {
                     return Err(broken());
@@ -206,4 +251,39 @@ fn plain_files(dir: &Path) -> Result<Vec<Bson>, EngineError> {
         ))
     };
     Ok(files.iter().filter_map(entry).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write as _;
+
+    /// Several batches come back in the order of the file; blank lines are no documents, and a broken line is named.
+    #[test]
+    fn lines_keep_their_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("numbers.jsonl");
+        let count = i64::try_from(BATCH).unwrap() * 2 + 7;
+        let mut text = String::new();
+        for n in 0..count {
+            writeln!(text, "{{\"n\": {{\"$numberLong\": \"{n}\"}}}}").unwrap();
+            if n % 1000 == 0 {
+                text.push('\n');
+            }
+        }
+        text.push_str(&"\n".repeat(BATCH * 2));
+        text.push_str("{\"n\": ");
+        fs::write(&path, &text).unwrap();
+        let mut next = 0;
+        let error = read_documents(&path, |bytes| {
+            let document = Bdoc::from_reader(bytes).unwrap();
+            assert_eq!(document.get_i64("n").unwrap(), next);
+            next += 1;
+            Ok(())
+        })
+        .unwrap_err();
+        assert_eq!(next, count);
+        let line = format!("line {}:", text.lines().count());
+        assert!(error.to_string().contains(&line), "{error}");
+    }
 }
