@@ -112,8 +112,8 @@ impl Operator for Add {
         })?;
         let n = n.checked_mul(self.sign).ok_or_else(|| {
             EngineError::location(
-                5_976_500,
-                format!("invalid {} 'amount' argument value: {n}", self.name),
+                6_045_000,
+                format!("invalid {} 'amount' parameter value: {n}", self.name),
             )
         })?;
         datetime::add_units(ms, unit, n, &zone).map(Value::Date)
@@ -437,8 +437,9 @@ pub(super) fn compile_from_parts(name: &str, argument: &Bson, cx: Context<'_>) -
     let any = |names: &[&str]| names.iter().any(|n| fields.get(n).is_some());
     let iso = any(&["isoWeekYear", "isoWeek", "isoDayOfWeek"]);
     if iso && any(&["year", "month", "day"]) {
+        let code = if any(&["year"]) { 40489 } else { 40525 };
         return Err(EngineError::location(
-            40489,
+            code,
             "$dateFromParts does not allow mixing natural dates with ISO dates",
         ));
     }

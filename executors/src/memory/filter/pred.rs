@@ -237,7 +237,7 @@ pub(super) fn compares(
     if value.type_bracket() != operand.type_bracket() {
         return match (value, operand) {
             (ValueRef::Missing, ValueRef::Null) => matches!(op, Eq | Lte | Gte),
-            (ValueRef::Missing, _) => false,
+            // All that is there, and what is missing too, lies between the two keys.
             (_, ValueRef::MaxKey) => matches!(op, Lt | Lte),
             (_, ValueRef::MinKey) => matches!(op, Gt | Gte),
             _ => false,

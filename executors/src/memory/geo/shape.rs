@@ -140,6 +140,12 @@ fn read(value: ValueRef<'_>, depth: usize) -> Result<Option<Shape>, String> {
             let ValueRef::Array(members) = d.get("geometries") else {
                 return Err("GeometryCollection geometries must be an array".to_owned());
             };
+            if members.is_empty() {
+                return Err("GeometryCollection geometries must have at least 1 element".to_owned());
+            }
+            if depth > 0 {
+                return Err("GeometryCollections cannot be nested".to_owned());
+            }
             let members = members.iter().map(|m| {
                 read(m, depth + 1)?
                     .ok_or_else(|| "GeometryCollection members must be GeoJSON".to_owned())
@@ -162,11 +168,7 @@ fn check_crs(crs: ValueRef<'_>) -> Result<(), String> {
 }
 
 fn position(v: ValueRef<'_>) -> Result<Position, String> {
-    let p = match v {
-        ValueRef::Array(_) => pair(v),
-        _ => None,
-    };
-    let p = p.ok_or_else(|| "Point must only contain numeric elements".to_owned())?;
+    let p = pair(v).ok_or_else(|| "Point must only contain numeric elements".to_owned())?;
     check_range(p)?;
     Ok(p)
 }
@@ -201,6 +203,79 @@ fn polygon(v: ValueRef<'_>) -> Result<Vec<Ring>, String> {
         if ring.first() != ring.last() {
             return Err("Loop is not closed".to_owned());
         }
+        simple(ring)?;
+    }
+    if let Some((shell, holes)) = rings.split_first() {
+        for hole in holes {
+            if hole.iter().all(|p| outside(*p, shell)) {
+                return Err(
+                    "Secondary loops not contained by first exterior loop - secondary loops must be holes"
+                        .to_owned(),
+                );
+            }
+        }
     }
     Ok(rings)
+}
+
+/// Longer rings are taken on trust: the check looks at all pairs of edges.
+const MAX_CHECKED: usize = 600;
+
+/// A ring has at least three corners, passes none twice, and does not cross itself.
+fn simple(ring: &[Position]) -> Result<(), String> {
+    let mut corners: Vec<Position> = Vec::with_capacity(ring.len());
+    for p in ring.iter().skip(1) {
+        if corners.last() != Some(p) {
+            corners.push(*p);
+        }
+    }
+    if corners.len() < 3 {
+        return Err("Loop must have at least 3 different vertices".to_owned());
+    }
+    if corners.len() > MAX_CHECKED {
+        return Ok(());
+    }
+    for (i, a) in corners.iter().enumerate() {
+        if let Some(j) = corners.iter().skip(i + 1).position(|b| a == b) {
+            return Err(format!(
+                "Loop is not valid: Duplicate vertices: {i} and {}",
+                i + 1 + j
+            ));
+        }
+    }
+    let edges: Vec<(Position, Position)> = corners
+        .iter()
+        .copied()
+        .zip(corners.iter().copied().cycle().skip(1))
+        .collect();
+    for (i, a) in edges.iter().enumerate() {
+        if edges.iter().skip(i + 1).any(|b| cross(*a, *b)) {
+            return Err("Loop is not valid: Edges cross".to_owned());
+        }
+    }
+    Ok(())
+}
+
+fn turn(a: Position, b: Position, c: Position) -> f64 {
+    (b.x - a.x) * (c.y - a.y) - (b.y - a.y) * (c.x - a.x)
+}
+
+/// Whether two edges cross inside both.
+fn cross((a, b): (Position, Position), (c, d): (Position, Position)) -> bool {
+    turn(a, b, c) * turn(a, b, d) < 0.0 && turn(c, d, a) * turn(c, d, b) < 0.0
+}
+
+/// Whether a position lies outside of a ring and not on it.
+fn outside(p: Position, ring: &[Position]) -> bool {
+    let mut inside = false;
+    for (a, b) in ring.iter().zip(ring.iter().skip(1)) {
+        let between = |v: f64, x: f64, y: f64| (x.min(y)..=x.max(y)).contains(&v);
+        if turn(*a, *b, p) == 0.0 && between(p.x, a.x, b.x) && between(p.y, a.y, b.y) {
+            return false;
+        }
+        if (a.y > p.y) != (b.y > p.y) && p.x < (b.x - a.x) * (p.y - a.y) / (b.y - a.y) + a.x {
+            inside = !inside;
+        }
+    }
+    !inside
 }
