@@ -44,28 +44,6 @@ fn distinct_count(id: ColumnId) -> mqlc_compiler::plan::AggregateCall {
     call
 }
 
-struct Authors {
-    author: SourceId,
-    book: SourceId,
-    pk: ColumnId,
-    name: ColumnId,
-    id: ColumnId,
-    fk: ColumnId,
-}
-
-/// Authors, and books by their author.
-fn authors(b: &mut Build) -> Authors {
-    let (author, book) = (b.source("Author"), b.source("Book"));
-    Authors {
-        author,
-        book,
-        pk: b.column(author, "_id"),
-        name: b.column(author, "name"),
-        id: b.column(book, "_id"),
-        fk: b.column(book, "author_id"),
-    }
-}
-
 mod simplify {
     use super::*;
 

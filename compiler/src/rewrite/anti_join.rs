@@ -5,11 +5,7 @@ use super::walk::{Purpose, Query};
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
 use crate::plan::facts::{ColumnSet, used_columns};
-use crate::plan::{
-    Columns, CompareOp, Join, JoinKind, Node, Plan, Predicate, Rel, Scalar, SourceId, SubKind,
-    SubPlan,
-};
-use crate::schema::{FieldKind, FieldType};
+use crate::plan::{Columns, Join, JoinKind, Node, Plan, Predicate, Rel, Scalar, SourceId};
 
 pub(super) const RULE: Rule = Rule {
     name: "anti_join",
@@ -166,23 +162,9 @@ fn take_join(rel: &mut Rel, source: SourceId) -> Option<Join> {
 }
 
 fn without_partner(join: Join) -> Predicate {
-    let mut parts: Vec<Predicate> = join
-        .on
-        .into_iter()
-        .map(|(lhs, rhs)| Predicate::Compare {
-            op: CompareOp::Eq,
-            lhs: Scalar::Column(rhs),
-            rhs: lhs,
-        })
-        .collect();
+    let mut parts = block::equalities(join.on);
     parts.extend(join.condition);
-    Predicate::Exists(Box::new(SubPlan {
-        kind: SubKind::Exists,
-        rel: block::filtered(Rel::Scan(join.source), parts),
-        columns: Vec::new(),
-        ty: std::sync::Arc::new(FieldType::new(FieldKind::BooleanField)),
-    }))
-    .negate()
+    block::existence(block::filtered(Rel::Scan(join.source), parts)).negate()
 }
 
 #[cfg(test)]

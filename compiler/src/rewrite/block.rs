@@ -1,12 +1,14 @@
 //! Blocks of joins: a scan with joins and filters over it, whose order may change.
 
+use std::sync::Arc;
+
 use crate::error::Result;
 use crate::plan::facts::unique_paths;
 use crate::plan::{
     Cardinality, ColumnId, Columns, CompareOp, Join, JoinKind, Origin, Pattern, Predicate, Rel,
-    Scalar, SourceId,
+    Scalar, SourceId, SubKind, SubPlan,
 };
-use crate::schema::{FieldKind, Schema};
+use crate::schema::{FieldKind, FieldType, Schema};
 
 use super::literal;
 
@@ -104,6 +106,26 @@ impl Edge {
             cardinality: self.cardinality,
         }))
     }
+}
+
+/// The equalities of a join as conditions on the joined rows.
+pub(super) fn equalities(on: Vec<(Scalar, ColumnId)>) -> Vec<Predicate> {
+    let equal = |(lhs, rhs)| Predicate::Compare {
+        op: CompareOp::Eq,
+        lhs: Scalar::Column(rhs),
+        rhs: lhs,
+    };
+    on.into_iter().map(equal).collect()
+}
+
+/// Whether there are rows.
+pub(super) fn existence(rel: Rel) -> Predicate {
+    Predicate::Exists(Box::new(SubPlan {
+        kind: SubKind::Exists,
+        rel,
+        columns: Vec::new(),
+        ty: Arc::new(FieldType::new(FieldKind::BooleanField)),
+    }))
 }
 
 /// Rows with conditions.

@@ -6,10 +6,8 @@ use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
 use crate::plan::facts::{ColumnSet, is_unique};
 use crate::plan::{
-    Cardinality, Columns, CompareOp, JoinKind, Node, Plan, Predicate, Rel, Scalar, SourceId,
-    SubKind, SubPlan, is_copyable,
+    Cardinality, Columns, JoinKind, Node, Plan, Predicate, Rel, SourceId, is_copyable,
 };
-use crate::schema::{FieldKind, FieldType};
 
 pub(super) const RULE: Rule = Rule {
     name: "distinct_to_exists",
@@ -30,18 +28,10 @@ fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
         if query.purpose == Purpose::Write {
             return Ok(false);
         }
-        let mut at = query.rel;
-        loop {
-            if let Rel::Distinct { .. } = at
-                && replace(at, context, columns)?
-            {
-                return Ok(true);
-            }
-            match at.input_mut() {
-                Some(input) => at = input,
-                None => return Ok(false),
-            }
-        }
+        walk::first_operator(query.rel, &mut |at| match at {
+            Rel::Distinct { .. } => replace(at, context, columns),
+            _ => Ok(false),
+        })
     })
 }
 
@@ -155,15 +145,7 @@ fn into_exists(block: &mut Block, i: usize, selected: &[SourceId], columns: &Col
     let Some(first) = hanging.next() else {
         return false;
     };
-    let mut conditions: Vec<Predicate> = first
-        .on
-        .into_iter()
-        .map(|(lhs, rhs)| Predicate::Compare {
-            op: CompareOp::Eq,
-            lhs: Scalar::Column(rhs),
-            rhs: lhs,
-        })
-        .collect();
+    let mut conditions = block::equalities(first.on);
     if let Some(condition) = first.condition {
         conditions.extend(block::parts(&condition).to_vec());
     }
@@ -173,12 +155,7 @@ fn into_exists(block: &mut Block, i: usize, selected: &[SourceId], columns: &Col
         joins: hanging.collect(),
         conditions,
     };
-    block.conditions.push(Predicate::Exists(Box::new(SubPlan {
-        kind: SubKind::Exists,
-        rel: rows.build(),
-        columns: Vec::new(),
-        ty: std::sync::Arc::new(FieldType::new(FieldKind::BooleanField)),
-    })));
+    block.conditions.push(block::existence(rows.build()));
     true
 }
 

@@ -1,7 +1,7 @@
 //! Groups by a key before it is joined.
 
 use super::block::{self, Reach, is_block, reach, root_key};
-use super::walk::{Purpose, Query};
+use super::walk::Purpose;
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
 use crate::plan::facts::{ColumnSet, used_columns};
@@ -30,21 +30,8 @@ fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
         if matches!(query.purpose, Purpose::Write | Purpose::Exists) {
             return Ok(false);
         }
-        descend(query, context, columns)
+        walk::first_operator(query.rel, &mut |at| rewrite(at, context, columns))
     })
-}
-
-fn descend(query: Query<'_>, context: &Context<'_>, columns: &mut Columns) -> Result<bool> {
-    let mut at = query.rel;
-    loop {
-        if rewrite(at, context, columns)? {
-            return Ok(true);
-        }
-        match at.input_mut() {
-            Some(input) => at = input,
-            None => return Ok(false),
-        }
-    }
 }
 
 fn rewrite(rel: &mut Rel, context: &Context<'_>, columns: &mut Columns) -> Result<bool> {

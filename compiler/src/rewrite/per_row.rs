@@ -4,9 +4,9 @@ use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
 use crate::plan::facts::{ColumnSet, is_unique, strict_columns};
 use crate::plan::{
-    AggregateCall, Cardinality, Column, ColumnId, Columns, CompareOp, Definitions, Join, JoinKind,
-    Origin, Plan, Predicate, Rel, Scalar, SourceId, SubKind, SubPlan, substitute_predicate,
-    substitute_rel, substitute_scalar,
+    AggregateCall, Cardinality, Column, ColumnId, Columns, Definitions, Join, JoinKind, Origin,
+    Plan, Rel, Scalar, SourceId, SubKind, SubPlan, substitute_predicate, substitute_rel,
+    substitute_scalar,
 };
 
 pub(super) const RULE: Rule = Rule {
@@ -318,15 +318,7 @@ fn joined_rows(joins: &[Join]) -> Rel {
             rel = Rel::Join(Box::new(next));
             continue;
         }
-        let mut parts: Vec<Predicate> = join
-            .on
-            .iter()
-            .map(|(lhs, rhs)| Predicate::Compare {
-                op: CompareOp::Eq,
-                lhs: Scalar::Column(*rhs),
-                rhs: lhs.clone(),
-            })
-            .collect();
+        let mut parts = super::block::equalities(join.on.clone());
         parts.extend(join.condition.clone());
         rel = super::block::filtered(Rel::Scan(join.source), parts);
     }
@@ -373,16 +365,9 @@ mod tests {
     #[test]
     fn counts_are_computed_in_the_join() {
         let mut b = Build::new();
-        let (author, book) = (b.source("Author"), b.source("Book"));
-        let (pk, name) = (b.column(author, "_id"), b.column(author, "name"));
-        let (id, fk) = (b.column(book, "_id"), b.column(book, "author_id"));
-        let n = b.counted("n");
-        let rel = aggregate(
-            left_many(scan(author), book, pk, fk),
-            [(pk, value(pk))],
-            [author],
-            [(n, agg("Count", vec![value(id)]))],
-        );
+        let a = authors(&mut b);
+        let (name, n) = (a.name, b.counted("n"));
+        let rel = a.by_author(a.with_books(), n, agg("Count", vec![value(a.id)]));
         b.rows(rel, [name, n]).fires(
             "aggregate_per_row",
             "scan Author\n\
@@ -423,16 +408,10 @@ mod tests {
             vec![call("Coalesce", vec![null(), value(1)], int_type())],
         ] {
             let mut b = Build::new();
-            let (author, book) = (b.source("Author"), b.source("Book"));
-            let (pk, fk) = (b.column(author, "_id"), b.column(book, "author_id"));
+            let a = authors(&mut b);
             let n = b.counted("n");
-            let rel = aggregate(
-                left_many(scan(author), book, pk, fk),
-                [(pk, value(pk))],
-                [author],
-                [(n, agg("Count", arg))],
-            );
-            b.rows(rel, [pk, n]).stays("aggregate_per_row");
+            let rel = a.by_author(a.with_books(), n, agg("Count", arg));
+            b.rows(rel, [a.pk, n]).stays("aggregate_per_row");
         }
     }
 

@@ -251,18 +251,10 @@ fn drive(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
         if query.is_rooted() {
             return Ok(false);
         }
-        let mut at = query.rel;
-        loop {
-            if let Rel::Filter { .. } = at
-                && start_at_subquery(at, context, columns)?
-            {
-                return Ok(true);
-            }
-            match at.input_mut() {
-                Some(input) => at = input,
-                None => return Ok(false),
-            }
-        }
+        walk::first_operator(query.rel, &mut |at| match at {
+            Rel::Filter { .. } => start_at_subquery(at, context, columns),
+            _ => Ok(false),
+        })
     })
 }
 

@@ -246,6 +246,23 @@ impl Query<'_> {
     }
 }
 
+/// Calls `f` with an operator and those below it in turn, until it says that it changed one.
+pub(super) fn first_operator(
+    rel: &mut Rel,
+    f: &mut dyn FnMut(&mut Rel) -> Result<bool>,
+) -> Result<bool> {
+    let mut at = rel;
+    loop {
+        if f(at)? {
+            return Ok(true);
+        }
+        match at.input_mut() {
+            Some(input) => at = input,
+            None => return Ok(false),
+        }
+    }
+}
+
 /// Calls `f` with every query of a plan, inner ones first; whether one changed.
 pub(super) fn each_query(
     plan: &mut Plan,

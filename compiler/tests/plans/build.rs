@@ -528,3 +528,43 @@ pub fn set_op<const N: usize>(
         columns,
     }
 }
+
+/// Authors and books, with the columns that join them.
+pub struct Authors {
+    pub author: SourceId,
+    pub book: SourceId,
+    pub pk: ColumnId,
+    pub name: ColumnId,
+    pub id: ColumnId,
+    pub fk: ColumnId,
+}
+
+/// Authors, and books by their author.
+pub fn authors(b: &mut Build) -> Authors {
+    let (author, book) = (b.source("Author"), b.source("Book"));
+    Authors {
+        author,
+        book,
+        pk: b.column(author, "_id"),
+        name: b.column(author, "name"),
+        id: b.column(book, "_id"),
+        fk: b.column(book, "author_id"),
+    }
+}
+
+impl Authors {
+    /// Authors with their books, or none.
+    pub fn with_books(&self) -> Rel {
+        left_many(scan(self.author), self.book, self.pk, self.fk)
+    }
+
+    /// Rows by author, with an aggregate.
+    pub fn by_author(&self, rows: Rel, n: ColumnId, call: AggregateCall) -> Rel {
+        aggregate(
+            rows,
+            [(self.pk, value(self.pk))],
+            [self.author],
+            [(n, call)],
+        )
+    }
+}
