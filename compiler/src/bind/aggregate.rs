@@ -325,14 +325,6 @@ pub(super) fn frame_of(frame: Frame) -> Result<WindowFrame> {
             ));
         }
     }
-    if frame.unit == FrameUnit::Range
-        && (frame.start.is_some_and(|s| s != 0) || frame.end.is_some_and(|e| e != 0))
-    {
-        return Err(Error::new(
-            Code::NotSupported,
-            "PostgreSQL only supports UNBOUNDED together with PRECEDING and FOLLOWING.",
-        ));
-    }
     Ok(WindowFrame {
         unit: frame.unit,
         start: frame.start,

@@ -12,7 +12,7 @@ use crate::storage;
 
 impl<'a> Binder<'a> {
     /// `bulk_create(...)`.
-    pub(super) fn inserted(&self, label: &str, insert: &Insert) -> Result<(Rel, Terminal)> {
+    pub(super) fn inserted(&mut self, label: &str, insert: &Insert) -> Result<(Rel, Terminal)> {
         let model = self.schema.find(label)?;
         let concrete = self.schema.model(model.concrete)?;
         if !concrete.parents.is_empty() {
@@ -27,10 +27,15 @@ impl<'a> Binder<'a> {
             FieldKind::SmallAutoField => NewKeys::Sequence { long: false },
             _ => NewKeys::ObjectId,
         };
+        let constants = super::constant::has_expressions(&insert.rows);
         let mut documents = Vec::with_capacity(insert.rows.len());
         for (i, row) in insert.rows.iter().enumerate() {
-            let document = self
-                .document(model, row)
+            let known = match constants {
+                true => self.known_values(model, row),
+                false => Ok(None),
+            };
+            let document = known
+                .and_then(|known| self.document(model, known.as_ref().unwrap_or(row)))
                 .map_err(|e| e.inside(i).inside("rows").inside("insert").inside("do"))?;
             documents.push(document);
         }
@@ -76,10 +81,8 @@ impl<'a> Binder<'a> {
         let ty = self.key_type(&field.ty)?;
         match value {
             None | Some(Value::Null) if made_by_the_database(field) => Ok(None),
-            Some(Value::Expr(_)) => Err(Error::unsupported(
-                "a computed value in an insert",
-                "documents are stored as they are sent",
-            )),
+            // JSON's null, which `Value(None, JSONField())` says.
+            Some(Value::JsonNull) if ty.kind == FieldKind::JSONField => Ok(Some(Bson::Null)),
             Some(value) if storage::is_left_out(&ty, value) => Ok(None),
             Some(Value::Null) if !field.ty.null => Err(Error::new(
                 Code::IntegrityError,

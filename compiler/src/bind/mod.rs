@@ -19,7 +19,7 @@
 //! | `ordering` | order keys, default ordering through relations |
 //! | `finish`, `sources`, `grouping`, `having`, `combined` | from the state to relational operators: joins, groups; combinations |
 //! | `terminal` | rows, count, exists, aggregate |
-//! | `write`, `insert`, `delete` | updates, new rows, deletes with what hangs on the rows |
+//! | `write`, `insert`, `constant`, `delete` | updates, new rows and their computed values, deletes with what hangs on the rows |
 //! | `prefetch` | follow-up queries |
 
 mod aggregate;
@@ -30,6 +30,7 @@ mod collation;
 mod column;
 mod combine;
 mod combined;
+mod constant;
 mod delete;
 mod element;
 mod exclusion;
