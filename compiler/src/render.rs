@@ -51,11 +51,6 @@ pub fn command(command: &Command, values: Values<'_>) -> Document {
             out.remove("allowDiskUse");
             out
         }
-        Command::Distinct {
-            collection,
-            key,
-            filter,
-        } => doc! {"distinct": collection, "key": key, "query": r.filter(filter)},
         Command::Insert {
             collection,
             documents,

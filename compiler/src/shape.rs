@@ -83,6 +83,18 @@ pub enum ShapeNode {
     },
 }
 
+impl ShapeNode {
+    /// Its name in the row; that of a column of `values_list()` as well.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            ShapeNode::Value { name, .. }
+            | ShapeNode::Tuple { name, .. }
+            | ShapeNode::Related { name, .. } => name,
+        }
+    }
+}
+
 /// Rows of a follow-up step inside the rows of an earlier one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attachment {

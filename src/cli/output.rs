@@ -5,17 +5,18 @@ use std::io::Write;
 use bson::{Bson, Document};
 use comfy_table::{ContentArrangement, Table};
 use mqlc::Compiled;
+use mqlc::compiler::shape::{Shape, ShapeNode};
 use mqlc::executors::{Outcome, Row, RowValue, Written};
 
 use super::Result;
 use super::run::Format;
 
 /// Prints the result of a statement.
-pub(super) fn print(outcome: &Outcome, format: Format) -> Result<()> {
+pub(super) fn print(compiled: &Compiled, outcome: &Outcome, format: Format) -> Result<()> {
     let mut out = std::io::stdout().lock();
     match outcome {
         Outcome::Rows(rows) => match format {
-            Format::Table => write!(out, "{}", table(rows))?,
+            Format::Table => write!(out, "{}", table(rows, &names(&compiled.shape)))?,
             _ => {
                 for row in rows {
                     writeln!(out, "{}", json(row, format))?;
@@ -25,7 +26,7 @@ pub(super) fn print(outcome: &Outcome, format: Format) -> Result<()> {
         Outcome::Count(n) => writeln!(out, "{n}")?,
         Outcome::Exists(there) => writeln!(out, "{there}")?,
         Outcome::Aggregate(row) => match format {
-            Format::Table => write!(out, "{}", table(&[RowValue::Object(row.clone())]))?,
+            Format::Table => write!(out, "{}", table(&[RowValue::Object(row.clone())], &[]))?,
             _ => writeln!(out, "{}", json(&RowValue::Object(row.clone()), format))?,
         },
         Outcome::Written(written) => match format {
@@ -109,8 +110,16 @@ fn plain(value: &serde_json::Value) -> serde_json::Value {
 /// No borders, and a line under the names of the columns (positions as in `comfy_table::presets`).
 const HEADER_LINE: &str = "     ──            ";
 
+/// The names of the columns of rows that do not carry them, as those of `values_list()`.
+fn names(shape: &Shape) -> Vec<&str> {
+    match shape {
+        Shape::Rows(row) => row.nodes.iter().map(ShapeNode::name).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// Rows as a table: a line per row, a column per name.
-fn table(rows: &[RowValue]) -> String {
+fn table(rows: &[RowValue], names: &[&str]) -> String {
     let mut table = Table::new();
     table
         .load_preset(HEADER_LINE)
@@ -120,10 +129,15 @@ fn table(rows: &[RowValue]) -> String {
             table.set_header(row.iter().map(|(name, _)| name.to_owned()));
         }
         Some(RowValue::List(items)) => {
-            table.set_header((1..=items.len()).map(|i| i.to_string()));
+            let name = |i: usize| {
+                names
+                    .get(i)
+                    .map_or_else(|| (i + 1).to_string(), ToString::to_string)
+            };
+            table.set_header((0..items.len()).map(name));
         }
         Some(RowValue::Value(_)) => {
-            table.set_header(["value"]);
+            table.set_header([names.first().copied().unwrap_or("value")]);
         }
         None => {}
     }

@@ -75,7 +75,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         (None, Some(uri)) => on_server(uri, &compiled)?,
         (None, None) => return Err(Failure::Failed("neither --data nor --uri".to_owned())),
     };
-    output::print(&outcome, arguments.format)
+    output::print(&compiled, &outcome, arguments.format)
 }
 
 async fn answer(executor: &dyn Executor, compiled: &Compiled) -> Result<Outcome> {

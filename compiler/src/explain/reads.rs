@@ -72,7 +72,6 @@ pub(super) fn command(step: usize, command: &Command, schema: &Schema, out: &mut
         }
         Command::Aggregate { pipeline, .. } => pipeline.clone(),
         Command::Count { filter, .. }
-        | Command::Distinct { filter, .. }
         | Command::Delete { filter, .. }
         | Command::FindAndModify { filter, .. } => vec![Stage::Match(filter.clone())],
         Command::Update { updates, .. } => updates
@@ -86,7 +85,6 @@ pub(super) fn command(step: usize, command: &Command, schema: &Schema, out: &mut
         Command::Find(find) => Some(&find.collection),
         Command::Aggregate { collection, .. } => collection.as_ref(),
         Command::Count { collection, .. }
-        | Command::Distinct { collection, .. }
         | Command::Delete { collection, .. }
         | Command::FindAndModify { collection, .. }
         | Command::Update { collection, .. } => Some(collection),

@@ -22,7 +22,6 @@ pub fn check(command: &Command, target: &Target) -> Result<()> {
         }
         Command::Aggregate { pipeline, .. } => checker.pipeline(pipeline),
         Command::Count { filter, .. }
-        | Command::Distinct { filter, .. }
         | Command::Delete { filter, .. }
         | Command::FindAndModify { filter, .. } => checker.filter(filter),
         Command::Update { updates, .. } => updates

@@ -32,15 +32,6 @@ pub enum Command {
         /// Options.
         hint: Option<Hint>,
     },
-    /// `distinct`.
-    Distinct {
-        /// Collection.
-        collection: String,
-        /// Path.
-        key: String,
-        /// Filter.
-        filter: Filter,
-    },
     /// `insert`.
     Insert {
         /// Collection.
@@ -98,9 +89,7 @@ impl Command {
             | Command::Count { hint, .. }
             | Command::Update { hint, .. }
             | Command::Delete { hint, .. } => hint.as_ref(),
-            Command::Distinct { .. } | Command::Insert { .. } | Command::FindAndModify { .. } => {
-                None
-            }
+            Command::Insert { .. } | Command::FindAndModify { .. } => None,
         }
     }
 
