@@ -120,8 +120,8 @@ fn pipelines(c: &mut Criterion) {
     let mut group = c.benchmark_group("engine");
     group
         .sample_size(10)
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(1));
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(800));
     for (name, command) in commands() {
         group.bench_function(name, |b| b.iter(|| rows(&engine, &command)));
     }

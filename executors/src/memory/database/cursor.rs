@@ -68,10 +68,8 @@ impl Rows {
             f(doc)?;
         }
         let mut env = Env::with_slots(&self.context.evaluation, self.slots.clone());
-        while let Some(doc) = self.source.next(&mut env)? {
-            f(doc)?;
-        }
-        Ok(())
+        self.source
+            .each(&mut env, &mut |doc, _| f(doc.to_document()))
     }
 
     /// Up to `n` documents, less when they become too many bytes; tells whether more are left.

@@ -178,7 +178,11 @@ impl Node {
             Self::Constant(b) => Ok(*b),
             Self::And(nodes) => {
                 for node in nodes {
-                    if !node.matches(doc, env)? {
+                    let holds = match node {
+                        Self::Leaf(Some(path), pred) => pred.matches_at(path, doc, env.collation()),
+                        other => other.matches(doc, env)?,
+                    };
+                    if !holds {
                         return Ok(false);
                     }
                 }

@@ -109,7 +109,14 @@ impl Pred {
         // Most paths lead to one value, which no array is around.
         match path.get_ref(doc) {
             Some(ValueRef::Array(_)) | None => {}
-            Some(v) => return self.matches_single(v, collation),
+            Some(v) => {
+                if let Self::Compare(op, operand) = self
+                    && let Some(holds) = compares_alike(*op, v, operand)
+                {
+                    return holds;
+                }
+                return self.matches_single(v, collation);
+            }
         }
         visit(path.parts(), doc, self.leaf(), &mut |v, _| {
             self.matches_single(v, collation)
@@ -206,6 +213,24 @@ fn is_nan(v: ValueRef<'_>) -> bool {
     }
 }
 
+/// A comparison of two values of one type, which most are; `None` for types that take more than that.
+#[inline(always)]
+fn compares_alike(op: Comparison, value: ValueRef<'_>, operand: &Value) -> Option<bool> {
+    let order = match (value, operand) {
+        (ValueRef::Int32(a), Value::Int32(b)) => a.cmp(b),
+        (ValueRef::Int64(a), Value::Int64(b)) | (ValueRef::Date(a), Value::Date(b)) => a.cmp(b),
+        (ValueRef::Double(a), Value::Double(b)) => a.partial_cmp(b)?,
+        _ => return None,
+    };
+    Some(match op {
+        Comparison::Eq => order.is_eq(),
+        Comparison::Lt => order.is_lt(),
+        Comparison::Lte => order.is_le(),
+        Comparison::Gt => order.is_gt(),
+        Comparison::Gte => order.is_ge(),
+    })
+}
+
 /// A comparison within one type bracket: null also means missing, NaN is only equal to itself, and the ends of the
 /// order compare with everything.
 #[inline]
@@ -216,24 +241,6 @@ pub(super) fn compares(
     collation: Option<&Collation>,
 ) -> bool {
     use Comparison::{Eq, Gt, Gte, Lt, Lte};
-    // What most comparisons are of.
-    let quick = match (value, operand) {
-        (ValueRef::Int32(a), ValueRef::Int32(b)) => Some(a.cmp(&b)),
-        (ValueRef::Int64(a), ValueRef::Int64(b)) | (ValueRef::Date(a), ValueRef::Date(b)) => {
-            Some(a.cmp(&b))
-        }
-        (ValueRef::Double(a), ValueRef::Double(b)) => a.partial_cmp(&b),
-        _ => None,
-    };
-    if let Some(order) = quick {
-        return match op {
-            Eq => order.is_eq(),
-            Lt => order.is_lt(),
-            Lte => order.is_le(),
-            Gt => order.is_gt(),
-            Gte => order.is_ge(),
-        };
-    }
     if value.type_bracket() != operand.type_bracket() {
         return match (value, operand) {
             (ValueRef::Missing, ValueRef::Null) => matches!(op, Eq | Lte | Gte),

@@ -91,17 +91,31 @@ impl Stage for CollectionScan {
     }
 
     fn each(&mut self, env: &mut Env<'_>, f: Visit<'_>) -> Result<(), EngineError> {
-        while let Some((_, raw)) = self.cursor.step(self.reverse) {
-            env.tick()?;
-            if let Some(examined) = &self.examined {
-                examined.documents.fetch_add(1, Atomic::Relaxed);
+        if self.reverse {
+            while let Some((_, doc)) = self.next_record(env)? {
+                f(doc.view(), env)?;
             }
-            let doc = DocRef::whole(raw);
-            if passes(&self.filters, doc, env)? {
-                f(doc, env)?;
-            }
+            return Ok(());
         }
-        Ok(())
+        loop {
+            let run = self.cursor.run();
+            let n = run.len();
+            if n == 0 {
+                return Ok(());
+            }
+            if let Some(examined) = &self.examined {
+                let n = u64::try_from(n).unwrap_or(u64::MAX);
+                examined.documents.fetch_add(n, Atomic::Relaxed);
+            }
+            for (_, raw) in run {
+                env.tick()?;
+                let doc = DocRef::whole(raw);
+                if passes(&self.filters, doc, env)? {
+                    f(doc, env)?;
+                }
+            }
+            self.cursor.advance(n);
+        }
     }
 }
 

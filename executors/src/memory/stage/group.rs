@@ -135,9 +135,9 @@ impl Outputs {
             let before = state.byte_size();
             match feed {
                 Feed::Value(origin) => {
-                    let mut hold = Value::Missing;
-                    let value = origin.value(doc, picked, env, &mut hold)?;
-                    accumulator.push_view(state, value, env)?;
+                    origin.with(doc, picked, env, |v, env| {
+                        accumulator.push_view(state, v, env)
+                    })?;
                 }
                 Feed::Whole => accumulator.add(state, env)?,
             }
@@ -252,23 +252,18 @@ impl Grouping {
             if plan.reads_env {
                 env.set_root(doc.to_document());
             }
-            let mut hold = Value::Missing;
-            let id = match plan.id.value(doc, &picked, env, &mut hold)? {
-                ValueRef::Missing => ValueRef::Null,
-                id => id,
-            };
-            let folded = env.collation().map(|c| c.fold(&id.to_value()));
-            let key = folded.as_ref().map_or(id, Value::view);
-            let at = match groups.get_index_of(&KeyRef(key)) {
-                Some(at) => at,
-                None => {
-                    held.add(key.byte_size() + 64, env)?;
-                    let shown = folded.is_some().then(|| id.to_value());
-                    groups
-                        .insert_full(Key(key.to_value()), (shown, plan.outputs.start()))
-                        .0
+            let at = plan.id.with(doc, &picked, env, |id, env| {
+                let id = if id.is_missing() { ValueRef::Null } else { id };
+                let folded = env.collation().map(|c| c.fold(&id.to_value()));
+                let key = folded.as_ref().map_or(id, Value::view);
+                if let Some(at) = groups.get_index_of(&KeyRef(key)) {
+                    return Ok(at);
                 }
-            };
+                held.add(key.byte_size() + 64, env)?;
+                let shown = folded.is_some().then(|| id.to_value());
+                let start = (shown, plan.outputs.start());
+                Ok(groups.insert_full(Key(key.to_value()), start).0)
+            })?;
             if let Some((_, (_, states))) = groups.get_index_mut(at) {
                 let grown = plan.outputs.feed(states, &plan.feeds, doc, &picked, env)?;
                 held.add(grown, env)?;

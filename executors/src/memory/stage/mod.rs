@@ -99,9 +99,12 @@ impl Starting<'_> {
                 compile::Step::Limit(_) | compile::Step::Skip(_) => {}
                 compile::Step::Other(plan) => match (plan.needs(), plan.touches()) {
                     (Some(needs), _) => {
-                        parts.extend_from_slice(needs);
+                        let more = needs.iter().filter(|p| !parts.contains(p)).cloned();
+                        let more: Vec<Part> = more.collect();
+                        parts.extend(more);
                         return Some(parts);
                     }
+                    (None, Some(part)) if parts.contains(part) => {}
                     (None, Some(part)) => parts.push(part.clone()),
                     (None, None) => return None,
                 },

@@ -63,7 +63,8 @@ pub fn of_filter(node: &Node, parts: &mut Vec<Part>) -> bool {
         Node::And(nodes) | Node::Or(nodes) => nodes.iter().all(|n| of_filter(n, parts)),
         Node::Not(node) => of_filter(node, parts),
         Node::Leaf(Some(path), _) => {
-            parts.extend(path.parts().first().cloned());
+            let first = path.parts().first().filter(|p| !parts.contains(p));
+            parts.extend(first.cloned());
             true
         }
         _ => false,

@@ -52,7 +52,7 @@ impl Picks {
     pub fn of<'d>(&self, doc: DocRef<'d>) -> [ValueRef<'d>; MOST] {
         let mut found = [ValueRef::Missing; MOST];
         if let Some(found) = found.get_mut(..self.fields.len()) {
-            doc.pick(self.fields.iter(), found);
+            doc.pick(&self.fields, found);
         }
         found
     }
@@ -64,27 +64,24 @@ impl Origin {
         matches!(self, Self::Expr(_))
     }
 
-    /// The value; `hold` keeps it when it had to be made.
+    /// Does something with the value.
     ///
     /// # Errors
-    /// What the expression gives.
-    #[inline]
-    pub fn value<'v>(
-        &'v self,
-        doc: DocRef<'v>,
-        picked: &[ValueRef<'v>; MOST],
+    /// What the expression, or what is done, gives.
+    #[inline(always)]
+    pub fn with<'d, R>(
+        &self,
+        doc: DocRef<'d>,
+        picked: &[ValueRef<'d>; MOST],
         env: &mut Env<'_>,
-        hold: &'v mut Value,
-    ) -> Result<ValueRef<'v>, EngineError> {
-        *hold = match self {
-            Self::Picked(at) => return Ok(picked.get(*at).copied().unwrap_or_default()),
-            Self::Literal(v) => return Ok(v.view()),
-            Self::Path(path) => match path.get_ref(doc) {
-                Some(v) => return Ok(v),
-                None => path.get(doc),
-            },
+        f: impl FnOnce(ValueRef<'_>, &mut Env<'_>) -> Result<R, EngineError>,
+    ) -> Result<R, EngineError> {
+        let made = match self {
+            Self::Picked(at) => return f(picked.get(*at).copied().unwrap_or_default(), env),
+            Self::Literal(v) => return f(v.view(), env),
+            Self::Path(path) => path.get(doc),
             Self::Expr(e) => e.eval(env)?,
         };
-        Ok(hold.view())
+        f(made.view(), env)
     }
 }

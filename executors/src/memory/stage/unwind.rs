@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use bson::Bson;
 
+use super::pick::MOST;
 use super::{Source, Stage, StagePlan, Starting, Visit};
 use crate::memory::error::EngineError;
 use crate::memory::expr::Env;
@@ -208,6 +209,13 @@ impl Stage for Unwinding {
             }
         }
         let (plan, kept) = (Arc::clone(&self.plan), self.kept.as_deref());
+        // Where few fields are kept, one document does for all rows: only its values change.
+        let mut row = kept.filter(|k| k.len() <= MOST).map(Document::blank);
+        let place = |part: &Part| kept.and_then(|k| k.iter().position(|p| p == part));
+        let slot = match plan.path.parts() {
+            [part] => place(part),
+            _ => None,
+        };
         self.input.each(env, &mut |doc, env| {
             let items = match plan.of(doc) {
                 Unwound::Dropped => return Ok(()),
@@ -218,17 +226,23 @@ impl Stage for Unwinding {
                 }
                 Unwound::Each(items) => items,
             };
-            let base = base(doc, kept);
-            if let ([part], None) = (plan.path.parts(), &plan.index) {
-                // One document for all elements: only the field changes.
-                let mut row = base;
+            if let (Some(row), Some(slot), Some(kept)) = (&mut row, slot, kept) {
+                if kept.len() > 1 {
+                    let mut found = [ValueRef::Missing; MOST];
+                    if let Some(found) = found.get_mut(..kept.len()) {
+                        doc.pick(kept, found);
+                    }
+                    let others = found.iter().take(kept.len()).enumerate();
+                    others.for_each(|(at, v)| row.put(at, v.to_value()));
+                }
                 for item in items.iter() {
                     env.tick()?;
-                    row.put(part.name.as_bytes(), item.to_value());
+                    row.put(slot, item.to_value());
                     f(row.view(), env)?;
                 }
                 return Ok(());
             }
+            let base = base(doc, kept);
             for (place, item) in (0_i64..).zip(items.iter()) {
                 env.tick()?;
                 let row = plan.row(base.clone(), item.to_value(), Value::Int64(place));

@@ -276,6 +276,28 @@ impl<K, V> Cursor<K, V> {
         }
     }
 
+    /// The entries ahead that lie together; none at the end.
+    pub fn run(&mut self) -> &[(K, V)] {
+        let beyond = match self.path.last() {
+            Some((node, at)) => !matches!(&**node, Node::Leaf(entries) if *at < entries.len()),
+            None => true,
+        };
+        if beyond && !self.next_leaf() {
+            return &[];
+        }
+        match self.path.last().map(|(node, at)| (&**node, *at)) {
+            Some((Node::Leaf(entries), at)) => entries.get(at..).unwrap_or_default(),
+            _ => &[],
+        }
+    }
+
+    /// Steps over so many entries of the run.
+    pub fn advance(&mut self, n: usize) {
+        if let Some((_, at)) = self.path.last_mut() {
+            *at += n;
+        }
+    }
+
     /// Steps over the next entry and gives it.
     #[inline]
     pub fn forward(&mut self) -> Option<(&K, &V)> {

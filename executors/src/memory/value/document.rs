@@ -137,14 +137,18 @@ impl Document {
     }
 
     /// Puts another value into a field of a built document, in place if nobody shares it.
-    pub(crate) fn put(&mut self, key: &[u8], value: Value) {
+    pub(crate) fn put(&mut self, at: usize, value: Value) {
         if let Form::Built(fields) = &mut self.0
-            && let Some((_, slot)) = Arc::make_mut(fields)
-                .iter_mut()
-                .find(|(k, _)| k.as_bytes() == key)
+            && let Some((_, slot)) = Arc::make_mut(fields).get_mut(at)
         {
             *slot = value;
         }
+    }
+
+    /// A built document of some fields without values. They may only be looked for by name until they have some.
+    pub(crate) fn blank(parts: &[Part]) -> Self {
+        let fields = parts.iter().map(|p| (p.name.clone(), Value::Missing));
+        Self(Form::Built(Arc::new(fields.collect())))
     }
 
     /// A builder that starts with these fields.
@@ -237,17 +241,13 @@ impl<'a> DocRef<'a> {
 
     /// The values of several fields at once: `found[i]`, which must be `Missing`, becomes that of the `i`th wanted one.
     #[inline]
-    pub fn pick<'p>(
-        self,
-        wanted: impl Iterator<Item = &'p Part> + Clone,
-        found: &mut [ValueRef<'a>],
-    ) {
+    pub fn pick(self, wanted: &[Part], found: &mut [ValueRef<'a>]) {
         match self.0 {
             FormRef::Raw(b) => {
                 let _end = raw::pick(b, wanted, found);
             }
             FormRef::Built(_) => {
-                for (part, slot) in wanted.zip(found) {
+                for (part, slot) in wanted.iter().zip(found) {
                     *slot = self.at(part);
                 }
             }

@@ -45,6 +45,8 @@ pub fn compare(a: ValueRef<'_>, b: ValueRef<'_>) -> Ordering {
 pub fn compare_with(a: ValueRef<'_>, b: ValueRef<'_>, collation: Option<&Collation>) -> Ordering {
     match (a, b) {
         (ValueRef::Int32(x), ValueRef::Int32(y)) => x.cmp(&y),
+        (ValueRef::Int64(x), ValueRef::Int64(y)) => x.cmp(&y),
+        (ValueRef::Double(x), ValueRef::Double(y)) => num::compare_f64(x, y),
         (ValueRef::Str(x) | ValueRef::Symbol(x), ValueRef::Str(y) | ValueRef::Symbol(y)) => {
             match collation {
                 None => x.as_bytes().cmp(y.as_bytes()),

@@ -67,7 +67,8 @@ pub(super) fn end_of(kind: u8, bytes: &[u8], at: usize) -> Option<usize> {
         return Some(at + usize::from(width));
     }
     if width < PATTERN {
-        return at.checked_add(length(bytes, at)? + usize::from(width - COUNTED));
+        let counted = usize::try_from(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?)).ok()?;
+        return Some(at + counted + usize::from(width - COUNTED));
     }
     if width == BAD {
         return None;
@@ -81,6 +82,7 @@ pub(super) fn end_of(kind: u8, bytes: &[u8], at: usize) -> Option<usize> {
 pub struct Needle {
     word: u64,
     mask: u64,
+    len: usize,
 }
 
 impl Needle {
@@ -98,46 +100,53 @@ impl Needle {
         Self {
             word: u64::from_le_bytes(word),
             mask,
+            len: name.len(),
         }
     }
 
-    /// Whether the name that stands at `at`, whose first word is known, is the one of the needle.
+    /// Whether the name of the element that `rest` begins with, and whose first word is known, is the one of the needle.
     #[inline(always)]
-    fn is_at(self, word: u64, name: &[u8], bytes: &[u8], at: usize) -> bool {
-        (word ^ self.word) & self.mask == 0
-            && (name.len() < 8
-                || bytes.get(at..at + name.len()) == Some(name)
-                    && bytes.get(at + name.len()) == Some(&0))
+    fn is_at(self, word: u64, rest: &[u8], name: &[u8]) -> bool {
+        (word ^ self.word) & self.mask == 0 && (self.len < 8 || long(rest, name))
     }
 }
 
-/// The eight bytes from `at` on, those beyond the end as zeros.
+/// Whether an element has a long name.
+#[cold]
+fn long(rest: &[u8], name: &[u8]) -> bool {
+    rest.get(1..1 + name.len()) == Some(name) && rest.get(1 + name.len()) == Some(&0)
+}
+
+/// The type of the element that bytes begin with, and the first eight bytes after it; those beyond the end are zeros.
 #[inline(always)]
-fn word(bytes: &[u8], at: usize) -> u64 {
-    match bytes.get(at..).and_then(<[u8]>::first_chunk) {
-        Some(chunk) => u64::from_le_bytes(*chunk),
-        None => short_word(bytes, at),
+fn head(rest: &[u8]) -> Option<(u8, u64)> {
+    match rest.first_chunk() {
+        Some(&[kind, a, b, c, d, e, f, g, h]) => {
+            Some((kind, u64::from_le_bytes([a, b, c, d, e, f, g, h])))
+        }
+        None => short_head(rest),
     }
 }
 
 #[cold]
-fn short_word(bytes: &[u8], at: usize) -> u64 {
+fn short_head(rest: &[u8]) -> Option<(u8, u64)> {
+    let (kind, name) = rest.split_first()?;
     let mut word = [0; 8];
-    for (to, from) in word.iter_mut().zip(bytes.get(at..).unwrap_or_default()) {
+    for (to, from) in word.iter_mut().zip(name) {
         *to = *from;
     }
-    u64::from_le_bytes(word)
+    Some((*kind, u64::from_le_bytes(word)))
 }
 
-/// Where the value of the field stands whose name, beginning with `word`, is at `at`.
+/// The length of the name of the element that `rest` begins with.
 #[inline(always)]
-fn after_name(word: u64, bytes: &[u8], at: usize) -> Option<usize> {
+fn name_len(word: u64, rest: &[u8]) -> Option<usize> {
     // The lowest byte of a word that is zero gets its high bit set.
     let zeros = word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x8080_8080_8080_8080;
     if zeros != 0 {
-        return Some(at + usize::try_from(zeros.trailing_zeros() / 8).ok()? + 1);
+        return usize::try_from(zeros.trailing_zeros() / 8).ok();
     }
-    Some(at + 9 + cstring(bytes, at + 8)?)
+    Some(8 + cstring(rest, 9)?)
 }
 
 #[inline]
@@ -146,11 +155,19 @@ fn string(buf: &Buffer, at: usize) -> Option<StrRef<'_>> {
     Some(StrRef::new(BytesRef::part(buf, at + 4, len)))
 }
 
-#[inline]
+/// The value of a type at a place.
+#[inline(always)]
 pub(super) fn decode(kind: u8, buf: &Buffer, at: usize) -> Option<ValueRef<'_>> {
     Some(match kind {
+        0x10 => ValueRef::Int32(i32::from_le_bytes(take(buf, at)?)),
         0x01 => ValueRef::Double(f64::from_le_bytes(take(buf, at)?)),
         0x02 => ValueRef::Str(string(buf, at)?),
+        _ => return decode_other(kind, buf, at),
+    })
+}
+
+fn decode_other(kind: u8, buf: &Buffer, at: usize) -> Option<ValueRef<'_>> {
+    Some(match kind {
         0x03 => ValueRef::Document(DocRef::raw(buf, at, length(buf, at)?)),
         0x04 => ValueRef::Array(ArrRef::raw(buf, at, length(buf, at)?)),
         0x05 => ValueRef::Binary(
@@ -181,7 +198,6 @@ pub(super) fn decode(kind: u8, buf: &Buffer, at: usize) -> Option<ValueRef<'_>> 
             let scope = at + 8 + length(buf, at + 4)?;
             ValueRef::JavaScriptWithScope(code, DocRef::raw(buf, scope, length(buf, scope)?))
         }
-        0x10 => ValueRef::Int32(i32::from_le_bytes(take(buf, at)?)),
         0x11 => ValueRef::Timestamp(u64::from_le_bytes(take(buf, at)?)),
         0x12 => ValueRef::Int64(i64::from_le_bytes(take(buf, at)?)),
         0x13 => ValueRef::Decimal(Decimal::from_bytes(take(buf, at)?)),
@@ -209,14 +225,15 @@ impl<'a> RawIter<'a> {
     #[inline]
     fn step(&mut self) -> Option<(StrRef<'a>, u8, usize)> {
         let bytes: &[u8] = self.buf;
-        let kind = *bytes.get(self.at)?;
+        let rest = bytes.get(self.at..)?;
+        let (kind, word) = head(rest)?;
         if kind == 0 {
             return None;
         }
-        let start = self.at + 1;
-        let value = after_name(word(bytes, start), bytes, start)?;
+        let len = name_len(word, rest)?;
+        let value = self.at + 2 + len;
+        let name = BytesRef::part(self.buf, self.at + 1, len);
         self.at = end_of(kind, bytes, value)?;
-        let name = BytesRef::part(self.buf, start, value - start - 1);
         Some((StrRef::new(name), kind, value))
     }
 
@@ -258,46 +275,43 @@ fn seek<'a>(doc: BytesRef<'a>, name: &[u8], needle: Needle) -> Option<ValueRef<'
     let bytes: &[u8] = buf;
     let mut at = doc.start() + 4;
     loop {
-        let kind = *bytes.get(at)?;
+        let rest = bytes.get(at..)?;
+        let (kind, word) = head(rest)?;
         if kind == 0 {
             return None;
         }
-        let word = word(bytes, at + 1);
-        if needle.is_at(word, name, bytes, at + 1) {
-            return decode(kind, buf, at + 2 + name.len());
+        if needle.is_at(word, rest, name) {
+            return decode(kind, buf, at + 2 + needle.len);
         }
-        at = end_of(kind, bytes, after_name(word, bytes, at + 1)?)?;
+        at = end_of(kind, bytes, at + 2 + name_len(word, rest)?)?;
     }
 }
 
 /// The values of several fields, found in one walk; `Missing` stays where there is none.
 #[inline]
-pub(super) fn pick<'a, 'p>(
+pub(super) fn pick<'a>(
     doc: BytesRef<'a>,
-    wanted: impl Iterator<Item = &'p Part> + Clone,
+    wanted: &[Part],
     found: &mut [ValueRef<'a>],
 ) -> Option<()> {
     let buf = doc.buffer();
     let bytes: &[u8] = buf;
-    let (mut at, mut left) = (doc.start() + 4, found.len());
-    loop {
-        let kind = *bytes.get(at)?;
+    let (mut at, mut left) = (doc.start() + 4, wanted.len());
+    while left > 0 {
+        let rest = bytes.get(at..)?;
+        let (kind, word) = head(rest)?;
         if kind == 0 {
             return None;
         }
-        let word = word(bytes, at + 1);
-        let value = after_name(word, bytes, at + 1)?;
-        for (part, slot) in wanted.clone().zip(found.iter_mut()) {
-            let name = part.name.as_bytes();
+        let value = at + 2 + name_len(word, rest)?;
+        for (part, slot) in wanted.iter().zip(&mut *found) {
             // The first field of a name counts, as everywhere.
-            if part.needle.is_at(word, name, bytes, at + 1) && slot.is_missing() {
+            if part.needle.is_at(word, rest, part.name.as_bytes()) && slot.is_missing() {
                 *slot = decode(kind, buf, value)?;
                 left -= 1;
-                if left == 0 {
-                    return None;
-                }
             }
         }
         at = end_of(kind, bytes, value)?;
     }
+    None
 }
