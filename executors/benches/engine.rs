@@ -170,5 +170,26 @@ fn points(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, pipelines, points);
+fn files(c: &mut Criterion) {
+    let engine = filled();
+    let dir = std::env::temp_dir().join(format!("mqlc-bench-{}", std::process::id()));
+    let mut group = c.benchmark_group("engine, files");
+    group
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_secs(2));
+    group.bench_function("save", |b| b.iter(|| engine.save(&dir).unwrap()));
+    engine.save(&dir).unwrap();
+    group.bench_function("load", |b| {
+        b.iter(|| {
+            let loaded = Engine::new();
+            loaded.load(&dir).unwrap();
+            loaded
+        });
+    });
+    group.finish();
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+criterion_group!(benches, pipelines, points, files);
 criterion_main!(benches);

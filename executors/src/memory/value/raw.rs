@@ -106,8 +106,8 @@ impl Needle {
 
     /// Whether the name of the element that `rest` begins with, and whose first word is known, is the one of the needle.
     #[inline(always)]
-    fn is_at(self, word: u64, rest: &[u8], name: &[u8]) -> bool {
-        (word ^ self.word) & self.mask == 0 && (self.len < 8 || long(rest, name))
+    fn is_at<'n>(self, word: u64, rest: &[u8], name: impl FnOnce() -> &'n [u8]) -> bool {
+        (word ^ self.word) & self.mask == 0 && (self.len < 8 || long(rest, name()))
     }
 }
 
@@ -280,7 +280,7 @@ fn seek<'a>(doc: BytesRef<'a>, name: &[u8], needle: Needle) -> Option<ValueRef<'
         if kind == 0 {
             return None;
         }
-        if needle.is_at(word, rest, name) {
+        if needle.is_at(word, rest, || name) {
             return decode(kind, buf, at + 2 + needle.len);
         }
         at = end_of(kind, bytes, at + 2 + name_len(word, rest)?)?;
@@ -306,7 +306,7 @@ pub(super) fn pick<'a>(
         let value = at + 2 + name_len(word, rest)?;
         for (part, slot) in wanted.iter().zip(&mut *found) {
             // The first field of a name counts, as everywhere.
-            if part.needle.is_at(word, rest, part.name.as_bytes()) && slot.is_missing() {
+            if part.needle.is_at(word, rest, || part.name.as_bytes()) && slot.is_missing() {
                 *slot = decode(kind, buf, value)?;
                 left -= 1;
             }
