@@ -54,16 +54,18 @@ impl Binder<'_> {
 
     /// Reads an aggregate of the query.
     pub(super) fn contains_aggregate(&self, q: QueryId, scalar: &Scalar) -> bool {
-        self.any_definition(q, &self.columns_in(scalar), &|d| {
-            matches!(d, Definition::Aggregate(_))
-        })
+        !self.definitions.is_empty()
+            && self.any_definition(q, &self.columns_in(scalar), &|d| {
+                matches!(d, Definition::Aggregate(_))
+            })
     }
 
     /// Reads a window function of the query.
     pub(super) fn contains_window(&self, q: QueryId, scalar: &Scalar) -> bool {
-        self.any_definition(q, &self.columns_in(scalar), &|d| {
-            matches!(d, Definition::Window { .. })
-        })
+        !self.definitions.is_empty()
+            && self.any_definition(q, &self.columns_in(scalar), &|d| {
+                matches!(d, Definition::Window { .. })
+            })
     }
 
     /// Whether one of the columns, or what they are computed from, is defined so.

@@ -272,8 +272,7 @@ impl Binder<'_> {
                 return Err(Error::internal("multi-valued relation where allowed"));
             }
         };
-        let parts = names.get(..known).unwrap_or(&names).to_vec();
-        let lookups = names.get(known..).unwrap_or(&[]).to_vec();
+        let (parts, lookups) = names.split_at_checked(known).unwrap_or((&names, &[]));
         if !context.allow_joins && parts.len() > 1 {
             return Err(Error::new(
                 Code::FieldError,
@@ -285,17 +284,14 @@ impl Binder<'_> {
         let value = self
             .resolve_rhs(q, rhs, context, reuse)
             .map_err(|e| e.inside("rhs"))?;
-        let mut used: BTreeSet<AliasId> = self
-            .q(q)?
-            .refs()
-            .iter()
-            .enumerate()
-            .filter(|(i, refs)| **refs > before.get(*i).copied().unwrap_or(0))
+        let mut used: BTreeSet<AliasId> = (0_usize..)
+            .zip(&self.q(q)?.aliases)
+            .filter(|(i, alias)| alias.refs > before.get(*i).copied().unwrap_or(0))
             .map(|(i, _)| i)
             .collect();
         let alias = self.initial_alias(q)?;
         let allow_many = !context.branch_negated || !context.split;
-        let info = match self.setup_joins(q, &parts, model, alias, reuse.as_mut(), allow_many) {
+        let info = match self.setup_joins(q, parts, model, alias, reuse.as_mut(), allow_many) {
             Ok(info) => info,
             Err(PathError::Other(error)) => return Err(error.at("/path")),
             Err(PathError::Multi(prefix)) => {
@@ -310,7 +306,7 @@ impl Binder<'_> {
             reuse.extend(joins.iter().copied());
         }
         let lhs = self.field_bound(q, alias, &targets, Some(info.end))?;
-        let plain_lhs = lhs.clone();
+        let plain_lhs = context.current_negated.then(|| lhs.scalar.clone());
         let value_column = match &value {
             Rhs::Scalar(bound) => match bound.scalar {
                 Scalar::Column(id) => Some((id, bound.clone())),
@@ -319,7 +315,7 @@ impl Binder<'_> {
             _ => None,
         };
         let condition = self
-            .build_lookup(q, &lookups, lhs, value)
+            .build_lookup(q, lookups, lhs, value)
             .map_err(|e| e.at("/path"))?;
         let mut predicate = condition.predicate;
         let is_null_test = condition.is_null;
@@ -335,12 +331,11 @@ impl Binder<'_> {
                     None => false,
                 };
                 if nullable || self.q(q)?.kind(last) == Some(JoinKind::Left) {
-                    let plain = match plain_lhs.scalar {
-                        Scalar::List(parts) => {
-                            parts.into_iter().next().unwrap_or(Scalar::List(Vec::new()))
-                        }
+                    let plain = match plain_lhs {
+                        Some(Scalar::List(parts)) => parts.into_iter().next(),
                         other => other,
                     };
+                    let plain = plain.unwrap_or(Scalar::List(Vec::new()));
                     predicate = predicate.and(Predicate::Not(Box::new(Predicate::IsNull(plain))));
                 }
                 if let Some((id, bound)) = value_column
@@ -393,7 +388,12 @@ fn is_empty(condition: &Q) -> bool {
 }
 
 /// All of them.
-pub(super) fn conjunction(parts: Vec<Predicate>) -> Predicate {
+pub(super) fn conjunction(mut parts: Vec<Predicate>) -> Predicate {
+    if let [single] = parts.as_slice()
+        && !matches!(single, Predicate::And(_))
+    {
+        return parts.pop().unwrap_or(Predicate::TRUE);
+    }
     let mut all: Vec<Predicate> = Vec::with_capacity(parts.len());
     for part in parts {
         match part {

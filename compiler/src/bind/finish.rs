@@ -154,7 +154,9 @@ impl Binder<'_> {
         let mut out = Vec::new();
         if query.rows == Rows::Model && query.default_columns {
             let model = self.schema.model(query.model)?.concrete;
-            for field in self.loaded(q)? {
+            let fields = self.loaded(q)?;
+            out.reserve(fields.len());
+            for field in fields {
                 let name = self.schema.field(field)?.attname.clone();
                 // A model's own columns need no joins; those of its parents are behind links.
                 let scalar = if field.model == model {
@@ -202,6 +204,9 @@ impl Binder<'_> {
         building: &mut Building,
         nodes: impl Iterator<Item = Node<'a>>,
     ) -> Result<()> {
+        if self.definitions.is_empty() {
+            return Ok(());
+        }
         let mut columns = Vec::new();
         for node in nodes {
             let mut found = Vec::new();
@@ -243,6 +248,9 @@ impl Binder<'_> {
         nodes: impl Iterator<Item = Node<'a>>,
         found: &mut Vec<ColumnId>,
     ) {
+        if self.definitions.is_empty() {
+            return;
+        }
         let mut todo = Vec::new();
         for node in nodes {
             columns_of(node, &mut todo);

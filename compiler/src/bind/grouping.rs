@@ -237,7 +237,7 @@ impl Binder<'_> {
             let parts = self.unnest(pk)?;
             let mut all = !parts.is_empty();
             for part in parts {
-                let column = self.column(alias.source, part)?;
+                let column = self.column(alias.source, *part)?;
                 all &= columns.contains(&column);
             }
             let follows = alias.join.as_ref().is_some_and(|j| {

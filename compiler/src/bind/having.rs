@@ -80,6 +80,9 @@ impl Binder<'_> {
 
     /// Whether a condition reads aggregates, and whether it reads windows.
     pub(super) fn reads(&self, q: QueryId, predicate: &Predicate) -> (bool, bool) {
+        if self.definitions.is_empty() {
+            return (false, false);
+        }
         let mut columns = Vec::new();
         columns_of(Node::Predicate(predicate), &mut columns);
         let window = self.any_definition(q, &columns, &|d| matches!(d, Definition::Window { .. }));

@@ -1,5 +1,6 @@
 //! Order keys: `order_by()`, the model's default ordering, and orderings through relations.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use indexmap::IndexMap;
@@ -27,11 +28,12 @@ impl Binder<'_> {
                 false,
             ));
         }
-        let model = self.schema.model(query.model)?;
+        let schema = self.schema;
+        let model = schema.model(query.model)?;
         let (terms, meta) = if !query.order_by.is_empty() {
-            (query.order_by.clone(), false)
+            (Cow::Owned(query.order_by.clone()), false)
         } else if query.default_ordering && !model.ordering.is_empty() {
-            (model.ordering.clone(), true)
+            (Cow::Borrowed(model.ordering.as_slice()), true)
         } else {
             return Ok((Vec::new(), false));
         };

@@ -1,5 +1,6 @@
 //! From a path of names to joins: `author__publisher__name`.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::Binder;
@@ -7,7 +8,7 @@ use super::query::{AliasId, JoinField, QueryId};
 use crate::diagnostic::closest;
 use crate::error::{Code, Error, Result};
 use crate::plan::{CompareOp, Literal, Predicate, Scalar};
-use crate::schema::{FieldKind, FieldRef, ModelId, NameTarget};
+use crate::schema::{FieldKind, FieldRef, ModelId, NameTarget, Schema};
 
 /// One join of a path.
 #[derive(Debug, Clone)]
@@ -64,7 +65,7 @@ pub(super) struct JoinInfo {
     pub transforms: Vec<String>,
 }
 
-impl Binder<'_> {
+impl<'s> Binder<'s> {
     /// Walks names to joins. With `strict`, a name that leads nowhere is an error; otherwise it ends the walk.
     pub(super) fn names_to_path(
         &self,
@@ -76,7 +77,8 @@ impl Binder<'_> {
     ) -> Result<ResolvedPath, PathError> {
         let mut model = start;
         let mut infos: Vec<PathInfo> = Vec::new();
-        let mut per_name: Vec<(String, Vec<PathInfo>)> = Vec::new();
+        // Where the joins of each relation end.
+        let mut ends: Vec<usize> = Vec::new();
         let mut end: Option<(FinalField, Vec<FieldRef>)> = None;
         let mut used = 0;
         for (position, name) in names.iter().enumerate() {
@@ -157,9 +159,10 @@ impl Binder<'_> {
                 Some(by) => {
                     let path = self.path_infos(by)?;
                     if !allow_many && let Some(at) = path.iter().position(|p| p.many) {
-                        step.extend(path.into_iter().take(at + 1));
-                        per_name.push((name.clone(), step));
-                        return Err(PathError::Multi(per_name));
+                        infos.extend(step);
+                        infos.extend(path.into_iter().take(at + 1));
+                        ends.push(infos.len());
+                        return Err(PathError::Multi(by_name(names, &infos, &ends)));
                     }
                     step.extend(path);
                     if let Some(filtered) = filtered
@@ -172,15 +175,14 @@ impl Binder<'_> {
                         .ok_or_else(|| Error::internal("relation without path"))?;
                     model = last.to;
                     end = Some((FinalField::Relation(last.by), last.targets.clone()));
-                    infos.extend(step.iter().cloned());
-                    per_name.push((name.clone(), step));
+                    infos.extend(step);
+                    ends.push(infos.len());
                 }
                 None => {
                     if let Some(last) = step.last() {
                         model = last.to;
                     }
-                    infos.extend(step.iter().cloned());
-                    per_name.push((name.clone(), step));
+                    infos.extend(step);
                     end = Some((FinalField::Plain(field_ref), vec![field_ref]));
                     if strict && position + 1 != names.len() {
                         let next = names.get(position + 1).map_or("", String::as_str);
@@ -340,7 +342,7 @@ impl Binder<'_> {
             }
             _ if by.reverse => vec![PathInfo {
                 to: by.field.model,
-                targets: self.unnest(pk_of(by.field.model)?)?,
+                targets: self.unnest(pk_of(by.field.model)?)?.to_vec(),
                 by,
                 many: !field.unique,
                 direct: false,
@@ -358,12 +360,13 @@ impl Binder<'_> {
     }
 
     /// The parts of a composite key; another field is its only part.
-    pub(super) fn unnest(&self, field: FieldRef) -> Result<Vec<FieldRef>> {
-        let f = self.schema.field(field)?;
+    pub(super) fn unnest(&self, field: FieldRef) -> Result<&'s [FieldRef]> {
+        let schema: &'s Schema = self.schema;
+        let f = schema.field(field)?;
         Ok(if f.ty.kind == FieldKind::CompositePrimaryKey {
-            f.parts.clone()
+            &f.parts
         } else {
-            vec![field]
+            std::slice::from_ref(&f.id)
         })
     }
 
@@ -511,20 +514,20 @@ impl Binder<'_> {
     }
 
     /// Leaves out joins at the end whose only use is a key that the row before them has too.
-    pub(super) fn trim_joins(
+    pub(super) fn trim_joins<'i>(
         &mut self,
         q: QueryId,
-        info: &JoinInfo,
-    ) -> Result<(Vec<FieldRef>, AliasId, Vec<AliasId>)> {
-        let mut joins = info.joins.clone();
-        let mut targets = info.targets.clone();
+        info: &'i JoinInfo,
+    ) -> Result<(Cow<'i, [FieldRef]>, AliasId, &'i [AliasId])> {
+        let mut joins = info.joins.as_slice();
+        let mut targets = Cow::Borrowed(info.targets.as_slice());
         for path in info.path.iter().rev() {
             if joins.len() == 1 || !path.direct || path.filtered.is_some() {
                 break;
             }
             let field = self.schema.field(path.by.field)?;
             let mut local = Vec::with_capacity(targets.len());
-            for target in &targets {
+            for target in targets.iter() {
                 match field.links.iter().find(|(_, t)| t == target) {
                     Some((l, _)) => local.push(*l),
                     None => break,
@@ -533,14 +536,29 @@ impl Binder<'_> {
             if local.len() != targets.len() {
                 break;
             }
-            targets = local;
-            if let Some(dropped) = joins.pop() {
-                self.q_mut(q)?.unref_alias(dropped)?;
+            targets = Cow::Owned(local);
+            if let Some((dropped, rest)) = joins.split_last() {
+                self.q_mut(q)?.unref_alias(*dropped)?;
+                joins = rest;
             }
         }
         let last = joins.last().copied().unwrap_or(0);
         Ok((targets, last, joins))
     }
+}
+
+/// The joins of each name.
+fn by_name(names: &[String], infos: &[PathInfo], ends: &[usize]) -> Vec<(String, Vec<PathInfo>)> {
+    let mut start = 0;
+    let mut parts = Vec::with_capacity(ends.len());
+    for (name, end) in names.iter().zip(ends) {
+        parts.push((
+            name.clone(),
+            infos.get(start..*end).unwrap_or_default().to_vec(),
+        ));
+        start = *end;
+    }
+    parts
 }
 
 /// `a__b__c` as names.

@@ -3,7 +3,7 @@
 //! The rules for reusing, promoting and demoting joins are Django's (`django.db.models.sql.query`,
 //! documented under "Spanning multi-valued relationships").
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -344,7 +344,7 @@ impl Query {
 pub(super) struct JoinPromoter {
     or: bool,
     children: usize,
-    votes: HashMap<AliasId, usize>,
+    votes: BTreeMap<AliasId, usize>,
 }
 
 impl JoinPromoter {
@@ -353,7 +353,7 @@ impl JoinPromoter {
         JoinPromoter {
             or,
             children,
-            votes: HashMap::new(),
+            votes: BTreeMap::new(),
         }
     }
 

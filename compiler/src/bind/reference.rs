@@ -56,14 +56,14 @@ impl Binder<'_> {
     ) -> Result<Scalar> {
         let source = self.q(q)?.alias(alias)?.source;
         let parts = self.unnest(field)?;
-        if let [only] = parts.as_slice()
+        if let [only] = parts
             && *only == field
         {
             return Ok(Scalar::Column(self.column(source, field)?));
         }
         let mut list = Vec::with_capacity(parts.len());
         for part in parts {
-            list.push(Scalar::Column(self.column(source, part)?));
+            list.push(Scalar::Column(self.column(source, *part)?));
         }
         Ok(Scalar::List(list))
     }

@@ -119,7 +119,7 @@ impl Binder<'_> {
     fn loaded_fields(&self, model: ModelId, mask: &Mask, defer: bool) -> Result<Vec<FieldRef>> {
         let model = self.schema.model(model)?;
         let pk = self.unnest(model.pk)?;
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(model.all_fields.len());
         for reference in &model.all_fields {
             let field = self.schema.field(*reference)?;
             if !field.is_concrete() {

@@ -106,7 +106,8 @@ impl Binder<'_> {
         if kind == RowKind::Model && prefetches {
             prefetched = self.prefetched(q, &mut nodes, &places)?;
         }
-        let mut select = more.to_vec();
+        let mut select = Vec::with_capacity(more.len() + nodes.len());
+        select.extend_from_slice(more);
         select_of(&nodes, &mut select);
         for p in &prefetched {
             select.extend(p.parent.iter().map(|id| Scalar::Column(*id)));

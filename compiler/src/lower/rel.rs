@@ -140,8 +140,8 @@ impl Lowerer<'_> {
         scope.collection = Some(collection);
         scope.open = Some(source);
         scope.sources.insert(source, (Path::root(), false));
-        scope.take("_id");
         scope.take_stored(&stored);
+        scope.take("_id");
         Ok(())
     }
 

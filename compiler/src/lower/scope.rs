@@ -161,7 +161,9 @@ impl Scope {
     }
 
     pub fn take(&mut self, name: &str) {
-        self.taken.one_by_one.insert(name.to_owned());
+        if !self.taken.contains(name) {
+            self.taken.one_by_one.insert(name.to_owned());
+        }
     }
 
     /// Takes all keys of the documents of a source.

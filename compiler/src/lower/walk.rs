@@ -50,9 +50,7 @@ fn distinct_columns(node: &Rel, uses: &mut BTreeMap<ColumnId, u32>) {
             *uses.entry(*id).or_default() += 1;
         }
     }
-    for input in inputs(node) {
-        distinct_columns(input, uses);
-    }
+    node.inputs(&mut |input| distinct_columns(input, uses));
 }
 
 /// Joined sources whose documents are held in memory: by a sort or a window above, before a group makes new ones.
@@ -95,7 +93,7 @@ pub(super) fn inputs(node: &Rel) -> Vec<&Rel> {
 
 /// Columns that the output needs, in order, those of follow-up queries included; no duplicates.
 pub(super) fn output_columns(output: &Output) -> Vec<ColumnId> {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(output.nodes.len());
     output_nodes(&output.nodes, &mut out);
     prefetched(&output.prefetched, &mut out);
     out

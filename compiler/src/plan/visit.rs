@@ -1,6 +1,7 @@
 //! Walks through plans: borrowing ([`visit`]) and in place ([`VisitMut`]).
 //!
-//! The borrowing walk keeps its own stack. The walk in place recurses; [`super::check_depth`] bounds how deep.
+//! The borrowing walk recurses a little and then keeps its own stack. The walk in place recurses; [`super::check_depth`] bounds
+//! how deep.
 
 use super::{AggregateCall, Predicate, Rel, Scalar, SortKey, SubPlan, Terminal, WindowCall};
 
@@ -38,7 +39,22 @@ impl<'a> Node<'a> {
 /// Calls `f` with a node and everything in it, parents first; with the depth, 0 for the node itself. Where `f` gives
 /// false, what is inside stays unvisited.
 pub fn visit<'a>(root: Node<'a>, f: &mut dyn FnMut(Node<'a>, usize) -> bool) {
-    let mut stack = vec![(root, 0)];
+    descend(root, 0, f);
+}
+
+/// Depth to which the walk recurses: most trees are not deeper, and need no stack of their own.
+const RECURSED: usize = 32;
+
+fn descend<'a>(node: Node<'a>, depth: usize, f: &mut dyn FnMut(Node<'a>, usize) -> bool) {
+    if depth == RECURSED {
+        visit_deep(node, depth, f);
+    } else if f(node, depth) {
+        node.children(&mut |child| descend(child, depth + 1, f));
+    }
+}
+
+fn visit_deep<'a>(root: Node<'a>, depth: usize, f: &mut dyn FnMut(Node<'a>, usize) -> bool) {
+    let mut stack = vec![(root, depth)];
     while let Some((node, depth)) = stack.pop() {
         if f(node, depth) {
             let first = stack.len();

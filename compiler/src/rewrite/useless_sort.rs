@@ -3,7 +3,7 @@
 use super::walk::{Purpose, Query};
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
-use crate::plan::facts::{ColumnSet, determined, is_unique};
+use crate::plan::facts::{ColumnSet, determined, tells_apart};
 use crate::plan::{AggregateCall, Columns, Plan, Rel, Scalar, SortKey};
 
 pub(super) const RULE: Rule = Rule {
@@ -88,15 +88,13 @@ fn shorten(
     let mut kept = 0;
     let mut i = 0;
     while i < keys.len() {
-        if is_unique(input, &given, context.schema, columns)? {
+        let known = determined(input, &given, context.schema, columns)?;
+        if tells_apart(input, &known, columns) {
             keys.truncate(kept);
             return Ok(true);
         }
         let decided = match keys.get(i).map(|k| &k.scalar) {
-            Some(Scalar::Column(id)) => {
-                determined(input, &given, context.schema, columns)?.has(columns, *id)
-                    || !given.insert(*id)
-            }
+            Some(Scalar::Column(id)) => known.has(columns, *id) || !given.insert(*id),
             Some(Scalar::Literal(_)) => true,
             _ => false,
         };

@@ -63,6 +63,8 @@ pub struct Model {
     pub embedded: bool,
     /// Sets of fields that are unique together.
     pub unique_together: Vec<Vec<FieldRef>>,
+    /// Sets of stored keys that are unique among its documents where they are not NULL; of the concrete model.
+    pub unique_keys: Vec<Vec<Name>>,
     /// Declared indexes, those of fields included.
     pub indexes: Vec<IndexSpec>,
     /// What each name that a path may start with leads to.

@@ -72,6 +72,7 @@ impl Resolver {
         self.link(spec, &mut schema)?;
         self.names(spec, &mut schema)?;
         self.indexes(spec, &mut schema)?;
+        unique_keys(&mut schema)?;
         Ok(schema)
     }
 
@@ -134,6 +135,7 @@ impl Resolver {
             get_latest_by: model.get_latest_by.clone(),
             embedded: model.embedded,
             unique_together: Vec::new(),
+            unique_keys: Vec::new(),
             indexes: model.indexes.clone(),
             names: IndexMap::new(),
             related_objects: Vec::new(),
@@ -486,6 +488,39 @@ fn collect_fields(
     }
     for field in &model.fields {
         fields.push(field.id);
+    }
+    Ok(())
+}
+
+/// The sets of stored keys that are unique: primary keys, unique fields, and fields that are unique together.
+fn unique_keys(schema: &mut Schema) -> Result<()> {
+    let mut all = Vec::with_capacity(schema.models.len());
+    for model in &schema.models {
+        let keys = |fields: &[FieldRef]| -> Result<Vec<Name>> {
+            let columns = fields.iter().map(|f| Ok(schema.field(*f)?.column.clone()));
+            columns.collect()
+        };
+        let mut sets = Vec::new();
+        if let Ok(pk) = schema.field(model.pk) {
+            if pk.is_concrete() {
+                sets.push(vec![pk.column.clone()]);
+            } else {
+                sets.push(keys(&pk.parts)?);
+            }
+        }
+        for field in &model.fields {
+            if field.unique && field.is_concrete() && field.id != model.pk {
+                sets.push(vec![field.column.clone()]);
+            }
+        }
+        for set in &model.unique_together {
+            sets.push(keys(set)?);
+        }
+        sets.retain(|set| !set.is_empty() && set.iter().all(|key| !key.is_empty()));
+        all.push(sets);
+    }
+    for (model, sets) in schema.models.iter_mut().zip(all) {
+        model.unique_keys = sets;
     }
     Ok(())
 }

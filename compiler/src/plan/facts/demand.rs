@@ -29,8 +29,7 @@ fn add_prefetched(prefetched: &[super::super::Prefetched], set: &mut ColumnSet) 
 }
 
 fn add_nodes(nodes: &[OutputNode], set: &mut ColumnSet) {
-    let mut stack: Vec<&OutputNode> = nodes.iter().collect();
-    while let Some(node) = stack.pop() {
+    for node in nodes {
         match node {
             OutputNode::Column { column, .. } => {
                 set.insert(*column);
@@ -46,7 +45,7 @@ fn add_nodes(nodes: &[OutputNode], set: &mut ColumnSet) {
             } => {
                 set.insert(*key);
                 add_prefetched(prefetched, set);
-                stack.extend(nodes);
+                add_nodes(nodes, set);
             }
         }
     }

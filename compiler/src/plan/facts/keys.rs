@@ -32,37 +32,13 @@ impl Determined {
 ///
 /// # Errors
 /// `Internal` for ids of another schema.
-pub fn unique_paths(
-    schema: &Schema,
+pub fn unique_paths<'s>(
+    schema: &'s Schema,
     columns: &Columns,
     source: SourceId,
-) -> Result<Vec<Vec<Name>>> {
+) -> Result<&'s [Vec<Name>]> {
     let model = schema.model(columns.source(source)?.model)?;
-    let model = schema.model(model.concrete)?;
-    let mut sets = Vec::new();
-    let pk = schema.field(model.pk)?;
-    if pk.is_concrete() {
-        sets.push(vec![pk.column.clone()]);
-    } else if !pk.parts.is_empty() {
-        sets.push(names(schema, &pk.parts)?);
-    }
-    for field in &model.fields {
-        if field.unique && field.is_concrete() && field.id != model.pk {
-            sets.push(vec![field.column.clone()]);
-        }
-    }
-    for set in &model.unique_together {
-        sets.push(names(schema, set)?);
-    }
-    sets.retain(|set| !set.is_empty() && set.iter().all(|c| !c.is_empty()));
-    Ok(sets)
-}
-
-fn names(schema: &Schema, fields: &[crate::schema::FieldRef]) -> Result<Vec<Name>> {
-    fields
-        .iter()
-        .map(|f| Ok(schema.field(*f)?.column.clone()))
-        .collect()
+    Ok(&schema.model(model.concrete)?.unique_keys)
 }
 
 /// Columns that a condition, where it is true, fixes to one value.
@@ -229,12 +205,18 @@ pub fn is_unique(rel: &Rel, given: &ColumnSet, schema: &Schema, columns: &Column
         _ => {}
     }
     let known = determined(rel, given, schema, columns)?;
+    Ok(tells_apart(rel, &known, columns))
+}
+
+/// Whether no two rows of `rel` agree on all that is `known`.
+#[must_use]
+pub fn tells_apart(rel: &Rel, known: &Determined, columns: &Columns) -> bool {
     let mut at = rel;
     loop {
         match at {
-            Rel::Empty | Rel::Unit => return Ok(true),
-            Rel::Scan(source) => return Ok(known.sources.contains(*source)),
-            Rel::Raw { .. } | Rel::SetOp { .. } => return Ok(false),
+            Rel::Empty | Rel::Unit => return true,
+            Rel::Scan(source) => return known.sources.contains(*source),
+            Rel::Raw { .. } | Rel::SetOp { .. } => return false,
             Rel::Filter { input, .. }
             | Rel::Extend { input, .. }
             | Rel::Window { input, .. }
@@ -243,18 +225,18 @@ pub fn is_unique(rel: &Rel, given: &ColumnSet, schema: &Schema, columns: &Column
             Rel::DistinctOn { input, .. } => at = input,
             Rel::Join(join) => {
                 if join.cardinality == Cardinality::Many && !known.sources.contains(join.source) {
-                    return Ok(false);
+                    return false;
                 }
                 at = &join.input;
             }
             Rel::Aggregate { keys, .. } => {
-                return Ok(keys.iter().all(|(id, key)| {
-                    matches!(key, Scalar::Literal(_)) || known.has(columns, *id)
-                }));
+                return keys
+                    .iter()
+                    .all(|(id, key)| matches!(key, Scalar::Literal(_)) || known.has(columns, *id));
             }
             Rel::Distinct {
                 columns: distinct, ..
-            } => return Ok(distinct.iter().all(|id| known.has(columns, *id))),
+            } => return distinct.iter().all(|id| known.has(columns, *id)),
         }
     }
 }

@@ -15,7 +15,7 @@ mod scope;
 mod sets;
 
 pub use demand::{demand, output_columns};
-pub use keys::{Determined, constants, determined, is_unique, unique_paths};
+pub use keys::{Determined, constants, determined, is_unique, tells_apart, unique_paths};
 pub use nulls::{Nulls, is_strict, never_null, rejected, strict_columns};
 pub use scope::{Scope, defined_inside, free_columns, is_correlated, scope, used_columns};
 pub use sets::{ColumnSet, SourceSet};

@@ -2,80 +2,106 @@
 
 use super::super::{ColumnId, SourceId};
 
+/// The first 64 in place, which is all that most plans have; the others in words of their own.
 #[derive(Debug, Clone, Default)]
-struct Bits(Vec<u64>);
+struct Bits {
+    first: u64,
+    others: Vec<u64>,
+}
 
 impl Bits {
-    fn slot(id: u32) -> (usize, u64) {
-        ((id / 64) as usize, 1 << (id % 64))
+    /// The word of a number after the first one, and the bit in it.
+    fn slot(id: u32) -> (Option<usize>, u64) {
+        (((id / 64) as usize).checked_sub(1), 1 << (id % 64))
+    }
+
+    fn word(&self, word: Option<usize>) -> u64 {
+        match word {
+            None => self.first,
+            Some(i) => self.others.get(i).copied().unwrap_or(0),
+        }
     }
 
     fn insert(&mut self, id: u32) -> bool {
         let (word, bit) = Self::slot(id);
-        if word >= self.0.len() {
-            self.0.resize(word + 1, 0);
-        }
-        match self.0.get_mut(word) {
-            Some(w) => {
-                let fresh = *w & bit == 0;
-                *w |= bit;
-                fresh
+        let word = match word {
+            None => &mut self.first,
+            Some(i) => {
+                if i >= self.others.len() {
+                    self.others.resize(i + 1, 0);
+                }
+                match self.others.get_mut(i) {
+                    Some(word) => word,
+                    None => return false,
+                }
             }
-            None => false,
-        }
+        };
+        let fresh = *word & bit == 0;
+        *word |= bit;
+        fresh
     }
 
     fn remove(&mut self, id: u32) {
         let (word, bit) = Self::slot(id);
-        if let Some(w) = self.0.get_mut(word) {
-            *w &= !bit;
+        let word = match word {
+            None => Some(&mut self.first),
+            Some(i) => self.others.get_mut(i),
+        };
+        if let Some(word) = word {
+            *word &= !bit;
         }
     }
 
     fn contains(&self, id: u32) -> bool {
         let (word, bit) = Self::slot(id);
-        self.0.get(word).is_some_and(|w| w & bit != 0)
+        self.word(word) & bit != 0
     }
 
     fn union(&mut self, other: &Bits) {
-        if other.0.len() > self.0.len() {
-            self.0.resize(other.0.len(), 0);
+        self.first |= other.first;
+        if other.others.len() > self.others.len() {
+            self.others.resize(other.others.len(), 0);
         }
-        for (a, b) in self.0.iter_mut().zip(&other.0) {
+        for (a, b) in self.others.iter_mut().zip(&other.others) {
             *a |= b;
         }
     }
 
     fn intersect(&mut self, other: &Bits) {
-        for (i, a) in self.0.iter_mut().enumerate() {
-            *a &= other.0.get(i).copied().unwrap_or(0);
+        self.first &= other.first;
+        for (i, a) in self.others.iter_mut().enumerate() {
+            *a &= other.word(Some(i));
         }
     }
 
     fn subtract(&mut self, other: &Bits) {
-        for (a, b) in self.0.iter_mut().zip(&other.0) {
+        self.first &= !other.first;
+        for (a, b) in self.others.iter_mut().zip(&other.others) {
             *a &= !b;
         }
     }
 
     fn is_empty(&self) -> bool {
-        self.0.iter().all(|w| *w == 0)
+        self.first == 0 && self.others.iter().all(|w| *w == 0)
     }
 
     fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        self.0.iter().enumerate().flat_map(|(i, word)| {
-            let base = u32::try_from(i * 64).unwrap_or(u32::MAX);
-            (0..64u32)
-                .filter(move |bit| word & (1 << bit) != 0)
-                .map(move |bit| base + bit)
+        let words = std::iter::once(self.first).chain(self.others.iter().copied());
+        words.zip(0_u32..).flat_map(|(mut word, i)| {
+            std::iter::from_fn(move || {
+                let bit = word.trailing_zeros();
+                // Clears the lowest bit; there is none left in 0.
+                word &= word.checked_sub(1)?;
+                Some(i * 64 + bit)
+            })
         })
     }
 }
 
 impl PartialEq for Bits {
     fn eq(&self, other: &Self) -> bool {
-        let n = self.0.len().max(other.0.len());
-        (0..n).all(|i| self.0.get(i).unwrap_or(&0) == other.0.get(i).unwrap_or(&0))
+        let n = self.others.len().max(other.others.len());
+        self.first == other.first && (0..n).all(|i| self.word(Some(i)) == other.word(Some(i)))
     }
 }
 
