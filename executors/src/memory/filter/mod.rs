@@ -72,9 +72,9 @@ impl Filter {
     /// # Errors
     /// `BadValue`, `FailedToParse` and the like, as MongoDB's parser; what `$expr` gives when it compiles.
     pub fn compile(spec: &bson::Document, scope: &Scope) -> Result<Self, EngineError> {
-        Ok(Self {
-            root: compile::document(spec, scope, 0)?,
-        })
+        let root = compile::document(spec, scope, 0)?;
+        near_at_top(&root, true)?;
+        Ok(Self { root })
     }
 
     /// Compiles the condition of `$pull` or of an array filter: operators on the value itself, or a filter on it.
@@ -152,6 +152,22 @@ impl Filter {
     /// The `$near` predicate and its path, if there is one.
     pub fn near(&self) -> Option<(&Path, &Geo)> {
         self.root.near()
+    }
+}
+
+/// `$near` sorts: it may stand beside other conditions, not inside of them.
+fn near_at_top(node: &Node, top: bool) -> Result<(), EngineError> {
+    match node {
+        Node::Leaf(_, Pred::Geo(geo)) if geo.sorts() && !top => {
+            Err(EngineError::bad_value("geoNear must be top-level expr"))
+        }
+        Node::Leaf(_, Pred::ElemMatch(inner) | Pred::ElemMatchValue(inner)) => {
+            near_at_top(inner, false)
+        }
+        Node::And(nodes) => nodes.iter().try_for_each(|n| near_at_top(n, top)),
+        Node::Or(nodes) => nodes.iter().try_for_each(|n| near_at_top(n, false)),
+        Node::Not(node) => near_at_top(node, false),
+        _ => Ok(()),
     }
 }
 

@@ -245,6 +245,10 @@ fn near(op: &str, arg: &Bson, siblings: &bson::Document) -> Result<Near, EngineE
             let Shape::Point(p) = shape else {
                 return Err(bad("invalid point in geo near query $geometry argument"));
             };
+            let known = ["$geometry", "$minDistance", "$maxDistance"];
+            if let Some(other) = d.keys().find(|k| !known.contains(&k.as_str())) {
+                return Err(bad(format!("invalid argument in geo near query: {other}")));
+            }
             (p, Scale::Metres, Some(d))
         }
         Bson::Document(d) if d.contains_key("type") => match shape::geojson(value.view()) {

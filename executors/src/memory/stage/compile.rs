@@ -379,7 +379,15 @@ fn step(
                 15959,
                 "the match filter must be an expression in an object",
             )?;
-            Step::Match(Arc::new(Filter::compile(d, scope)?))
+            let filter = Filter::compile(d, scope)?;
+            if filter.near().is_some() {
+                return Err(EngineError::location(
+                    5_626_500,
+                    "$near and $nearSphere are not allowed in $match: they sort by distance; \
+                     consider $geoNear or $geoWithin",
+                ));
+            }
+            Step::Match(Arc::new(filter))
         }
         "$sort" => {
             let d = object(spec, 15973, "the $sort key specification must be an object")?;

@@ -85,7 +85,9 @@ impl Collation {
             match key.as_str() {
                 "locale" | "version" => {}
                 "strength" => {
-                    options.strength = Some(match Value::from_bson(v).as_i64() {
+                    // A fraction is cut.
+                    let number = Value::from_bson(v).as_f64().map(super::num::f64_to_i64);
+                    options.strength = Some(match number {
                         Some(1) => Strength::Primary,
                         Some(2) => Strength::Secondary,
                         Some(3) => Strength::Tertiary,
