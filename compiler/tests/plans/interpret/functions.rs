@@ -94,12 +94,16 @@ fn member(value: &Bson) -> Bson {
 fn number_function(name: &str, args: &[Num]) -> Option<Bson> {
     let float = |x: f64| x.is_finite().then_some(Bson::Double(x));
     let x = args[0];
-    let integral = |f: fn(f64) -> f64| match x {
+    let integral = |float: fn(f64) -> f64, exact: fn(i128, i128) -> i128| match x {
         Num::Int(n) => Some(Bson::Int64(n)),
-        Num::Float(x) => Some(Bson::Double(f(x))),
-        Num::Dec(_) => {
-            let whole = f(x.float());
-            Some(Num::Dec(Num::Int(whole as i64).dec()).bson())
+        Num::Float(x) => Some(Bson::Double(float(x))),
+        Num::Dec(mut d) => {
+            let places = u32::try_from(-d.exponent).unwrap_or(0);
+            if let (1.., Some(unit)) = (places, 10_i128.checked_pow(places)) {
+                d.digits = exact(d.digits, unit);
+                d.exponent = 0;
+            }
+            Some(d.bson())
         }
     };
     match name {
@@ -111,8 +115,8 @@ fn number_function(name: &str, args: &[Num]) -> Option<Bson> {
                 d.bson()
             }
         }),
-        "Ceil" => integral(f64::ceil),
-        "Floor" => integral(f64::floor),
+        "Ceil" => integral(f64::ceil, |n, unit| -(-n).div_euclid(unit)),
+        "Floor" => integral(f64::floor, i128::div_euclid),
         "Sign" => {
             let sign = match x.order(Num::Int(0)) {
                 std::cmp::Ordering::Less => -1,
