@@ -4,8 +4,7 @@
     python3 benches/peers/run.py
 
 Needs cargo, Python's venv, and npm for mingo. What is installed and the data go to target/peers.
-The documents and commands are plain JSON, the same for all three; the engine makes BSON documents of its rows, as the peers make
-their languages' own objects. Where a peer takes very long (it joins by reading the whole other collection for each row), it
+The documents and commands are plain JSON, the same for all three, and all three hand out lists of their own documents. Where a peer takes very long (it joins by reading the whole other collection for each row), it
 gets the first commands or rows of the task only and its time is scaled up; such times are marked with *.
 """
 

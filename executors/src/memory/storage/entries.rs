@@ -92,6 +92,23 @@ impl Entries {
         }
     }
 
+    /// The record of the only entry that is equal to what is looked for; `probe` compares an entry with that.
+    pub fn only(&self, probe: impl Fn(EntryRef<'_>) -> Ordering) -> Option<u64> {
+        let (block, ()) = self
+            .blocks
+            .floor(|b| b.get(0).map_or(Ordering::Less, &probe))?;
+        let at = block.partition_point(|e| probe(e) == Ordering::Less);
+        if let Some(found) = block.get(at)
+            && probe(found) == Ordering::Equal
+        {
+            return Some(found.record());
+        }
+        // Blocks are told apart by records as well: with an older record it may be in the block before.
+        let mut cursor = self.seek(|e| probe(e) == Ordering::Less);
+        let found = cursor.forward()?;
+        (probe(found) == Ordering::Equal).then(|| found.record())
+    }
+
     /// A cursor at the first entry that is not `before`.
     pub fn seek(&self, mut before: impl FnMut(EntryRef<'_>) -> bool) -> EntryCursor {
         let mut blocks = self.blocks.seek(|b| b.get(0).is_some_and(&mut before));

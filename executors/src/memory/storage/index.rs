@@ -567,10 +567,10 @@ impl Index {
 
     /// The record of a single value, for the index on `_id`.
     pub fn find_one(&self, value: ValueRef<'_>) -> Option<u64> {
-        let order = |e: EntryRef<'_>| e.values().next().map(|v| compare(v, value));
-        let mut cursor = self.entries.seek(|e| order(e).is_some_and(Ordering::is_lt));
-        let found = cursor.forward()?;
-        order(found)?.is_eq().then(|| found.record())
+        self.entries.only(|e| {
+            let own = e.values().next();
+            own.map_or(Ordering::Less, |v| compare(v, value))
+        })
     }
 
     /// A cursor at the first entry that is not `before`.
