@@ -17,7 +17,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 #[path = "statements.rs"]
 mod statements;
 
-use statements::{cold, library};
+use statements::{cold, conjuncts, library, members};
 
 /// Median time of one call.
 fn median(mut call: impl FnMut()) -> Duration {
@@ -65,27 +65,6 @@ fn fixtures(c: &mut Criterion) {
     for (time, name) in medians.iter().rev().take(5) {
         println!("heaviest: {name}: {time:?}");
     }
-}
-
-fn conjuncts(n: usize) -> String {
-    let parts: Vec<String> = (0..n)
-        .map(|i| format!(r#"{{"lookup":{{"path":"pages__gt","rhs":{{"value":{i}}}}}}}"#))
-        .collect();
-    statement(&parts.join(","))
-}
-
-fn members(n: usize) -> String {
-    let values: Vec<String> = (0..n).map(|i| i.to_string()).collect();
-    statement(&format!(
-        r#"{{"lookup":{{"path":"pages__in","rhs":{{"value":[{}]}}}}}}"#,
-        values.join(",")
-    ))
-}
-
-fn statement(conditions: &str) -> String {
-    format!(
-        r#"{{"model":"library.Book","calls":[{{"filter":{{"and":[{conditions}]}}}}],"do":"rows"}}"#
-    )
 }
 
 fn growth(_: &mut Criterion) {

@@ -1,7 +1,7 @@
 //! Compiles the same statements over and over, for a profiler.
 //!
 //! `cargo bench --bench loop -- NAME [TIMES]`, where NAME is a fixture (`filter/equality`), `fixtures` for all of them, `corpus` for the
-//! recorded statements at `MQLC_CORPUS`. It prints the time of a statement; instructions are the difference of two
+//! recorded statements at `MQLC_CORPUS`, `members:1000` and `conjuncts:1000` for long conditions. It prints the time of a statement; instructions are the difference of two
 //! runs: `valgrind --tool=callgrind target/release/deps/loop-HASH filter/equality 1000`.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)] // a benchmark may fail loudly
@@ -25,6 +25,13 @@ fn main() {
             .into_iter()
             .map(|case| (case.compiler, case.json))
             .collect()
+    } else if let Some((kind, n)) = name.split_once(':') {
+        let n = n.parse().unwrap();
+        let json = match kind {
+            "conjuncts" => statements::conjuncts(n),
+            _ => statements::members(n),
+        };
+        vec![(statements::library().0, json)]
     } else {
         let (compiler, params) = statements::library();
         statements::fixtures(&compiler, &params)

@@ -72,6 +72,29 @@ pub fn cold(compiler: &Compiler, json: &str) -> usize {
         .sum()
 }
 
+/// A conjunction of `n` comparisons.
+pub fn conjuncts(n: usize) -> String {
+    let parts: Vec<String> = (0..n)
+        .map(|i| format!(r#"{{"lookup":{{"path":"pages__gt","rhs":{{"value":{i}}}}}}}"#))
+        .collect();
+    statement(&parts.join(","))
+}
+
+/// An `in` with `n` members.
+pub fn members(n: usize) -> String {
+    let values: Vec<String> = (0..n).map(|i| i.to_string()).collect();
+    statement(&format!(
+        r#"{{"lookup":{{"path":"pages__in","rhs":{{"value":[{}]}}}}}}"#,
+        values.join(",")
+    ))
+}
+
+fn statement(conditions: &str) -> String {
+    format!(
+        r#"{{"model":"library.Book","calls":[{{"filter":{{"and":[{conditions}]}}}}],"do":"rows"}}"#
+    )
+}
+
 /// A statement of a recorded corpus.
 pub struct Case {
     /// Its name.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! python3 benches/emitted/official.py target/emitted
-//! cargo bench --bench emitted -- [--full | --scale 0.1] [--only NAME] [--commands FILE] [--uri mongodb://host/database]
+//! cargo bench --bench emitted -- [--full | --scale 0.1] [--compile] [--only NAME] [--commands FILE] [--uri mongodb://host/database]
 //! ```
 //!
 //! Both run on the same data with the same indexes, and must give the same rows. `docs/performance.md` explains the columns.
@@ -35,6 +35,8 @@ use crate::server::Server;
 /// What was asked for on the command line.
 struct Arguments {
     scale: f64,
+    /// Only how long compiling takes, queryset by queryset.
+    compile: bool,
     only: Vec<String>,
     uri: Option<String>,
     commands: Option<PathBuf>,
@@ -44,6 +46,7 @@ struct Arguments {
 fn arguments() -> Arguments {
     let mut out = Arguments {
         scale: 0.1,
+        compile: false,
         only: Vec::new(),
         uri: None,
         commands: None,
@@ -54,6 +57,7 @@ fn arguments() -> Arguments {
         let mut value = || words.next().unwrap();
         match word.as_str() {
             "--full" => out.scale = 1.0,
+            "--compile" => out.compile = true,
             "--scale" => out.scale = value().parse().unwrap(),
             "--only" => out.only.push(value()),
             "--uri" => out.uri = Some(value()),
@@ -92,7 +96,10 @@ fn main() {
     }
     let official = querysets::official(&file);
 
-    compile::report(&compiler, &params, &list, &official);
+    compile::report(&compiler, &params, &list, &official, arguments.compile);
+    if arguments.compile {
+        return;
+    }
 
     let server = match &arguments.uri {
         Some(uri) => Server::remote(uri),

@@ -75,19 +75,19 @@ impl From<&Name> for Name {
 
 impl From<Name> for String {
     fn from(name: Name) -> Self {
-        name.to_string()
+        (*name).to_owned()
     }
 }
 
 impl From<&Name> for String {
     fn from(name: &Name) -> Self {
-        name.to_string()
+        (**name).to_owned()
     }
 }
 
 impl From<Name> for Bson {
     fn from(name: Name) -> Self {
-        Bson::String(name.to_string())
+        Bson::String(name.into())
     }
 }
 
@@ -164,7 +164,7 @@ impl Path {
     #[must_use]
     pub fn dotted(&self) -> String {
         match &*self.0 {
-            [only] => only.to_string(),
+            [only] => only.into(),
             keys => keys.join("."),
         }
     }

@@ -6,7 +6,7 @@ use super::query::{AliasId, Query, QueryId};
 use crate::error::{Error, Result};
 use crate::plan::{Cardinality, ColumnId, Join, Node, Predicate, Rel, Scalar};
 use crate::schema::FieldKind;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 impl Binder<'_> {
     /// Scan and joins.
@@ -93,7 +93,7 @@ impl Binder<'_> {
 
     /// Aliases that are needed: referenced, or on the way to one that is.
     pub(super) fn used_aliases(&self, query: &Query) -> Vec<AliasId> {
-        let mut needed: HashSet<AliasId> = HashSet::new();
+        let mut needed: BTreeSet<AliasId> = BTreeSet::new();
         let first_used = query
             .order
             .iter()
