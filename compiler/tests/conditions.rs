@@ -5,7 +5,7 @@
 mod plans;
 
 use bson::Bson;
-use mqlc_compiler::plan::{ColumnId, Literal, Predicate, Rel, Scalar, SetOp, SourceId, WindowCall};
+use mqlc_compiler::plan::{ColumnId, Literal, Predicate, Rel, Scalar, SetOp, WindowCall};
 use mqlc_compiler::queryset::Value;
 use mqlc_compiler::schema::FieldKind;
 use plans::*;

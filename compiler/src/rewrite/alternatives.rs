@@ -56,11 +56,14 @@ fn descend(query: Query<'_>, context: &Context<'_>, columns: &mut Columns) -> Re
     }
 }
 
+/// Alternatives by the source that they read.
+type Branches = Vec<(SourceId, Vec<Predicate>)>;
+
 /// What is to be done: the part of the filter that holds the alternatives, by their sources.
 struct Found {
     base: SourceId,
     part: usize,
-    branches: Vec<(SourceId, Vec<Predicate>)>,
+    branches: Branches,
 }
 
 fn choose(
@@ -110,8 +113,7 @@ fn choose(
     if joins.is_empty() || selected || ordered || key_field(base, context, columns)?.is_none() {
         return Ok(None);
     }
-    let mut part = at;
-    for p in parts(predicate).iter().skip(at) {
+    for (part, p) in parts(predicate).iter().enumerate().skip(at) {
         if let Predicate::Or(list) = p
             && let Some(branches) = by_source(list, base, &joins, context, columns)?
         {
@@ -121,7 +123,6 @@ fn choose(
                 branches,
             }));
         }
-        part += 1;
     }
     Ok(None)
 }
@@ -137,8 +138,8 @@ fn by_source(
     joins: &[&Join],
     context: &Context<'_>,
     columns: &Columns,
-) -> Result<Option<Vec<(SourceId, Vec<Predicate>)>>> {
-    let mut branches: Vec<(SourceId, Vec<Predicate>)> = Vec::new();
+) -> Result<Option<Branches>> {
+    let mut branches = Branches::new();
     for alternative in list {
         let used = alternative.used_columns();
         let mut sources = used.iter().map(|id| columns.source_of(id));

@@ -131,7 +131,7 @@ fn past_filter(rel: &mut Rel, columns: &Columns) -> bool {
     let (late, early): (Vec<Predicate>, Vec<Predicate>) = parts(predicate)
         .iter()
         .cloned()
-        .partition(|p| walk::has_subquery(p));
+        .partition(walk::has_subquery);
     if late.is_empty() {
         return false;
     }

@@ -59,13 +59,13 @@ impl Maker<'_, '_> {
         filter(rel, condition)
     }
 
-    fn to_many(&mut self) -> (&'static str, &'static str, &'static str) {
+    fn relation(&mut self) -> (&'static str, &'static str, &'static str) {
         self.c.one_of(MANY)
     }
 
     /// Aggregates of the rows of a relation, by the row that has it, and conditions on them.
     fn groups_of_related(&mut self) -> (Rel, Here) {
-        let (model, many, key) = self.to_many();
+        let (model, many, key) = self.relation();
         let (source, pk, here) = self.base(model);
         let mut there = Here::default();
         let related = self.add(&mut there, many);
@@ -126,7 +126,7 @@ impl Maker<'_, '_> {
 
     /// Groups by a column of the row that a foreign key leads to.
     fn groups_behind_key(&mut self) -> (Rel, Here) {
-        let (one, model, key) = self.to_many();
+        let (one, model, key) = self.relation();
         let (source, pk, here) = self.base(model);
         let fk = self.b.column(source, key);
         let of = self.b.column(source, plain(model));
@@ -173,7 +173,7 @@ impl Maker<'_, '_> {
 
     /// Groups by a key that a condition fixes, of which only the aggregates are read.
     fn fixed_groups(&mut self) -> (Rel, Here) {
-        let (model, many, key) = self.to_many();
+        let (model, many, key) = self.relation();
         let inside = self.c.pick(2) == 1;
         let (source, pk, mut here) = self.base(if inside { model } else { many });
         let related = if inside {
@@ -224,7 +224,7 @@ impl Maker<'_, '_> {
 
     /// Rows whose key is among those that another collection refers to.
     fn rows_in_set(&mut self) -> (Rel, Here) {
-        let (model, many, key) = self.to_many();
+        let (model, many, key) = self.relation();
         let (source, pk, here) = self.base(model);
         let mut there = Here::default();
         let related = self.add(&mut there, many);
@@ -256,7 +256,7 @@ impl Maker<'_, '_> {
 
     /// Rows to which nothing refers.
     fn rows_without_partner(&mut self) -> (Rel, Here) {
-        let (model, many, key) = self.to_many();
+        let (model, many, key) = self.relation();
         let (source, pk, here) = self.base(model);
         let mut there = Here::default();
         let related = self.add(&mut there, many);
@@ -276,7 +276,7 @@ impl Maker<'_, '_> {
 
     /// How many values a column has.
     fn counted_values(&mut self) -> (Rel, Here) {
-        let (_, model, key) = self.to_many();
+        let (_, model, key) = self.relation();
         let (source, _, here) = self.base(model);
         let of = self.c.one_of(&[key, plain(model)]);
         let of = self.b.column(source, of);
@@ -295,7 +295,7 @@ impl Maker<'_, '_> {
 
     /// Rows of which one of several things holds, some of a joined row.
     fn alternatives(&mut self) -> (Rel, Here) {
-        let (one, model, key) = self.to_many();
+        let (one, model, key) = self.relation();
         let (source, _, mut here) = self.base(model);
         let fk = self.b.column(source, key);
         let target = self.add(&mut here, one);
