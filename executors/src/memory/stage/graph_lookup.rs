@@ -41,6 +41,9 @@ impl GraphLookup {
         };
         let text = |key: &str| match d.get(key) {
             Some(Bson::String(s)) => Ok(Some(s.as_str())),
+            Some(_) if key == "from" => Err(EngineError::failed_to_parse(
+                "$graphLookup 'from' must be a string",
+            )),
             Some(other) => fail(
                 40103,
                 format!(
@@ -73,20 +76,26 @@ impl GraphLookup {
                 if !value.is_number() {
                     return fail(40100, "maxDepth must be numeric");
                 }
+                if value.as_f64().is_some_and(|n| n < 0.0) {
+                    return fail(40101, "maxDepth requires a nonnegative argument");
+                }
                 match value.as_i64().map(u64::try_from) {
                     Some(Ok(n)) => Some(n),
                     _ => {
-                        return fail(
-                            40101,
-                            "maxDepth requires a nonnegative argument representable as a long",
-                        );
+                        return fail(40102, "maxDepth could not be represented as a long");
                     }
                 }
             }
         };
         let restrict = match d.get("restrictSearchWithMatch") {
             None => None,
-            Some(Bson::Document(f)) => Some(Filter::compile(f, compiling.scope)?),
+            Some(Bson::Document(f)) => {
+                let filter = Filter::compile(f, compiling.scope)?;
+                if filter.near().is_some() {
+                    return fail(5_626_500, "$near is not allowed in restrictSearchWithMatch");
+                }
+                Some(filter)
+            }
             Some(_) => return fail(40185, "restrictSearchWithMatch must be an object"),
         };
         let path = |key: &str| text(key)?.map(Path::parse).transpose();
@@ -97,6 +106,11 @@ impl GraphLookup {
             path("connectToField")?,
             path("as")?,
         );
+        if from.is_none() {
+            return Err(EngineError::failed_to_parse(
+                "missing 'from' option to $graphLookup stage specification",
+            ));
+        }
         let (Some(from), Some(start), Some(connect_from), Some(connect_to), Some(into)) =
             (from, d.get("startWith"), from_field, to_field, into)
         else {
