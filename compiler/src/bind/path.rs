@@ -40,6 +40,9 @@ pub(super) struct ResolvedPath {
     pub used: usize,
 }
 
+/// The fields that a path ends at when it is trimmed, the alias that has them, and the joins that are left.
+pub(super) type Ends<'i> = (Cow<'i, [FieldRef]>, AliasId, &'i [AliasId]);
+
 /// A path that could not be resolved as wanted.
 pub(super) enum PathError {
     /// A multi-valued relation where none is allowed; the names up to it.
@@ -514,11 +517,7 @@ impl<'s> Binder<'s> {
     }
 
     /// Leaves out joins at the end whose only use is a key that the row before them has too.
-    pub(super) fn trim_joins<'i>(
-        &mut self,
-        q: QueryId,
-        info: &'i JoinInfo,
-    ) -> Result<(Cow<'i, [FieldRef]>, AliasId, &'i [AliasId])> {
+    pub(super) fn trim_joins<'i>(&mut self, q: QueryId, info: &'i JoinInfo) -> Result<Ends<'i>> {
         let mut joins = info.joins.as_slice();
         let mut targets = Cow::Borrowed(info.targets.as_slice());
         for path in info.path.iter().rev() {
