@@ -12,10 +12,11 @@ use super::scope::{Kind, Val, include, is_path_key};
 use super::walk;
 use crate::error::{Error, Result};
 use crate::mql::{Expr, FieldOp, Filter, Projection, Stage};
-use crate::plan::facts::Nulls;
+use crate::plan::facts::{ColumnSet, Nulls, defined_inside};
 use crate::plan::{
-    AggregateCall, ArrayFact, ColumnId, Columns, CompareOp, Counterparts, Definitions, Predicate,
-    Rel, Scalar, SourceId, SubKind, SubPlan, counterparts, substitute_predicate, substitute_scalar,
+    AggregateCall, ArrayFact, ColumnId, Columns, CompareOp, Counterparts, Definitions, Node,
+    Predicate, Rel, Scalar, SourceId, SubKind, SubPlan, counterparts, substitute_predicate,
+    substitute_scalar,
 };
 
 impl Lowerer<'_> {
@@ -311,8 +312,14 @@ impl Lowerer<'_> {
             let early = other.parts.iter().all(|p| {
                 p.used_columns().iter().all(|id| !defined.contains(&id)) && !walk::has_subquery(p)
             });
-            if early {
-                shared.retain(|p| other.parts.contains(p));
+            let common: Vec<Predicate> = shared
+                .iter()
+                .filter(|p| other.parts.contains(p))
+                .cloned()
+                .collect();
+            // Rows of another relation are looked up on their own.
+            if early && (!common.is_empty() || shared.is_empty() && other.parts.is_empty()) {
+                shared = common;
                 members.push(other);
             }
         }
@@ -483,6 +490,7 @@ impl OverRows {
     /// The same with the other's names of columns, if the rows are the same.
     fn named_like(mut self, other: &OverRows, columns: &Columns) -> Option<OverRows> {
         let names = definitions(&counterparts(&other.rows, &self.rows, columns)?);
+        let own = defined_inside(Node::Rel(&self.rows));
         self.parts
             .iter_mut()
             .for_each(|p| substitute_predicate(p, &names));
@@ -497,7 +505,18 @@ impl OverRows {
                 .iter_mut()
                 .for_each(|k| substitute_scalar(&mut k.scalar, &names));
         }
-        Some(self)
+        // A column that the others do not read has no counterpart.
+        let mut left = false;
+        let mut look = |used: ColumnSet| left |= own.has_any(columns, &used);
+        self.parts.iter().for_each(|p| look(p.used_columns()));
+        for (_, call) in &self.aggregates {
+            call.args.iter().for_each(|s| look(s.used_columns()));
+            call.filter.iter().for_each(|p| look(p.used_columns()));
+            call.order
+                .iter()
+                .for_each(|k| look(k.scalar.used_columns()));
+        }
+        (!left).then_some(self)
     }
 
     /// What is left of the conditions holds a subquery, which an aggregate's condition cannot.
