@@ -337,3 +337,26 @@ fn files_of_several_apps_merge() {
         Code::UnknownModel
     );
 }
+
+/// Functions of Django's that are registered as transforms become settings; other registrations are Python.
+#[test]
+fn registered_transforms() {
+    let models = read(
+        "from django.db import models
+from django.db.models import CharField
+from django.db.models.functions import Abs, Length
+
+class Vector(models.Model):
+    x = models.FloatField()
+
+models.FloatField.register_lookup(Abs)
+CharField.register_lookup(Length, 'len')
+CharField.register_lookup(NotEqual)
+",
+    );
+    let lookups = &models.spec.settings.lookups;
+    let name = |class: &str, name: &str| lookups.get(class).and_then(|names| names.get(name));
+    assert_eq!(name("FloatField", "abs").map(String::as_str), Some("Abs"));
+    assert_eq!(name("CharField", "len").map(String::as_str), Some("Length"));
+    assert_eq!(models.skipped.len(), 1);
+}

@@ -465,7 +465,9 @@ impl Evaluator<'_> {
                             .first()
                             .map_or(Span { start: 0, end: 0 }, |(_, s)| *s),
                     )
-                    .with_hint("name them in the schema: settings.lookups"));
+                    .with_hint(
+                        "register them in models.py, or name them in the schema: settings.lookups",
+                    ));
                 }
                 let attribute = self.attribute(other, name)?;
                 self.call(attribute, args)

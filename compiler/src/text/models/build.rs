@@ -22,6 +22,10 @@ pub(super) fn build(file: File, options: &ModelsOptions) -> Result<Models> {
         options,
     };
     let mut spec = SchemaSpec::default();
+    for (class, name, function) in &file.registered {
+        let names = spec.settings.lookups.entry(class.clone()).or_default();
+        names.insert(name.clone(), function.clone());
+    }
     let mut extras = Extras {
         classes: file.classes.clone(),
         enums: file.enums.clone(),

@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 
 use super::field::{DraftField, read_field};
 use super::meta::{self, Meta};
+use super::registered::Registered;
 use super::{OwnClass, Skipped, contrib};
 use crate::diagnostic::closest;
 use crate::error::{Code, Error, Result, Span};
@@ -25,6 +26,8 @@ pub(super) struct File {
     /// Names bound by imports, to the label of the model that they probably are.
     pub(super) imports: IndexMap<String, String>,
     pub(super) skipped: Vec<Skipped>,
+    /// Transforms registered for field classes.
+    pub(super) registered: Vec<Registered>,
 }
 
 /// A model as it stands in the file.
@@ -85,6 +88,7 @@ pub(super) fn read(app: &str, statements: &[Stmt]) -> Result<File> {
             enums: IndexMap::new(),
             imports: IndexMap::new(),
             skipped: Vec::new(),
+            registered: Vec::new(),
         },
         constants: Evaluator::new(None, &params, &extras),
         fields: IndexMap::new(),
@@ -146,6 +150,13 @@ impl Reader<'_> {
                 Ok(())
             }
             StmtKind::Expr(node) if matches!(node.kind, Kind::Str(_)) => Ok(()),
+            StmtKind::Expr(node) => {
+                match self.registered(node) {
+                    Some(registered) => self.file.registered.push(registered),
+                    None => self.skip("statement", stmt.span),
+                }
+                Ok(())
+            }
             _ => {
                 self.skip("statement", stmt.span);
                 Ok(())

@@ -1,7 +1,7 @@
 //! models.py as a declared schema.
 //!
 //! Read are classes of models with their fields, `Meta`, bases (abstract ones, parents, proxies), constants, and managers
-//! whose methods only say a query. Other Python is skipped and listed; what concerns the schema and is not understood is an
+//! whose methods only say a query, and `register_lookup()`. Other Python is skipped and listed; what concerns the schema and is not understood is an
 //! error at its place. Names, columns, reverse names and intermediate models follow Django (`Options`, `RelatedField`,
 //! `ModelBase`); the collection is Django's table name and the primary key's column is `_id`.
 //!
@@ -11,6 +11,7 @@
 //! | `field`, `option` | one field with its options |
 //! | `meta` | the options of a model |
 //! | `build` | drafts to models: inheritance, keys |
+//! | `registered` | transforms registered for field classes |
 //! | `relation` | targets, reverse names, intermediate models |
 //! | `contrib` | the models of Django's own apps |
 
@@ -20,6 +21,7 @@ mod draft;
 mod field;
 mod meta;
 mod option;
+mod registered;
 mod relation;
 
 use indexmap::IndexMap;
@@ -151,6 +153,12 @@ impl Models {
     pub fn merge(&mut self, other: Models) {
         for (label, model) in other.spec.models {
             self.spec.models.entry(label).or_insert(model);
+        }
+        for (class, names) in other.spec.settings.lookups {
+            let known = self.spec.settings.lookups.entry(class).or_default();
+            for (name, function) in names {
+                known.entry(name).or_insert(function);
+            }
         }
         for (label, model) in other.extras.models {
             self.extras.models.entry(label).or_insert(model);
