@@ -544,3 +544,51 @@ fn keys_instead_of_documents() {
     let scanned = rows(doc! {"find": "c", "limit": 2, "returnKey": true});
     assert_eq!(scanned, [doc! {}, doc! {}]);
 }
+
+/// Many entries are gathered ahead and read in the order of the documents: none is lost or given twice, also where one document has
+/// several entries, and a slice is as long as it says. With an order asked for, the index gives it.
+#[test]
+fn long_ranges_give_every_document_once() {
+    let engine = Engine::new();
+    let count = 5000;
+    let docs: Vec<Bson> = (0..count)
+        .map(|i| {
+            Bson::Document(doc! {"_id": i, "g": (i * 7919) % count, "a": [i % 50, 50 + i % 7]})
+        })
+        .collect();
+    run(&engine, doc! {"insert": "c", "documents": docs});
+    run(
+        &engine,
+        doc! {"createIndexes": "c", "indexes": [{"key": {"g": 1}, "name": "g"}, {"key": {"a": 1}, "name": "a"}]},
+    );
+    for filter in [
+        doc! {"g": {"$gte": 100}},
+        doc! {"g": {"$gte": 100, "$lt": 4000}, "a": 3},
+        doc! {"a": {"$gte": 20}},
+    ] {
+        let mut found = ids(&engine, doc! {"find": "c", "filter": filter.clone()});
+        found.sort_unstable();
+        let all = ids(
+            &engine,
+            doc! {"find": "c", "filter": filter.clone(), "hint": {"$natural": 1}},
+        );
+        assert!(all.len() > 60);
+        assert_eq!(found, all, "{filter}");
+        for limit in [1, 255, 256, 257, 513, 1000] {
+            let some = ids(
+                &engine,
+                doc! {"find": "c", "filter": filter.clone(), "limit": limit},
+            );
+            let wanted = usize::try_from(limit).unwrap().min(all.len());
+            assert_eq!(some.len(), wanted, "{filter}, {limit}");
+        }
+    }
+    let sorted = engine
+        .query(
+            "test",
+            &doc! {"find": "c", "filter": {"g": {"$gte": 100}}, "sort": {"g": 1}},
+        )
+        .unwrap()
+        .map(|d| d.unwrap().get("g").as_i64().unwrap());
+    assert!(sorted.eq(100..i64::from(count)));
+}

@@ -37,6 +37,7 @@ impl ReturnKey {
                 index,
                 ranges,
                 reverse,
+                ..
             } = plan::choose(collection, &filters, sort, hint, env)?.access
             {
                 let index = collection.indexes().get(index);

@@ -78,12 +78,14 @@ pub(super) fn matching(
             index,
             ranges,
             reverse,
+            ordered,
         } => {
             let mut scan = IndexScan::new(
                 Arc::clone(collection),
                 index,
                 ranges,
                 reverse,
+                ordered,
                 filters,
                 None,
             );

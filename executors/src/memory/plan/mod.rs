@@ -55,6 +55,8 @@ pub enum Access {
         ranges: Vec<Range>,
         /// Whether to go backward.
         reverse: bool,
+        /// Whether the order of the index is asked for; else documents may come in any order.
+        ordered: bool,
     },
 }
 
@@ -65,6 +67,16 @@ pub struct Plan {
     pub access: Access,
     /// Whether no sort is needed.
     pub sorted: bool,
+}
+
+impl Plan {
+    /// The same where nobody asks for an order.
+    fn in_any_order(mut self, any: bool) -> Self {
+        if let Access::Index { ordered, .. } = &mut self.access {
+            *ordered = !any;
+        }
+        self
+    }
 }
 
 /// No more ranges than this in one scan.
@@ -122,7 +134,7 @@ pub fn choose(
         return Ok(scan);
     };
     if best.one || !best.bounded {
-        return Ok(best.plan.clone());
+        return Ok(best.plan.clone().in_any_order(scan.sorted));
     }
     // Bounds of one kind may hold for few documents or for most of them.
     let rivals: Vec<&Candidate> = candidates
@@ -130,7 +142,7 @@ pub fn choose(
         .filter(|c| c.bounded && c.plan.sorted == best.plan.sorted)
         .collect();
     let chosen = smallest(collection, &rivals).unwrap_or(best);
-    Ok(chosen.plan.clone())
+    Ok(chosen.plan.clone().in_any_order(scan.sorted))
 }
 
 /// Reads an index between the keys of the hint.
@@ -149,6 +161,7 @@ fn between(
             index: at,
             ranges: vec![range],
             reverse: direction.unwrap_or(false),
+            ordered: true,
         },
         sorted: wanted.is_none() || direction.is_some(),
     })
@@ -311,6 +324,7 @@ fn with_index(
                 index: at,
                 ranges,
                 reverse,
+                ordered: true,
             },
             sorted,
         },

@@ -127,8 +127,23 @@ pub struct IndexScan {
     current: Option<(Range, EntryCursor)>,
     reverse: bool,
     seen: Option<HashSet<u64>>,
+    ahead: Option<Ahead>,
     filters: Vec<Arc<Filter>>,
     examined: Option<Arc<Examined>>,
+}
+
+/// Records that are read in their own order, which is that of the documents in memory: entries are gathered some time ahead,
+/// first few and then more and more, so that whoever stops early has not paid for much.
+struct Ahead {
+    size: usize,
+    records: std::vec::IntoIter<u64>,
+}
+
+impl Ahead {
+    /// Entries that are read as they come before any are gathered.
+    const FIRST: usize = 256;
+    /// Entries gathered at a time.
+    const MOST: usize = 65_536;
 }
 
 /// Where an entry lies relative to a range, in the index's order.
@@ -216,6 +231,7 @@ impl IndexScan {
         index: usize,
         mut ranges: Vec<Range>,
         reverse: bool,
+        ordered: bool,
         filters: Vec<Arc<Filter>>,
         examined: Option<Arc<Examined>>,
     ) -> Self {
@@ -231,9 +247,43 @@ impl IndexScan {
             current: None,
             reverse,
             seen,
+            ahead: (!ordered).then(|| Ahead {
+                size: 0,
+                records: Vec::new().into_iter(),
+            }),
             filters,
             examined,
         }
+    }
+
+    /// The record of the next entry, or of the next of those gathered.
+    fn next_gathered(&mut self, env: &mut Env<'_>) -> Result<Option<u64>, EngineError> {
+        let Some(ahead) = &mut self.ahead else {
+            return Ok(self.next_entry());
+        };
+        if let Some(record) = ahead.records.next() {
+            return Ok(Some(record));
+        }
+        if ahead.size < Ahead::FIRST {
+            ahead.size += 1;
+            return Ok(self.next_entry());
+        }
+        ahead.size = (ahead.size * 2).min(Ahead::MOST);
+        let size = ahead.size;
+        let mut records = Vec::with_capacity(size);
+        while records.len() < size
+            && let Some(record) = self.next_entry()
+        {
+            env.tick()?;
+            records.push(record);
+        }
+        records.sort_unstable();
+        let mut records = records.into_iter();
+        let first = records.next();
+        if let Some(ahead) = &mut self.ahead {
+            ahead.records = records;
+        }
+        Ok(first)
     }
 
     fn next_entry(&mut self) -> Option<u64> {
@@ -282,7 +332,7 @@ impl IndexScan {
     /// The next record that was not given before.
     #[inline]
     fn next_unseen(&mut self, env: &mut Env<'_>) -> Result<Option<u64>, EngineError> {
-        while let Some(record) = self.next_entry() {
+        while let Some(record) = self.next_gathered(env)? {
             env.tick()?;
             if let Some(seen) = &mut self.seen
                 && !seen.insert(record)

@@ -175,8 +175,9 @@ pub fn read(
             index,
             ranges,
             reverse,
+            ordered,
         } => Box::new(IndexScan::new(
-            collection, index, ranges, reverse, filters, examined,
+            collection, index, ranges, reverse, ordered, filters, examined,
         )),
     }
 }
