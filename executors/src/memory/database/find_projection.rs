@@ -271,6 +271,11 @@ impl Reader {
     }
 }
 
+/// The inclusion of a field of the document itself, which `$project` reads alike.
+fn is_inclusion(key: &str, v: &Bson) -> bool {
+    !key.contains(['.', '$']) && number(v).is_some_and(|n| n == 1)
+}
+
 /// What the base of a projection is.
 #[derive(Clone, Debug)]
 enum Base {
@@ -288,6 +293,13 @@ impl FindProjection {
     /// # Errors
     /// As `$project`; 31249 to 31276 for the operators of `find`.
     pub fn compile(spec: &Bdoc, filter: &Filter, scope: &Scope) -> Result<Self, EngineError> {
+        if spec.iter().all(|(key, v)| is_inclusion(key, v)) {
+            return Ok(Self {
+                base: Base::Project(Projection::compile(spec, scope)?),
+                changes: Vec::new(),
+                filter: None,
+            });
+        }
         let mut leaves = Vec::with_capacity(spec.len());
         flatten(spec, "", 0, &mut leaves);
         let mut reader = Reader::default();
