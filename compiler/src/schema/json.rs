@@ -353,11 +353,15 @@ impl Serialize for IndexSpec {
 
 impl Serialize for FieldSpec {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let column = match self.column.as_deref() {
+            Some(written) => Some(written).filter(|column| !column.is_empty()),
+            None => self.stored_key(),
+        };
         let mut map = s.serialize_map(None)?;
         entries!(map, {
             "name" if true => &self.name,
             "type" if true => self.ty.kind.name(),
-            "column" if self.stored_key().is_some() => &self.stored_key(),
+            "column" if column.is_some() => &column,
             "attname" if self.attname.is_some() => &self.attname,
             "primary_key" if self.primary_key => &true,
             "unique" if self.unique => &true,
