@@ -63,8 +63,9 @@ impl<K: Clone, V: Clone> Tree<K, V> {
         self.len == 0
     }
 
-    /// The value of a key; `probe` compares a key of the tree with the one looked for.
-    pub fn get(&self, mut probe: impl FnMut(&K) -> Ordering) -> Option<&V> {
+    /// The leaf where a key belongs; `probe` compares a key of the tree with the one looked for.
+    #[inline]
+    fn leaf(&self, probe: &mut impl FnMut(&K) -> Ordering) -> Option<&[(K, V)]> {
         let mut node = &*self.root;
         loop {
             match node {
@@ -72,29 +73,23 @@ impl<K: Clone, V: Clone> Tree<K, V> {
                     let at = child_of(children, |k| probe(k) != Ordering::Greater);
                     node = &children.get(at)?.1;
                 }
-                Node::Leaf(entries) => {
-                    let at = entries.binary_search_by(|(k, _)| probe(k)).ok()?;
-                    return entries.get(at).map(|(_, v)| v);
-                }
+                Node::Leaf(entries) => return Some(entries),
             }
         }
     }
 
+    /// The value of a key; `probe` compares a key of the tree with the one looked for.
+    pub fn get(&self, mut probe: impl FnMut(&K) -> Ordering) -> Option<&V> {
+        let entries = self.leaf(&mut probe)?;
+        let at = entries.binary_search_by(|(k, _)| probe(k)).ok()?;
+        entries.get(at).map(|(_, v)| v)
+    }
+
     /// The last entry that is not greater than what is looked for, or else the first one: where that belongs.
     pub fn floor(&self, mut probe: impl FnMut(&K) -> Ordering) -> Option<(&K, &V)> {
-        let mut node = &*self.root;
-        loop {
-            match node {
-                Node::Branch(children) => {
-                    let at = child_of(children, |k| probe(k) != Ordering::Greater);
-                    node = &children.get(at)?.1;
-                }
-                Node::Leaf(entries) => {
-                    let after = entries.partition_point(|(k, _)| probe(k) != Ordering::Greater);
-                    return entries.get(after.saturating_sub(1)).map(|(k, v)| (k, v));
-                }
-            }
-        }
+        let entries = self.leaf(&mut probe)?;
+        let after = entries.partition_point(|(k, _)| probe(k) != Ordering::Greater);
+        entries.get(after.saturating_sub(1)).map(|(k, v)| (k, v))
     }
 
     /// Inserts or replaces; gives back what was replaced.
