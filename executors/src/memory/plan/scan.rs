@@ -208,15 +208,9 @@ pub fn locate_key<'v>(
 pub(super) fn entries(index: &Index, ranges: &[Range], limit: usize) -> usize {
     let mut n = 0;
     for range in ranges {
-        let before = n;
         let mut cursor = index.seek(|e| locate(index, range, e) == Ordering::Less);
-        while n < limit
-            && let Some(entry) = cursor.forward()
-            && locate(index, range, entry) == Ordering::Equal
-        {
-            n += 1;
-        }
-        n = n.max(before + 1);
+        let inside = |e: EntryRef<'_>| locate(index, range, e) != Ordering::Greater;
+        n += cursor.count(limit - n, inside).max(1);
         if n >= limit {
             break;
         }

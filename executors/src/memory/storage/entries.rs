@@ -158,6 +158,22 @@ impl EntryCursor {
         self.block.as_ref()?.get(self.at - 1)
     }
 
+    /// Counts the entries from here on for which `inside` holds, until `limit` is reached: `inside` holds for all entries before
+    /// some place, and for none after it. Block by block: the result may be more than the limit.
+    pub fn count(&mut self, limit: usize, mut inside: impl FnMut(EntryRef<'_>) -> bool) -> usize {
+        let mut n = 0;
+        while let Some(block) = &self.block {
+            let end = block.partition_point(&mut inside);
+            n += end.saturating_sub(self.at);
+            if end < block.len() || n >= limit {
+                break;
+            }
+            self.block = self.blocks.forward().map(|(b, ())| b.clone());
+            self.at = 0;
+        }
+        n
+    }
+
     /// Steps back over the previous entry and gives it.
     pub fn backward(&mut self) -> Option<EntryRef<'_>> {
         if self.at == 0 {
@@ -240,6 +256,11 @@ mod tests {
                     }
                     back.reverse();
                     prop_assert_eq!(back, model.iter().copied().collect::<Vec<_>>());
+                    let mut cursor = entries.seek(|e| seen(e).0 < from);
+                    let inside = model.range((from, 0)..(from + 90, 0)).count();
+                    prop_assert_eq!(cursor.count(usize::MAX, |e| seen(e).0 < from + 90), inside);
+                    let mut cursor = entries.seek(|e| seen(e).0 < from);
+                    prop_assert!(cursor.count(7, |e| seen(e).0 < from + 90) >= inside.min(7));
                     let mut cursor = entries.seek(|e| seen(e).0 < from);
                     let before = cursor.backward().map(seen);
                     prop_assert_eq!(before, model.range(..(from, 0)).next_back().copied());
