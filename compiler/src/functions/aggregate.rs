@@ -197,8 +197,16 @@ fn sum(call: &LoweredAggregate<'_>, names: &mut Names<'_>, _target: &Target) -> 
         });
     }
     let total = accumulate("$sum", filtered(call, arg.expr.clone()));
-    let Some(test) = counts(call, &[arg]) else {
+    let test = counts(call, &[arg]);
+    let number_of = match (call.args.get(1), test) {
+        _ if call.is_never_null() => None,
+        // the numbers of values of the parts
+        (Some(numbers), _) => Some(numbers.expr.clone()),
+        (None, Some(test)) => Some(Expr::cond(test, int(1), int(0))),
         // every group has a row, every row a value
+        (None, None) => None,
+    };
+    let Some(number_of) = number_of else {
         let value = done(field(&name));
         return Ok(Grouped {
             fields: vec![(name, total)],
@@ -208,7 +216,7 @@ fn sum(call: &LoweredAggregate<'_>, names: &mut Names<'_>, _target: &Target) -> 
     // the sum of nothing is 0 to the server and NULL to SQL
     let number = names();
     let value = only_if(two("$ne", field(&number), int(0)), done(field(&name)));
-    let number_of = accumulate("$sum", Expr::cond(test, int(1), int(0)));
+    let number_of = accumulate("$sum", number_of);
     Ok(Grouped {
         fields: vec![(name, total), (number, number_of)],
         value,
@@ -219,6 +227,21 @@ fn avg(call: &LoweredAggregate<'_>, names: &mut Names<'_>, _target: &Target) -> 
     let arg = &call.arg(0)?.number();
     let name = names();
     let from = class(&arg.ty);
+    if let Some(numbers) = call.args.get(1) {
+        // the sums of the parts by the numbers of their values
+        let number = names();
+        let mean = fit(two("$divide", field(&name), field(&number)), from, call.ty);
+        let value = if call.is_never_null() {
+            mean
+        } else {
+            only_if(two("$ne", field(&number), int(0)), mean)
+        };
+        let fields = vec![
+            (name, accumulate("$sum", arg.expr.clone())),
+            (number, accumulate("$sum", numbers.expr.clone())),
+        ];
+        return Ok(Grouped { fields, value });
+    }
     let (accumulator, value) = if call.distinct {
         (distinct_set(call, arg), Expr::one("$avg", field(&name)))
     } else {

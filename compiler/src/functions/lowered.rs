@@ -95,7 +95,16 @@ pub struct LoweredAggregate<'a> {
     pub ty: &'a FieldType,
 }
 
+/// The option of sums and averages that have a value for every group: [`AggregateCall::never_null`](crate::plan::AggregateCall::never_null).
+pub const NEVER_NULL: &str = "never_null";
+
 impl<'a> LoweredAggregate<'a> {
+    /// There is a value for every group: a sum of nothing is 0.
+    #[must_use]
+    pub fn is_never_null(&self) -> bool {
+        self.options.contains_key(NEVER_NULL)
+    }
+
     /// An argument.
     ///
     /// # Errors

@@ -47,17 +47,35 @@ impl Lowerer<'_> {
                 root.label.clone(),
             )]));
         }
-        if self.scope()?.open != Some(source) {
-            return Err(Error::unsupported(
-                "a delete of rows that are no documents",
-                "they were grouped or combined",
-            ));
-        }
         let mut names = vec!["_id".to_owned()];
         names.extend(root.keep.iter().cloned());
-        self.push(include(&names))?;
+        let keys = if self.scope()?.open == Some(source) {
+            include(&names)
+        } else {
+            self.of_joined(source, names)?
+        };
+        self.push(keys)?;
         self.finish(Vec::new(), program)?;
         Deleting::new(deletion).steps(program)
+    }
+}
+
+impl Lowerer<'_> {
+    /// Values of the documents of a source that were joined.
+    fn of_joined(&mut self, source: SourceId, names: Vec<String>) -> Result<Stage> {
+        match self.scope()?.sources.get(&source) {
+            Some((prefix, false)) if !prefix.is_empty() => {
+                let value = |name: String| {
+                    let path = prefix.then(name.as_str());
+                    (name, Projection::Expr(Expr::Field(path)))
+                };
+                Ok(Stage::Project(names.into_iter().map(value).collect()))
+            }
+            _ => Err(Error::unsupported(
+                "a delete of rows that are no documents",
+                "they were grouped or combined",
+            )),
+        }
     }
 }
 

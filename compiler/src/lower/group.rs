@@ -228,7 +228,8 @@ impl Lowerer<'_> {
         Ok(Val {
             expr,
             ty: Arc::clone(&call.ty),
-            nullable: self.registry.empty_value(&call.function) == Bson::Null,
+            nullable: !call.is_never_null()
+                && self.registry.empty_value(&call.function) == Bson::Null,
             array: super::scalar::array_of(&call.ty),
         })
     }

@@ -1,7 +1,7 @@
 //! Alternatives of several collections.
 
-use super::block::{self, Reach, is_indexed, parts, reach, root_key};
-use super::walk::Query;
+use super::block::{self, Reach, is_bounded, is_indexed, is_picky, parts, reach, root_key};
+use super::walk::{Purpose, Query};
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
 use crate::names::Path;
@@ -12,8 +12,9 @@ use crate::plan::{
 
 pub(super) const RULE: Rule = Rule {
     name: "alternatives",
-    does: "Where a row is chosen by alternatives, some of joined rows, and an index selects few for each of them, finds the keys of \
-           each alternative on its own and joins their union, instead of looking up every row to ask.",
+    does: "Where a row is chosen by alternatives of several sources, finds the keys of each alternative on its own and joins their \
+           union, instead of looking up every row to ask: where an index selects few for each of them, or where all rows are wanted \
+           and each selects by an equality, a list, a pattern, or a bound on the rows themselves.",
     sound: "a row is chosen exactly if its key is found by an alternative: the joins are to one row, so that the key decides all of \
             it, and an alternative that compares a joined column needs the joined row. Each alternative reads one source, \
             and literals only.",
@@ -26,23 +27,23 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
-    walk::each_query(plan, &mut |query, columns| {
-        if query.is_rooted() {
-            return Ok(false);
-        }
-        descend(query, context, columns)
-    })
+    walk::each_query(plan, &mut |query, columns| descend(query, context, columns))
 }
 
 fn descend(query: Query<'_>, context: &Context<'_>, columns: &mut Columns) -> Result<bool> {
     let mut first = None;
+    // The first row that is found may end the search.
+    let mut whole = query.purpose != Purpose::Exists;
     let mut at = query.rel;
     loop {
         if let Rel::Filter { .. } = at
-            && let Some(found) = choose(at, first, context, columns)?
+            && let Some(found) = choose(at, first, whole, context, columns)?
         {
             found.replace(at, context, columns)?;
             return Ok(true);
+        }
+        if let Rel::Slice { input, .. } = at {
+            whole &= matches!(**input, Rel::Sort { .. });
         }
         if let Rel::Slice { input, .. } = at
             && let Rel::Sort { keys, .. } = &**input
@@ -69,6 +70,7 @@ struct Found {
 fn choose(
     rel: &Rel,
     first: Option<ColumnId>,
+    whole: bool,
     context: &Context<'_>,
     columns: &Columns,
 ) -> Result<Option<Found>> {
@@ -115,7 +117,7 @@ fn choose(
     }
     for (part, p) in parts(predicate).iter().enumerate().skip(at) {
         if let Predicate::Or(list) = p
-            && let Some(branches) = by_source(list, base, &joins, context, columns)?
+            && let Some(branches) = by_source(list, base, &joins, whole, context, columns)?
         {
             return Ok(Some(Found {
                 base,
@@ -131,11 +133,12 @@ fn is_known(s: &Scalar) -> bool {
     matches!(s, Scalar::Literal(_))
 }
 
-/// Alternatives by the only source that each reads, if an index selects few rows for each, and some are of joined rows.
+/// Alternatives by the only source that each reads, if each selects few rows, and there are several.
 fn by_source(
     list: &[Predicate],
     base: SourceId,
     joins: &[&Join],
+    whole: bool,
     context: &Context<'_>,
     columns: &Columns,
 ) -> Result<Option<Branches>> {
@@ -156,7 +159,13 @@ fn by_source(
             context.schema,
             columns,
         )?;
-        if reached > Reach::Indexed {
+        let conditions = parts(alternative).iter();
+        let selects = match whole {
+            true if source == base => is_bounded(source, conditions, &is_known, columns),
+            true => is_picky(source, conditions, &is_known, columns),
+            false => false,
+        };
+        if reached > Reach::Indexed && !selects {
             return Ok(None);
         }
         match branches.iter_mut().find(|(of, _)| *of == source) {
@@ -169,8 +178,8 @@ fn by_source(
             return Ok(None);
         }
     }
-    let joined = branches.iter().any(|(source, _)| *source != base);
-    Ok(joined.then_some(branches))
+    // Alternatives of one source choose where to start.
+    Ok((branches.len() > 1).then_some(branches))
 }
 
 /// The joins from the base to a source, if all can be followed back along an index.
@@ -408,12 +417,38 @@ mod tests {
         );
     }
 
-    /// No index, no joined alternative, an alternative of two sources or of what is not known, a join to many, a collection that is
-    /// selected already, or whose index gives the first rows.
+    /// Each alternative selects, but not by an index: books are read once, and no author is looked up to ask.
+    #[test]
+    fn alternatives_without_an_index_are_found_where_all_rows_are_wanted() {
+        let mut b = Build::new();
+        let (book, author) = (b.source("Book"), b.source("Author"));
+        let (id, pages) = (b.column(book, "_id"), b.column(book, "pages"));
+        let (fk, pk) = (b.column(book, "editor_id"), b.column(author, "_id"));
+        let name = b.column(author, "name");
+        let rel = filter(
+            left_one(scan(book), author, fk, pk),
+            or([eq(name, "a"), gt(pages, 3)]),
+        );
+        b.rows(rel, [id]).fires(
+            "alternatives",
+            "union _id#5\n  \
+             scan Book\n  join Author one on Book.editor_id#8 = Author._id#9\n  filter Author.name#10 = \"a\"\n  select Book._id#6\n  \
+             scan Book\n  filter Book.pages#12 > 3\n  select Book._id#11\n\
+             join Book one on _id#5 = Book._id#0\n\
+             left join Author one on Book.editor_id#2 = Author._id#3\n\
+             rows _id: Book._id#0\n",
+        );
+    }
+
+    /// No selection, no joined alternative, an alternative of two sources or of what is not known, a join to many, a collection that is
+    /// selected already, or whose index gives the first rows; without indexes, some rows that are enough.
     #[test]
     fn other_alternatives_stay() {
         for broken in [
-            "no index",
+            "bound",
+            "enough",
+            "page",
+            "theirs",
             "own",
             "both",
             "is null",
@@ -436,14 +471,19 @@ mod tests {
                 rows = left_many(rows, link, id, by);
             }
             let theirs = match broken {
-                "no index" => eq(name, "a"),
+                "bound" => gt(name, "a"),
+                "enough" | "page" => eq(name, "a"),
                 "own" => eq(id, 3),
                 "both" => and([eq(country, "fr"), gt(pages, 1)]),
                 "is null" => is_null(country),
                 "outer" => eq(country, name),
                 _ => eq(country, "fr"),
             };
-            let mut list = vec![theirs, eq(isbn, "i1")];
+            let ours = match broken {
+                "theirs" => eq(name, "a"),
+                _ => eq(isbn, "i1"),
+            };
+            let mut list = vec![theirs, ours];
             list.truncate(2);
             let either = crate::plan::Predicate::Or(list);
             let condition = match broken {
@@ -454,7 +494,14 @@ mod tests {
             if broken == "ordered" {
                 rel = slice(sort(rel, [asc(id)]), 0, 3);
             }
-            b.rows(rel, [id]).stays("alternatives");
+            if broken == "page" {
+                rel = slice(rel, 0, 3);
+            }
+            let case = match broken {
+                "enough" => b.exists(rel),
+                _ => b.rows(rel, [id]),
+            };
+            case.stays("alternatives");
         }
     }
 }

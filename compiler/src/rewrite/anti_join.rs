@@ -1,7 +1,7 @@
 //! Rows without a partner.
 
 use super::block;
-use super::walk::{Purpose, Query};
+use super::walk::Query;
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
 use crate::plan::facts::{ColumnSet, used_columns};
@@ -22,12 +22,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn apply(plan: &mut Plan, _: &Context<'_>) -> Result<bool> {
-    walk::each_query(plan, &mut |query, columns| {
-        if query.purpose == Purpose::Write {
-            return Ok(false);
-        }
-        Ok(rewrite(query, columns))
-    })
+    walk::each_query(plan, &mut |query, columns| Ok(rewrite(query, columns)))
 }
 
 fn rewrite(query: Query<'_>, columns: &Columns) -> bool {

@@ -8,7 +8,7 @@ use crate::plan::{
     Cardinality, ColumnId, Columns, CompareOp, Join, JoinKind, Origin, Pattern, Predicate, Rel,
     Scalar, SourceId, SubKind, SubPlan,
 };
-use crate::schema::{FieldKind, FieldType, Schema};
+use crate::schema::{FieldKind, FieldType, Schema, StorageFamily};
 
 use super::literal;
 
@@ -254,6 +254,16 @@ pub(super) fn reach<'p>(
                 pattern: Pattern::StartsWith,
                 insensitive: false,
             } if is_known(rhs) => (*id, 2),
+            // What is found by the worst of the alternatives, each by its own index.
+            Predicate::Or(list) => {
+                let mut worst = Reach::Few;
+                for p in list {
+                    let own = reach(source, parts(p).iter(), is_known, schema, columns)?;
+                    worst = worst.max(own);
+                }
+                best = best.min(worst);
+                continue;
+            }
             _ => continue,
         };
         let Some((of, key)) = root_key(columns, lhs) else {
@@ -288,4 +298,58 @@ pub(super) fn reach<'p>(
         best = Reach::One;
     }
     Ok(best)
+}
+
+/// Whether a condition keeps few documents of a source, as far as can be told without an index: an equality with
+/// what is not just yes or no, a list, or a pattern.
+pub(super) fn is_picky<'p>(
+    source: SourceId,
+    mut conditions: impl Iterator<Item = &'p Predicate>,
+    is_known: &dyn Fn(&Scalar) -> bool,
+    columns: &Columns,
+) -> bool {
+    let mine = |s: &Scalar| match s {
+        Scalar::Column(id) => {
+            columns.source_of(*id) == Some(source)
+                && columns
+                    .get(*id)
+                    .is_ok_and(|c| c.ty.kind.family() != StorageFamily::Bool)
+        }
+        _ => false,
+    };
+    conditions.any(|p| match p {
+        Predicate::Compare {
+            op: CompareOp::Eq,
+            lhs,
+            rhs,
+        } => (mine(lhs) && is_known(rhs)) || (mine(rhs) && is_known(lhs)),
+        Predicate::In { lhs, list } => mine(lhs) && list.iter().all(is_known),
+        Predicate::InParameter { lhs, .. } => mine(lhs),
+        Predicate::Like { lhs, rhs, .. } => mine(lhs) && is_known(rhs),
+        Predicate::Or(list) => list
+            .iter()
+            .all(|p| is_picky(source, parts(p).iter(), is_known, columns)),
+        _ => false,
+    })
+}
+
+/// Whether an alternative keeps some of the documents of a source rather than most of them: as [`is_picky`], or by a bound.
+pub(super) fn is_bounded<'p>(
+    source: SourceId,
+    conditions: impl Iterator<Item = &'p Predicate> + Clone,
+    is_known: &dyn Fn(&Scalar) -> bool,
+    columns: &Columns,
+) -> bool {
+    let mine = |s: &Scalar| match s {
+        Scalar::Column(id) => columns.source_of(*id) == Some(source),
+        _ => false,
+    };
+    let bounds = |p: &Predicate| match p {
+        Predicate::Compare { op, lhs, rhs } => {
+            !matches!(op, CompareOp::Eq | CompareOp::Ne)
+                && ((mine(lhs) && is_known(rhs)) || (mine(rhs) && is_known(lhs)))
+        }
+        _ => false,
+    };
+    is_picky(source, conditions.clone(), is_known, columns) || conditions.into_iter().any(bounds)
 }

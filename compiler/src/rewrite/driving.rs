@@ -4,10 +4,10 @@ use super::block::{self, Block, Edge, Reach, is_indexed, is_unique_set, root_key
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
 use crate::plan::{
-    Cardinality, ColumnId, Columns, CompareOp, JoinKind, Node, Origin, Plan, Predicate, Rel,
-    Scalar, SourceId, is_copyable,
+    Cardinality, ColumnId, Columns, JoinKind, Node, Origin, Plan, Predicate, Rel, Scalar, SourceId,
+    is_copyable,
 };
-use crate::schema::{FieldKind, StorageFamily};
+use crate::schema::FieldKind;
 
 pub(super) const RULE: Rule = Rule {
     name: "driving_collection",
@@ -28,9 +28,6 @@ pub(super) const RULE: Rule = Rule {
 
 fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
     walk::each_query(plan, &mut |query, columns| {
-        if query.is_rooted() {
-            return Ok(false);
-        }
         let mut sorted_slice = None;
         let mut at = query.rel;
         loop {
@@ -149,11 +146,11 @@ fn choose(
     if best.is_none()
         && !ordered
         && at_base == Reach::All
-        && !is_picky(block.base, block.conditions.iter(), &known, columns)
+        && !block::is_picky(block.base, block.conditions.iter(), &known, columns)
     {
         for (i, edge) in block.joins.iter().enumerate() {
             let conditions = own(Some(edge));
-            if (is_picky(edge.source, conditions.iter(), &known, columns)
+            if (block::is_picky(edge.source, conditions.iter(), &known, columns)
                 || is_smaller(block.base, edge, context, columns)?)
                 && let Some(path) = path_to_base(block, i, context, columns)?
             {
@@ -167,36 +164,6 @@ fn choose(
     };
     turn(block, &path, context, columns)?;
     Ok(true)
-}
-
-/// Whether a condition keeps few documents of a source, as far as can be told without an index: an equality with
-/// what is not just yes or no, a list, or a pattern.
-fn is_picky<'p>(
-    source: SourceId,
-    mut conditions: impl Iterator<Item = &'p Predicate>,
-    is_known: &dyn Fn(&Scalar) -> bool,
-    columns: &Columns,
-) -> bool {
-    let mine = |s: &Scalar| match s {
-        Scalar::Column(id) => {
-            columns.source_of(*id) == Some(source)
-                && columns
-                    .get(*id)
-                    .is_ok_and(|c| c.ty.kind.family() != StorageFamily::Bool)
-        }
-        _ => false,
-    };
-    conditions.any(|p| match p {
-        Predicate::Compare {
-            op: CompareOp::Eq,
-            lhs,
-            rhs,
-        } => (mine(lhs) && is_known(rhs)) || (mine(rhs) && is_known(lhs)),
-        Predicate::In { lhs, list } => mine(lhs) && list.iter().all(is_known),
-        Predicate::InParameter { lhs, .. } => mine(lhs),
-        Predicate::Like { lhs, rhs, .. } => mine(lhs) && is_known(rhs),
-        _ => false,
-    })
 }
 
 /// Whether each document of the joined source has one of the base's for itself: by a unique foreign key to it.

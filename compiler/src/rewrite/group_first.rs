@@ -199,7 +199,8 @@ fn needs_row(part: &Predicate, aggregates: &[(ColumnId, AggregateCall)]) -> bool
             matches!(
                 call.function.as_str(),
                 "Sum" | "Avg" | "Min" | "Max" | "StdDev" | "Variance"
-            ) && of_row(call)
+            ) && !call.is_never_null()
+                && of_row(call)
         })
     })
 }

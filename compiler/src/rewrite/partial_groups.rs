@@ -4,19 +4,22 @@ use super::block::{self, Reach, is_block, reach, root_key};
 use super::walk::Purpose;
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
-use crate::plan::facts::{ColumnSet, used_columns};
+use crate::plan::facts::{ColumnSet, Nulls, used_columns};
 use crate::plan::{
     AggregateCall, ArrayFact, Cardinality, Column, ColumnId, Columns, Join, Node, Origin, Plan,
     Predicate, Rel, Scalar, SourceId, is_copyable,
 };
-use crate::schema::{FieldKind, StorageFamily};
+use crate::schema::{FieldKind, FieldType, StorageFamily};
+use indexmap::IndexMap;
+use std::sync::Arc;
 
 pub(super) const RULE: Rule = Rule {
     name: "partial_groups",
     does: "Groups by a foreign key before the rows that it leads to are joined, and then by their columns: a look-up for every key \
            instead of one for every row.",
     sound: "rows of one key are joined with the same row, so they stay together. Counts, sums, least and greatest values of parts give \
-            those of the whole; sums only where addition is exact. The aggregates read no joined row.",
+            those of the whole, an average is the sum by the number of values; sums and averages only where addition is exact. The \
+            aggregates read no joined row.",
     example: (
         "scan book\njoin author one on book.author_id = author._id\naggregate n = Count(*) by author.name",
         "scan book\naggregate n1 = Count(*) by book.author_id\njoin author one on book.author_id = author._id\naggregate n = Sum(n1) by author.name",
@@ -76,31 +79,24 @@ fn rewrite(rel: &mut Rel, context: &Context<'_>, columns: &mut Columns) -> Resul
     }
     let mut joins: Vec<Join> = joins.into_iter().cloned().collect();
     let rows = rows.clone();
-    let mut parts = Vec::with_capacity(aggregates.len());
-    for (id, call) in aggregates.iter_mut() {
-        let whole = columns.get(*id)?.clone();
-        let part = columns.add(Column {
-            name: whole.name,
-            ty: call.ty.clone(),
-            nullable: call.function != "Count",
-            array: ArrayFact::No,
-            origin: Origin::Computed,
-        });
-        let function = match call.function.as_str() {
-            "Count" => "Sum".to_owned(),
-            other => other.to_owned(),
-        };
-        let combined = AggregateCall {
-            function,
-            args: vec![Scalar::Column(part)],
-            distinct: false,
-            filter: None,
-            order: Vec::new(),
-            options: indexmap::IndexMap::new(),
-            ty: call.ty.clone(),
-        };
-        parts.push((part, std::mem::replace(call, combined)));
+    let mut parts = Parts {
+        columns,
+        calls: Vec::with_capacity(aggregates.len()),
+    };
+    let nullable: Vec<bool> = {
+        let nulls = Nulls::new(parts.columns).of(&rows);
+        aggregates
+            .iter()
+            .map(|(_, call)| {
+                call.filter.is_some() || call.args.iter().any(|x| nulls.nullable_scalar(x))
+            })
+            .collect()
+    };
+    for ((id, call), nullable) in aggregates.iter_mut().zip(nullable) {
+        let name = parts.columns.get(*id)?.name.clone();
+        *call = parts.of(call, &name, nullable)?;
     }
+    let parts = parts.calls;
     let mut grouped = Rel::Aggregate {
         input: Box::new(rows),
         keys: vec![(key, Scalar::Column(key))],
@@ -113,6 +109,80 @@ fn rewrite(rel: &mut Rel, context: &Context<'_>, columns: &mut Columns) -> Resul
     }
     **input = grouped;
     Ok(true)
+}
+
+/// The aggregates of the parts.
+struct Parts<'c> {
+    columns: &'c mut Columns,
+    calls: Vec<(ColumnId, AggregateCall)>,
+}
+
+impl Parts<'_> {
+    /// Computes what an aggregate needs of the parts, and what it is of them.
+    fn of(&mut self, call: &AggregateCall, name: &str, nullable: bool) -> Result<AggregateCall> {
+        let whole = |function: &str, args: Vec<ColumnId>| AggregateCall {
+            function: function.to_owned(),
+            args: args.into_iter().map(Scalar::Column).collect(),
+            distinct: false,
+            filter: None,
+            order: Vec::new(),
+            options: IndexMap::new(),
+            ty: call.ty.clone(),
+        };
+        let divided = matches!(call.function.as_str(), "Sum" | "Avg");
+        if !divided {
+            let part = self.part(call.clone(), name)?;
+            let function = match call.function.as_str() {
+                "Count" => "Sum",
+                other => other,
+            };
+            return Ok(whole(function, vec![part]));
+        }
+        let mut total = AggregateCall {
+            function: "Sum".to_owned(),
+            ..call.clone()
+        };
+        if let Some(x) = call.args.first() {
+            total.ty = x.ty(self.columns)?;
+        }
+        total.never_null();
+        let count = AggregateCall {
+            function: "Count".to_owned(),
+            args: if nullable {
+                call.args.clone()
+            } else {
+                Vec::new()
+            },
+            ty: Arc::new(FieldType::new(FieldKind::BigIntegerField)),
+            ..call.clone()
+        };
+        let mut args = Vec::new();
+        args.push(self.part(total, name)?);
+        if nullable || call.function == "Avg" {
+            args.push(self.part(count, &format!("{name}_count"))?);
+        }
+        let mut whole = whole(&call.function, args);
+        if !nullable {
+            whole.never_null();
+        }
+        Ok(whole)
+    }
+
+    /// The column of an aggregate of the parts, once for all that need it.
+    fn part(&mut self, call: AggregateCall, name: &str) -> Result<ColumnId> {
+        if let Some((id, _)) = self.calls.iter().find(|(_, known)| *known == call) {
+            return Ok(*id);
+        }
+        let id = self.columns.add(Column {
+            name: name.into(),
+            ty: call.ty.clone(),
+            nullable: call.function != "Count" && !call.is_never_null(),
+            array: ArrayFact::No,
+            origin: Origin::Computed,
+        });
+        self.calls.push((id, call));
+        Ok(id)
+    }
 }
 
 /// The only column of the rows below that the joins read, if it is a foreign key that several rows can have.
@@ -164,7 +234,7 @@ fn is_divisible(call: &AggregateCall, columns: &Columns) -> bool {
         && match call.function.as_str() {
             "Count" => true,
             "Min" | "Max" => matches!(call.args.as_slice(), [Scalar::Column(_)]),
-            "Sum" => matches!(call.args.as_slice(), [x @ Scalar::Column(_)] if exact(x)),
+            "Sum" | "Avg" => matches!(call.args.as_slice(), [x @ Scalar::Column(_)] if exact(x)),
             _ => false,
         }
 }
@@ -234,10 +304,44 @@ mod tests {
         );
     }
 
-    /// An average of averages is none, and a sum of floats depends on its order.
+    /// An average is the sum by the number of values; a sum is NULL where there is none.
+    #[test]
+    fn averages_and_sums_need_numbers_of_values() {
+        let mut b = Build::new();
+        let (book, author) = (b.source("Book"), b.source("Author"));
+        let (pages, fk) = (b.column(book, "pages"), b.column(book, "author_id"));
+        let (pk, country) = (b.column(author, "_id"), b.column(author, "country"));
+        let mean = b.computed("mean", ty(mqlc_compiler::schema::FieldKind::FloatField));
+        let (sum, keys) = (
+            b.computed("sum", int_type()),
+            b.computed("keys", int_type()),
+        );
+        let mut average = agg("Avg", vec![value(pages)]);
+        average.ty = ty(mqlc_compiler::schema::FieldKind::FloatField);
+        let rel = aggregate(
+            inner_one(scan(book), author, fk, pk),
+            [(country, value(country))],
+            [],
+            [
+                (mean, average),
+                (sum, agg("Sum", vec![value(pages)])),
+                (keys, agg("Sum", vec![value(fk)])),
+            ],
+        );
+        b.rows(rel, [country, mean, sum, keys]).fires(
+            "partial_groups",
+            "scan Book\n\
+             aggregate mean#7 = Sum(Book.pages#0), mean_count#8 = Count(Book.pages#0), keys#9 = Sum(Book.author_id#1) by Book.author_id#1\n\
+             join Author one on Book.author_id#1 = Author._id#2\n\
+             aggregate mean#4 = Avg(mean#7, mean_count#8), sum#5 = Sum(mean#7, mean_count#8), keys#6 = Sum(keys#9) by Author.country#3\n\
+             rows country: Author.country#3, mean: mean#4, sum: sum#5, keys: keys#6\n",
+        );
+    }
+
+    /// A sum of floats depends on its order.
     #[test]
     fn other_aggregates_stay() {
-        for (function, path) in [("Avg", "pages"), ("Sum", "price")] {
+        for (function, path) in [("Avg", "price"), ("Sum", "price"), ("StdDev", "pages")] {
             let mut b = Build::new();
             let (book, author) = (b.source("Book"), b.source("Author"));
             let (of, fk) = (b.column(book, path), b.column(book, "author_id"));

@@ -41,9 +41,6 @@ pub(super) const DRIVING: Rule = Rule {
 
 fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
     walk::each_query(plan, &mut |query, columns| {
-        if query.is_rooted() {
-            return Ok(false);
-        }
         let mut changed = false;
         let mut at = query.rel;
         loop {

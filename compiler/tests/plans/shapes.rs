@@ -1,6 +1,7 @@
 //! Plans of certain shapes, with random parts: rules that need several operators in a row are not met by chance.
 
 use mqlc_compiler::plan::{ColumnId, Predicate, Rel, Scalar, SourceId};
+use mqlc_compiler::schema::FieldKind;
 
 use super::arbitrary::{Here, Maker};
 use super::*;
@@ -147,7 +148,7 @@ impl Maker<'_, '_> {
         };
         let (n, m) = (self.name("n"), self.name("m"));
         let (n, m) = (self.b.counted(&n), self.b.computed(&m, int_type()));
-        let other = self.c.one_of(&["Min", "Max", "Sum", "Count"]);
+        let other = self.c.one_of(&["Min", "Max", "Sum", "Count", "Avg"]);
         let mut keys = vec![(by, value(by))];
         if self.c.pick(4) == 3 {
             keys.push((fk, value(fk)));
@@ -155,7 +156,11 @@ impl Maker<'_, '_> {
         let mut aggregates = vec![(n, agg("Count", vec![]))];
         if self.c.pick(2) == 1 {
             let arg = self.c.one_of(&[of, of, pk, target_pk]);
-            aggregates.push((m, agg(other, vec![value(arg)])));
+            let mut call = agg(other, vec![value(arg)]);
+            if other == "Avg" {
+                call.ty = ty(FieldKind::FloatField);
+            }
+            aggregates.push((m, call));
         }
         let mut next = Here {
             identity: keys.iter().map(|(id, _)| *id).collect(),

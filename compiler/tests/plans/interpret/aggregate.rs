@@ -50,8 +50,29 @@ impl Interpreter<'_> {
         }
         let numbers: Vec<Num> = values.iter().filter_map(Num::of).collect();
         let family = call.ty.kind.family();
+        // Sums and averages of parts, with the numbers of their values.
+        if let ("Sum" | "Avg", Some(count)) = (name, call.args.get(1)) {
+            let counts: Vec<Bson> = rows.iter().map(|row| self.value(count, row)).collect();
+            let counts: Vec<Num> = counts.iter().filter_map(Num::of).collect();
+            let (sum, count) = (self.sum(&numbers), self.sum(&counts));
+            return match (Num::of(&sum), Num::of(&count)) {
+                (_, Some(Num::Int(0)) | None) | (None, _) => Bson::Null,
+                (Some(_), Some(_)) if name == "Sum" => sum,
+                (Some(sum), Some(count)) if family == StorageFamily::Decimal => {
+                    match Num::Dec(sum.dec()).arithmetic(ArithmeticOp::Div, count) {
+                        Some(Some(quotient)) => quotient.bson(),
+                        _ => Bson::Null,
+                    }
+                }
+                (Some(sum), Some(count)) => Bson::Double(sum.float() / count.float()),
+            };
+        }
         let Some(first) = values.first().cloned() else {
-            return Bson::Null;
+            return if call.is_never_null() {
+                Bson::Int64(0)
+            } else {
+                Bson::Null
+            };
         };
         match name {
             "Sum" => self.sum(&numbers),
