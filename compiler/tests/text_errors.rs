@@ -628,23 +628,23 @@ error[E0503]: Use .bitand(), .bitor(), and .bitxor() for bitwise logical operati
 1 | Book.objects.annotate(x=F("a") & F("b"))
   |                                  ^^^^^^
 
-TypeError
-error[E0403]: tzinfo must be a time zone, not a string
+AttributeError
+error[E0407]: tzinfo must be a time zone, not a string
   --> line 1, column 25
   |
 1 | Book.objects.annotate(x=Trunc("a", "day", tzinfo="UTC"))
   |                         ^^^^^
   = help: write zoneinfo.ZoneInfo("Europe/Paris")
 
-TypeError
-error[E0403]: Exists takes a queryset, not a model class
+AttributeError
+error[E0407]: Exists takes a queryset, not a model class
   --> line 1, column 25
   |
 1 | Book.objects.annotate(x=Exists(Book))
   |                         ^^^^^^
 
-TypeError
-error[E0403]: the string "title" is no condition
+ValueError
+error[E0404]: the string "title" is no condition
   --> line 1, column 21
   |
 1 | Book.objects.filter("title")
@@ -836,8 +836,8 @@ error[E0502]: extra() is not supported
   = because: raw SQL has no meaning for MongoDB
   = help: use annotate() and filter()
 
-TypeError
-error[E0403]: union() takes querysets, not the result of a query
+AttributeError
+error[E0407]: union() takes querysets, not the result of a query
   --> line 1, column 20
   |
 1 | Book.objects.union(Tag.objects.count())

@@ -71,6 +71,7 @@ impl Binder<'_> {
             ty.kind.family(),
             StorageFamily::Text | StorageFamily::Date | StorageFamily::DateTime
         );
+        let typed = typed || matches!(value, crate::queryset::Value::Str(_));
         if !typed || *value == crate::queryset::Value::Null {
             return Ok(None);
         }
@@ -244,6 +245,16 @@ impl Binder<'_> {
             }
         };
         self.registry.check_window(&request.name)?;
+        if request
+            .args
+            .iter()
+            .any(|arg| self.contains_window(q, &arg.scalar))
+        {
+            return Err(Error::new(
+                Code::DatabaseError,
+                "window function calls cannot be nested",
+            ));
+        }
         let resolved = self.registry.aggregate(request, &self.context())?;
         let mut partition = Vec::with_capacity(window.partition_by.len());
         for (i, part) in window.partition_by.iter().enumerate() {

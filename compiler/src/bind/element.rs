@@ -10,8 +10,11 @@ use super::query::QueryId;
 use super::{Binder, Bound, Rhs};
 use crate::error::{Code, Error, Result};
 use crate::names::{Name, Path};
-use crate::plan::{AnyElement, ArrayFact, Column, Origin, Predicate, Scalar, Source, SourceId};
-use crate::schema::{FieldRef, FieldType, StorageFamily};
+use crate::plan::{
+    AnyElement, ArrayFact, Column, ColumnId, Node, Origin, Predicate, Scalar, Source, SourceId,
+    SubKind, visit,
+};
+use crate::schema::{FieldKind, FieldRef, FieldType, StorageFamily};
 
 /// What the columns of an array's elements are read from.
 pub(super) struct Elements {
@@ -63,7 +66,9 @@ impl Binder<'_> {
         lhs: &Bound,
         rhs: Rhs,
     ) -> Result<Condition> {
-        self.check_element_value(&rhs)?;
+        let mut given = Vec::new();
+        let listed = names.last().is_some_and(|name| name == "in");
+        let rhs = self.from_around(rhs, listed, &mut given)?;
         let mut rest = names;
         let range = rest.first().and_then(|name| positions(name));
         if range.is_some() {
@@ -105,11 +110,7 @@ impl Binder<'_> {
                 ),
             });
         };
-        let array = match inner.ty.kind.family() {
-            StorageFamily::Json | StorageFamily::Geo => ArrayFact::Maybe,
-            StorageFamily::Array | StorageFamily::EmbeddedArray => ArrayFact::Yes,
-            _ => ArrayFact::No,
-        };
+        let array = array_fact(&inner.ty);
         let column = Column {
             name: path.join(".").into(),
             ty: inner.ty.clone(),
@@ -135,6 +136,7 @@ impl Binder<'_> {
                 array: lhs.scalar.clone(),
                 range,
                 element,
+                given,
                 test: condition.predicate,
             })),
             // Two-valued: nothing is added where it is negated.
@@ -174,25 +176,80 @@ impl Binder<'_> {
         Ok(element)
     }
 
-    /// Elements are compared with values: what else there is belongs to another document.
-    fn check_element_value(&self, rhs: &Rhs) -> Result<()> {
-        let plain = match rhs {
-            Rhs::Value(_) => true,
-            Rhs::Scalar(bound) => self.columns_in(&bound.scalar).is_empty(),
+    /// What an element is compared with and belongs to the document around it, as columns that stand for it. A queryset is
+    /// a value, or for `in` (`listed`) the array of its values.
+    fn from_around(
+        &mut self,
+        rhs: Rhs,
+        listed: bool,
+        given: &mut Vec<(ColumnId, Scalar)>,
+    ) -> Result<Rhs> {
+        let scalar = match rhs {
+            Rhs::Value(_) => return Ok(rhs),
             Rhs::List(items) => {
-                return items
-                    .iter()
-                    .try_for_each(|item| self.check_element_value(item));
+                let items: Result<Vec<Rhs>> = items
+                    .into_iter()
+                    .map(|item| self.from_around(item, false, given))
+                    .collect();
+                return Ok(Rhs::List(items?));
             }
-            Rhs::Query { .. } => false,
+            Rhs::Query { id, explicit } if listed => {
+                if !explicit && self.q(id)?.selected.is_none() {
+                    self.select_pk(id)?;
+                }
+                self.q_mut(id)?.clear_ordering(false, true);
+                let sub = self.finish_subquery(id, SubKind::Array, None)?;
+                Scalar::Subquery(Box::new(sub))
+            }
+            Rhs::Query { id, explicit } => {
+                self.check_one(id, "exact", explicit)?;
+                let sub = self.finish_subquery(id, SubKind::Scalar, None)?;
+                Scalar::Subquery(Box::new(sub))
+            }
+            Rhs::Scalar(bound) => match bound.scalar {
+                Scalar::Subquery(mut sub) if listed && sub.kind == SubKind::Scalar => {
+                    let mut array = FieldType::new(FieldKind::ArrayField);
+                    array.base = Some(sub.ty);
+                    array.null = true;
+                    sub.ty = Arc::new(array);
+                    sub.kind = SubKind::Array;
+                    Scalar::Subquery(sub)
+                }
+                scalar if self.is_constant(&scalar) => {
+                    return Ok(Rhs::Scalar(Bound { scalar, ..bound }));
+                }
+                scalar => scalar,
+            },
         };
-        if plain {
-            return Ok(());
-        }
-        Err(Error::unsupported(
-            "a comparison of an array's elements with another column or a subquery",
-            "a condition on elements sees the element only",
-        ))
+        let ty = scalar.ty(&self.columns)?;
+        let id = self.columns.add(Column {
+            name: "given".into(),
+            ty: ty.clone(),
+            nullable: true,
+            array: array_fact(&ty),
+            origin: Origin::Computed,
+        });
+        given.push((id, scalar));
+        Ok(Rhs::Scalar(Bound::of(Scalar::Column(id), ty)))
+    }
+
+    /// Reads neither columns nor other documents.
+    fn is_constant(&self, scalar: &Scalar) -> bool {
+        let mut subquery = false;
+        visit(Node::Scalar(scalar), &mut |node, _| {
+            subquery |= matches!(node, Node::SubPlan(_));
+            !subquery
+        });
+        !subquery && self.columns_in(scalar).is_empty()
+    }
+}
+
+/// Whether values of the type can be arrays.
+fn array_fact(ty: &FieldType) -> ArrayFact {
+    match ty.kind.family() {
+        StorageFamily::Json | StorageFamily::Geo => ArrayFact::Maybe,
+        StorageFamily::Array | StorageFamily::EmbeddedArray => ArrayFact::Yes,
+        _ => ArrayFact::No,
     }
 }
 
@@ -239,6 +296,7 @@ pub(super) fn same_element(predicate: Predicate) -> Predicate {
         match twin {
             None => out.push(Predicate::AnyElement(any)),
             Some(twin) => {
+                twin.given.extend(any.given);
                 let first = std::mem::replace(&mut twin.test, Predicate::TRUE);
                 twin.test = if and {
                     first.and(any.test)

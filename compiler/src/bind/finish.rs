@@ -49,6 +49,14 @@ impl Binder<'_> {
         if !distinct_rows {
             hidden.clear();
         }
+        if !distinct_on.is_empty() {
+            // Read twice, by the sort and by the choice: computed once.
+            for key in &mut order {
+                if !matches!(key.scalar, Scalar::Column(_)) {
+                    key.scalar = Scalar::Column(self.as_column(q, "key", key.scalar.clone())?);
+                }
+            }
+        }
         if grouped || distinct_rows {
             for key in order.iter_mut().chain(&mut hidden) {
                 if distinct_rows || self.is_one_group_key(q, &key.scalar) {

@@ -99,7 +99,7 @@ impl Binder<'_> {
         if let Rhs::Value(Value::Null) = rhs {
             let json = Self::is_json(&lhs);
             match lookup.meaning {
-                Meaning::Member => {
+                Meaning::Member | Meaning::Between => {
                     return Err(
                         Error::new(Code::TypeError, "'NoneType' object is not iterable")
                             .with_hint("write isnull=True, or a list"),

@@ -38,6 +38,8 @@ impl Binder<'_> {
         }
         let model = self.schema.model(query.model)?.clone();
         self.q_mut(q)?.clear_ordering(true, true);
+        // An update changes each row that fits once, alike or not.
+        self.q_mut(q)?.distinct = false;
         let alias = self.initial_alias(q)?;
         let source = self.q(q)?.alias(alias)?.source;
         let concrete = self.schema.model(model.concrete)?;

@@ -3,6 +3,7 @@
 
 use super::Lowerer;
 use super::filter::constant;
+use super::leaf::within;
 use super::scope::Val;
 use super::truth::junction;
 use crate::error::{Error, Result};
@@ -13,7 +14,8 @@ impl Lowerer<'_> {
     /// The filter that matches where an element satisfies the condition (`want`) or none does.
     pub fn elem_match(&mut self, any: &AnyElement, want: bool) -> Result<Option<Filter>> {
         let array = self.scalar(&any.array)?;
-        let (Some(path), None) = (array.path(), any.range) else {
+        // `$elemMatch` sees nothing but the element.
+        let (Some(path), None, true) = (array.path(), any.range, any.given.is_empty()) else {
             return Ok(None);
         };
         let before = self.scope()?.stages.len();
@@ -44,11 +46,19 @@ impl Lowerer<'_> {
     /// The same as an expression, true or false.
     pub fn any_element_expr(&mut self, any: &AnyElement, want: bool) -> Result<Expr> {
         let array = self.scalar(&any.array)?.expr;
+        let mut vars = Vec::new();
+        let mut around = Vec::with_capacity(any.given.len());
+        for (id, scalar) in &any.given {
+            let val = self.scalar(scalar)?;
+            let val = self.shared(val, &mut vars);
+            around.push((*id, self.scope()?.columns.insert(*id, val)));
+        }
         let variable = self.variable("element");
         let before = self.scope()?.stages.len();
         let saved = self.enter_element(any, Some(&variable))?;
         let test = self.truth_expr(&any.test, true);
         self.leave_element(saved)?;
+        self.leave_element(around)?;
         let test = test?;
         if self.scope()?.stages.len() != before {
             return Err(Error::unsupported(
@@ -77,7 +87,7 @@ impl Lowerer<'_> {
         );
         let found = Expr::list("$anyElementTrue", [tests]);
         let is_array = Expr::one("$isArray", array);
-        Ok(if want {
+        let found = if want {
             Expr::cond(is_array, found, Expr::lit(false))
         } else {
             junction(
@@ -88,7 +98,8 @@ impl Lowerer<'_> {
                 )],
                 true,
             )
-        })
+        };
+        Ok(within(vars, found))
     }
 
     /// Columns of the element are keys of the current document, or of a variable.

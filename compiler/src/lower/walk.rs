@@ -278,6 +278,9 @@ pub(super) fn predicate(p: &Predicate, visit: &mut Visit<'_>) {
             subplan(query, visit);
         }
         Predicate::Exists(sub) => subplan(sub, visit),
-        Predicate::AnyElement(any) => scalar(&any.array, visit),
+        Predicate::AnyElement(any) => {
+            scalar(&any.array, visit);
+            any.given.iter().for_each(|(_, s)| scalar(s, visit));
+        }
     }
 }

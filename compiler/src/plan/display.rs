@@ -490,6 +490,12 @@ impl<'a, 'f, 'b> Printer<'a, 'f, 'b> {
                 if let Some((start, stop)) = any.range {
                     write!(self.f, "[{start}:{stop}]")?;
                 }
+                for (id, scalar) in &any.given {
+                    self.f.write_str(" with ")?;
+                    self.scalar(&Scalar::Column(*id))?;
+                    self.f.write_str(" = ")?;
+                    self.scalar(scalar)?;
+                }
                 self.f.write_str(" (")?;
                 self.predicate(&any.test, 0)?;
                 self.f.write_char(')')

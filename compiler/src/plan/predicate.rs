@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::{Scalar, SourceId, SubPlan};
+use super::{ColumnId, Scalar, SourceId, SubPlan};
 use crate::queryset::Value;
 
 /// A condition: true, false or unknown (SQL's three-valued logic).
@@ -99,7 +99,9 @@ pub struct AnyElement {
     pub range: Option<(u64, u64)>,
     /// What the columns of an element are read from.
     pub element: SourceId,
-    /// True of an element. Its columns are those of `element` only: to what is around, the condition is opaque.
+    /// Values from around that the condition compares with, and the columns that stand for them inside.
+    pub given: Vec<(ColumnId, Scalar)>,
+    /// True of an element. Its columns are those of `element` and of `given` only: to what is around, it is opaque.
     pub test: Predicate,
 }
 

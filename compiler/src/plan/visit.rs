@@ -123,7 +123,10 @@ fn predicate_children<'a>(predicate: &'a Predicate, f: &mut dyn FnMut(Node<'a>))
         }
         Predicate::Exists(query) => f(Node::SubPlan(query)),
         // Its columns are its own.
-        Predicate::AnyElement(any) => f(Node::Scalar(&any.array)),
+        Predicate::AnyElement(any) => {
+            f(Node::Scalar(&any.array));
+            any.given.iter().for_each(|(_, s)| f(Node::Scalar(s)));
+        }
     }
 }
 
@@ -402,7 +405,10 @@ pub fn walk_predicate<V: VisitMut + ?Sized>(v: &mut V, predicate: &mut Predicate
             v.subplan(query);
         }
         Predicate::Exists(query) => v.subplan(query),
-        Predicate::AnyElement(any) => v.scalar(&mut any.array),
+        Predicate::AnyElement(any) => {
+            v.scalar(&mut any.array);
+            any.given.iter_mut().for_each(|(_, s)| v.scalar(s));
+        }
     }
 }
 

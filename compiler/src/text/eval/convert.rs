@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use super::Evaluator;
 use super::args::Args;
 use super::node::{Connector, QChild, QNode, condition};
-use super::value::{Instance, Py, refuse, type_error, value_error};
+use super::value::{Instance, Py, attribute_error, refuse, type_error, value_error};
 use crate::error::{Code, Error, Result};
 use crate::queryset::{Expr, Order, OrderTerm, Q, Queryset, SubqueryExpr, Value};
 
@@ -158,7 +158,8 @@ impl Evaluator<'_> {
     pub(super) fn condition(&mut self, value: Py) -> Result<QChild> {
         match condition(value) {
             Ok(child) => Ok(child),
-            Err(Py::Tuple(items)) if items.len() == 2 => {
+            // Django takes what it is given for a pair, whatever it is.
+            Err(Py::Tuple(items) | Py::List(items)) if items.len() == 2 => {
                 let mut items = items.into_iter();
                 match (items.next(), items.next()) {
                     (Some(Py::Value(Value::Str(path))), Some(value)) => {
@@ -168,7 +169,7 @@ impl Evaluator<'_> {
                             rhs: self.rhs(value)?,
                         })
                     }
-                    _ => Err(type_error(
+                    _ => Err(attribute_error(
                         "a pair of a lookup and its value starts with the name",
                     )),
                 }
@@ -178,9 +179,17 @@ impl Evaluator<'_> {
             )
             .with_hint("comparisons decide in Python: write pages__gt=100 instead of pages > 100")),
             Err(Py::Value(Value::Str(text))) => {
-                Err(type_error(format!("the string {text:?} is no condition"))
+                Err(value_error(format!("the string {text:?} is no condition"))
                     .with_hint("conditions are keyword arguments: filter(name=\"x\")"))
             }
+            Err(Py::Dict(_)) => Err(
+                refuse(Code::FieldError, "Cannot parse keyword query as dict")
+                    .with_hint("unpack it: filter(**conditions)"),
+            ),
+            Err(other @ (Py::Tuple(_) | Py::List(_) | Py::Set(_))) => Err(value_error(format!(
+                "a condition is a pair of a lookup and its value, not {} of another length",
+                other.describe()
+            ))),
             Err(other) => Err(type_error(format!("{} is no condition", other.describe()))),
         }
     }
@@ -246,11 +255,11 @@ impl Evaluator<'_> {
     pub(super) fn queryset_arg(&self, value: Py, what: &str) -> Result<Queryset> {
         match value {
             Py::Rows(rows) => Ok(rows.queryset()),
-            Py::Done(_) => Err(type_error(format!(
+            Py::Done(_) => Err(attribute_error(format!(
                 "{what} takes a queryset, not the result of one"
             ))
             .with_hint("leave out the method that ends the queryset")),
-            other => Err(type_error(format!(
+            other => Err(attribute_error(format!(
                 "{what} takes a queryset, not {}",
                 other.describe()
             ))),

@@ -7,7 +7,9 @@ use super::args::{Args, required};
 use super::names::Special;
 use super::node::{QChild, QNode};
 use super::queryset::Rows;
-use super::value::{Py, integer, refuse, string, type_error, value_error};
+use super::value::{
+    Py, attribute_error, integer, name_of, refuse, string, type_error, value_error,
+};
 use crate::error::{Code, Error, Result};
 use crate::queryset::{
     ArithmeticOp, Case, Expr, Frame, FrameExclusion, FrameUnit, Func, NullsOrder, Order, OuterRef,
@@ -44,7 +46,7 @@ impl Evaluator<'_> {
         match special {
             Special::F => {
                 let [path] = args.bind(name, ["name"])?;
-                Ok(Py::expr(Expr::F(string(
+                Ok(Py::expr(Expr::F(name_of(
                     &required(path, name, "name")?,
                     "the name",
                 )?)))
@@ -275,7 +277,7 @@ impl Evaluator<'_> {
                 "output_field is an instance: {}()",
                 builtin.name
             ))),
-            Some(other) => Err(type_error(format!(
+            Some(other) => Err(attribute_error(format!(
                 "output_field must be a field, not {}",
                 other.describe()
             ))),
@@ -421,7 +423,7 @@ impl Evaluator<'_> {
             Some(value) if value.is_none() => None,
             Some(Py::Frame(frame)) => Some(frame),
             Some(other) => {
-                return Err(type_error(format!(
+                return Err(attribute_error(format!(
                     "frame must be a RowRange or ValueRange, not {}",
                     other.describe()
                 )));
@@ -592,7 +594,12 @@ fn frame(name: &str, special: Special, args: Args) -> Result<Py> {
     let bound = |value: Option<Py>, what: &str| match value {
         None => Ok(None),
         Some(value) if value.is_none() => Ok(None),
-        Some(value) => integer(&value, what).map(Some),
+        Some(value) => integer(&value, what).map(Some).map_err(|_| {
+            value_error(format!(
+                "{what} argument must be an integer, zero, or None, but got {}.",
+                value.describe()
+            ))
+        }),
     };
     let exclude = match exclusion {
         None => None,

@@ -7,7 +7,7 @@ use super::args::{Args, required};
 use super::expression::func;
 use super::names::{Builtin, P, Role};
 use super::node::At;
-use super::value::{Py, refuse, string, type_error, value_error};
+use super::value::{Py, attribute_error, refuse, string, type_error, value_error};
 use crate::error::{Code, Error, Result};
 use crate::queryset::{Aggregate, Expr, Func, Value};
 use crate::schema::{FieldKind, FieldType};
@@ -168,6 +168,9 @@ impl Evaluator<'_> {
         if name == "Extract" && !options.contains_key("lookup_name") {
             return Err(value_error("lookup_name must be provided"));
         }
+        if name == "Trunc" && !options.contains_key("kind") {
+            return Err(type_error("Trunc() missing 1 required argument: 'kind'"));
+        }
         if name.len() > 7 && name.starts_with("Extract") {
             // The class knows its part.
             options.shift_remove("lookup_name");
@@ -185,7 +188,7 @@ impl Evaluator<'_> {
         if param == "tzinfo" {
             return match value {
                 Py::Zone(zone) => Ok(Value::Str(zone.text())),
-                other => Err(type_error(format!(
+                other => Err(attribute_error(format!(
                     "tzinfo must be a time zone, not {}",
                     other.describe()
                 ))
@@ -264,6 +267,11 @@ impl Evaluator<'_> {
         args.finish(name)?;
         let filter = match filter {
             None => None,
+            Some(Py::Value(Value::Str(text))) => {
+                return Err(attribute_error(format!(
+                    "the filter of an aggregate is a condition, not the string {text:?}"
+                )));
+            }
             Some(value) => Some(Box::new(self.q(value)?)),
         };
         let default = match default {
@@ -447,6 +455,13 @@ fn least(name: &str, param: &str, value: &Py) -> Result<()> {
         && given < least
     {
         return Err(value_error(*message));
+    }
+    if let Py::Value(Value::Str(_)) = value
+        && LEAST.iter().any(|(f, p, ..)| *f == name && *p == param)
+    {
+        return Err(type_error(format!(
+            "'{param}' of {name}() must be a number"
+        )));
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use super::alias::{Alias, default_alias, note_aggregates, numbered, positional_n
 use super::args::{Args, required};
 use super::node::At;
 use super::queryset::Rows;
-use super::value::{Py, integer, string, type_error, value_error};
+use super::value::{Py, attribute_error, integer, name_of, string, type_error, value_error};
 use crate::diagnostic::closest;
 use crate::error::{Error, Result, Span};
 use crate::queryset::{Call, Expr, Hint, Prefetch, Value, ValuesFields};
@@ -414,7 +414,7 @@ impl Evaluator<'_> {
                 },
                 Py::Prefetch(prefetch) => *prefetch,
                 other => {
-                    return Err(type_error(format!(
+                    return Err(attribute_error(format!(
                         "prefetch_related() takes names and Prefetch objects, not {}",
                         other.describe()
                     ))
@@ -433,7 +433,7 @@ impl Evaluator<'_> {
             match value {
                 Py::Rows(rows) => others.push(*rows),
                 other => {
-                    return Err(type_error(format!(
+                    return Err(attribute_error(format!(
                         "{name}() takes querysets, not {}",
                         other.describe()
                     ))
@@ -581,6 +581,6 @@ fn select_for_update(rows: Rows, args: Args) -> Result<Rows> {
 fn strings(values: Vec<(Py, Span)>) -> Result<Vec<String>> {
     values
         .into_iter()
-        .map(|(value, span)| string(&value, "the name of a field").at(span))
+        .map(|(value, span)| name_of(&value, "the name of a field").at(span))
         .collect()
 }

@@ -4,7 +4,7 @@ use super::names::{Builtin, Python, Role};
 use super::node::{Connector, QChild, QNode, condition};
 use super::queryset::Rows;
 use super::scalar::{format_text, scalar, too_large};
-use super::value::{Py, refuse, type_error};
+use super::value::{Py, attribute_error, refuse, type_error};
 use super::{Evaluator, MAX_OPERATORS};
 use crate::error::{Code, Error, Result};
 use crate::queryset::{ArithmeticOp, Call, CombineOp, Expr, Func, Value};
@@ -101,6 +101,11 @@ impl Evaluator<'_> {
         match (connector, left, right) {
             (Some((connector, _)), Py::Q(left), right) => self.combine_q(*left, right, connector),
             (Some((_, op)), Py::Rows(left), Py::Rows(right)) => Ok(combine_rows(*left, *right, op)),
+            // A queryset asks the other side for its query.
+            (Some(_), Py::Rows(_), right) => Err(attribute_error(format!(
+                "querysets combine with querysets only, not with {}",
+                right.describe()
+            ))),
             (Some((connector, _)), Py::Expr(left), right) => {
                 self.operator()?;
                 combine_expr(*left, right, connector)

@@ -465,6 +465,11 @@ impl Evaluator<'_> {
                 "what was changed in Python is not part of a text",
             )
             .with_hint("write filter(pk=...).update(...)")),
+            "refresh_from_db" | "arefresh_from_db" => Err(Error::unsupported(
+                "refresh_from_db()",
+                "an instance in a text has no state",
+            )
+            .with_hint("write get(pk=...)")),
             _ => match self.instance_attribute(instance, name)? {
                 Py::Rows(rows) => self.other_manager(*rows, name, args),
                 other => self.call(other, args),

@@ -110,10 +110,7 @@ impl Evaluator<'_> {
                 ArgKind::Star => match value.items() {
                     Some(more) => values.extend_from_slice(more),
                     None => {
-                        return Err(
-                            type_error(format!("{} cannot be unpacked", value.describe()))
-                                .with_span(item.value.span),
-                        );
+                        return Err(unpacked(&value, "unpacked").with_span(item.value.span));
                     }
                 },
                 _ => values.push(value),
@@ -291,11 +288,7 @@ impl Evaluator<'_> {
                         .positional
                         .extend(items.iter().map(|item| (item.clone(), span))),
                     None => {
-                        return Err(type_error(format!(
-                            "argument after * must be an iterable, not {}",
-                            value.describe()
-                        ))
-                        .with_span(span));
+                        return Err(unpacked(&value, "an argument after *").with_span(span));
                     }
                 },
                 ArgKind::DoubleStar => {
@@ -455,7 +448,7 @@ impl Evaluator<'_> {
             Py::Instance(instance) => self.instance_method(*instance, name, args),
             Py::Done(done) => match done.instance {
                 Some(instance) => self.instance_method(instance, name, args),
-                None => Err(runtime(name)),
+                None => Err(result_method(&done, name)),
             },
             other => {
                 if name == "register_lookup" {
@@ -499,6 +492,48 @@ pub(super) fn no_attribute(of: &str, name: &str) -> crate::error::Error {
         Code::AttributeError,
         format!("{of} has no attribute '{name}'"),
     )
+}
+
+/// What `*` unpacks are literals; rows are known when the query has run.
+fn unpacked(value: &Py, what: &str) -> crate::error::Error {
+    match value {
+        Py::Rows(_) | Py::Done(_) => runtime("*"),
+        other => type_error(format!("{} cannot be {what}", other.describe())),
+    }
+}
+
+/// A method of what a terminal gives: refused as Python does if its type has none of the name.
+fn result_method(done: &Done, name: &str) -> crate::error::Error {
+    let (of, known): (&str, &[&str]) = match &done.statement.action {
+        Do::Count { .. } | Do::Update(_) => {
+            ("int", &["bit_length", "bit_count", "to_bytes", "conjugate"])
+        }
+        Do::Exists => (
+            "bool",
+            &["bit_length", "bit_count", "to_bytes", "conjugate"],
+        ),
+        Do::Aggregate(_) => (
+            "dict",
+            &[
+                "clear",
+                "copy",
+                "get",
+                "items",
+                "keys",
+                "pop",
+                "popitem",
+                "setdefault",
+                "update",
+                "values",
+            ],
+        ),
+        Do::Delete => ("tuple", &["count", "index"]),
+        _ => return runtime(name),
+    };
+    if known.contains(&name) || name.starts_with("__") {
+        return runtime(name);
+    }
+    no_attribute(&format!("'{of}' object"), name)
 }
 
 /// A value that only the database knows.

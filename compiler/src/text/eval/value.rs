@@ -254,6 +254,11 @@ pub(super) fn value_error(message: impl Into<String>) -> Error {
     Error::new(Code::ValueError, message)
 }
 
+/// `AttributeError`: Django asks what it was given for something that it does not have.
+pub(super) fn attribute_error(message: impl Into<String>) -> Error {
+    Error::new(Code::AttributeError, message)
+}
+
 /// An integer argument.
 pub(super) fn integer(value: &Py, what: &str) -> Result<i64> {
     match value {
@@ -274,4 +279,11 @@ pub(super) fn string(value: &Py, what: &str) -> Result<String> {
         .as_str()
         .map(str::to_owned)
         .ok_or_else(|| type_error(format!("{what} must be a string, not {}", value.describe())))
+}
+
+/// The name of a field or a path; Django splits it unseen, so that what is no string lacks `split`.
+pub(super) fn name_of(value: &Py, what: &str) -> Result<String> {
+    value.as_str().map(str::to_owned).ok_or_else(|| {
+        attribute_error(format!("{what} must be a string, not {}", value.describe()))
+    })
 }

@@ -245,9 +245,13 @@ impl Interpreter<'_> {
                     let at = u64::try_from(*i).expect("a position");
                     start <= at && at < stop
                 });
+                let mut given = row.clone();
+                for (id, scalar) in &any.given {
+                    given.values.insert(*id, self.value(scalar, row));
+                }
                 let found = counted.into_iter().any(|(_, item)| match item {
                     Bson::Document(document) => {
-                        let mut inner = row.clone();
+                        let mut inner = given.clone();
                         inner
                             .documents
                             .insert(any.element, std::rc::Rc::new(document));
