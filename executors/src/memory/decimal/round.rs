@@ -58,12 +58,9 @@ pub fn quantize(d: Decimal, places: i32, rounding: Rounding) -> Decimal {
     finish(x.negative, q, target, false)
 }
 
-/// Rounds to an integer; one that is an integer already stays as it is.
+/// Rounds to an integer, written without an exponent as far as 34 digits suffice.
 pub fn to_integral(d: Decimal, rounding: Rounding) -> Decimal {
-    match classify(d) {
-        Class::Finite(x) if x.exponent < 0 => quantize(d, 0, rounding),
-        _ => d,
-    }
+    quantize(d, 0, rounding)
 }
 
 /// The integer toward zero, if it fits.

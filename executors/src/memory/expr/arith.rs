@@ -302,7 +302,7 @@ pub(super) fn modulo(a: Value, b: Value) -> Result<Value> {
     if matches!(a, Value::Decimal(_)) || matches!(b, Value::Decimal(_)) {
         let (x, y) = (to_decimal(&a), to_decimal(&b));
         if y.is_zero() {
-            return Err(by_zero());
+            return Err(EngineError::location(5_733_415, "can't $mod by zero"));
         }
         return Ok(Value::Decimal(decimal::rem(x, y)));
     }
@@ -366,6 +366,10 @@ pub(super) fn bit_not(v: Value) -> Result<Value> {
         Value::Int32(n) => Ok(Value::Int32(!n)),
         Value::Int64(n) => Ok(Value::Int64(!n)),
         v if v.is_nullish() => Ok(Value::Null),
+        v if v.is_number() => Err(EngineError::type_mismatch(format!(
+            "$bitNot only supports int and long, not: {}.",
+            v.type_name()
+        ))),
         v => Err(EngineError::location(
             28765,
             format!("$bitNot only supports numeric types, not {}", v.type_name()),

@@ -297,7 +297,7 @@ pub(super) fn array_to_object(v: Value) -> Result<Value> {
         };
         if *pairs.get_or_insert(is_pair) != is_pair {
             return Err(EngineError::location(
-                if is_pair { 40396 } else { 40391 },
+                if is_pair { 40391 } else { 40396 },
                 "$arrayToObject requires a consistent input format",
             ));
         }

@@ -1,7 +1,7 @@
 //! Operators over arrays with named arguments: `$map`, `$filter`, `$reduce`, `$zip`, `$sortArray`, `$firstN` and kin.
 use bson::Bson;
 
-use super::compile::{bind, fold_if};
+use super::compile::bind;
 use super::math::integral;
 use super::{Context, Env, Expr, Fields, Operator, Result, Slot};
 use crate::memory::accumulator::SortBy;
@@ -426,8 +426,5 @@ pub(super) fn compile_take(name: &str, argument: &Bson, cx: Context<'_>) -> Resu
     };
     let constant = n.as_literal().is_some() && input.as_literal().is_some();
     let plain = matches!(take, Take::First | Take::Last);
-    Ok(fold_if(
-        constant && plain,
-        Expr::operator(TakeN { take, input, n }),
-    ))
+    cx.fold_if(constant && plain, Expr::operator(TakeN { take, input, n }))
 }

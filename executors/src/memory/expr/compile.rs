@@ -68,7 +68,7 @@ impl<'s> Context<'s> {
             },
             Bson::Array(items) => {
                 let items = items.iter().map(|i| cx.compile(i));
-                Ok(fold(Node::Array(items.collect::<Result<_>>()?)))
+                cx.fold(Node::Array(items.collect::<Result<_>>()?))
             }
             other => Ok(Expr::literal(Value::from_bson(other))),
         }
@@ -95,11 +95,17 @@ impl<'s> Context<'s> {
             }
             fields.push((Str::from(name.as_str()), self.compile(value)?));
         }
-        Ok(fold(Node::Object(fields.into_boxed_slice())))
+        self.fold(Node::Object(fields.into_boxed_slice()))
     }
 
     fn path(&self, text: &str) -> Result<Expr> {
         let Some(rest) = text.strip_prefix("$$") else {
+            if text.len() == 1 {
+                return Err(EngineError::location(
+                    16872,
+                    "'$' by itself is not a valid FieldPath",
+                ));
+            }
             let path = Path::parse(text.get(1..).unwrap_or_default())?;
             return Ok(Expr::from_node(match self.scope.lookup("CURRENT") {
                 Some(slot) => Node::Variable(slot, Some(path)),
@@ -127,20 +133,22 @@ impl<'s> Context<'s> {
         Ok(match kind {
             Kind::Unary(f) => {
                 let [a] = self.exactly(name, argument)?;
-                fold(Node::Unary(f, Box::new(a)))
+                self.fold(Node::Unary(f, Box::new(a)))?
             }
-            Kind::Binary(f) => fold(Node::Binary(f, Box::new(self.exactly(name, argument)?))),
+            Kind::Binary(f) => {
+                self.fold(Node::Binary(f, Box::new(self.exactly(name, argument)?)))?
+            }
             Kind::Compare(how) => {
-                Expr::from_node(Node::Compare(how, Box::new(self.exactly(name, argument)?)))
+                self.fold(Node::Compare(how, Box::new(self.exactly(name, argument)?)))?
             }
-            Kind::Nary(low, high, f) => fold(Node::Nary(
+            Kind::Nary(low, high, f) => self.fold(Node::Nary(
                 f,
                 self.between(name, argument, low, high)?.into(),
-            )),
-            Kind::Collated(low, high, f) => Expr::from_node(Node::Collated(
+            ))?,
+            Kind::Collated(low, high, f) => self.fold(Node::Collated(
                 f,
                 self.between(name, argument, low, high)?.into(),
-            )),
+            ))?,
             Kind::Special(f) => f(name, argument, *self)?,
         })
     }
@@ -188,28 +196,60 @@ impl<'s> Context<'s> {
     }
 }
 
-/// Evaluates a node now if everything in it is constant. What fails stays: it may never be reached.
-pub(crate) fn fold(node: Node) -> Expr {
-    let constant = |e: &Expr| matches!(e.node(), Node::Literal(_));
-    let all = match &node {
-        Node::Unary(_, a) => constant(a),
-        Node::Binary(_, args) => args.iter().all(constant),
-        Node::Nary(_, args) | Node::Array(args) => args.iter().all(constant),
-        Node::Object(fields) => fields.iter().all(|(_, e)| constant(e)),
-        _ => false,
-    };
-    fold_if(all, Expr::from_node(node))
+/// What is known of a node before any document.
+enum Constant {
+    No,
+    /// All of it.
+    Yes,
+    /// Whether it fails, but strings compare by the command's collation.
+    Failure,
 }
 
-/// Evaluates an operator now if told that it is constant.
-pub(crate) fn fold_if(constant: bool, e: Expr) -> Expr {
-    if !constant {
-        return e;
+fn constant(node: &Node) -> Constant {
+    let fixed = |e: &Expr| matches!(e.node(), Node::Literal(_));
+    let text = |e: &Expr| !e.as_literal().is_some_and(Value::is_number);
+    let (all, collated) = match node {
+        Node::Unary(_, a) => (fixed(a), false),
+        Node::Binary(_, args) => (args.iter().all(fixed), false),
+        Node::Nary(_, args) | Node::Array(args) => (args.iter().all(fixed), false),
+        Node::Object(fields) => (fields.iter().all(|(_, e)| fixed(e)), false),
+        Node::Compare(_, args) => (args.iter().all(fixed), args.iter().all(text)),
+        Node::Collated(_, args) => (args.iter().all(fixed), true),
+        _ => (false, false),
+    };
+    match (all, collated) {
+        (false, _) => Constant::No,
+        (true, false) => Constant::Yes,
+        (true, true) => Constant::Failure,
     }
-    let evaluation = Evaluation::default();
-    match e.eval(&mut Env::new(&evaluation)) {
-        Ok(v) => Expr::literal(v),
-        Err(_) => e,
+}
+
+impl Context<'_> {
+    /// Evaluates a node now if everything in it is constant. A server does so when it optimizes a pipeline, so that what
+    /// fails does so even where it would never be reached (the branch of a `$cond`, or no documents).
+    pub fn fold(&self, node: Node) -> Result<Expr> {
+        match constant(&node) {
+            Constant::No => Ok(Expr::from_node(node)),
+            Constant::Yes => self.fold_if(true, Expr::from_node(node)),
+            Constant::Failure => {
+                let e = Expr::from_node(node);
+                self.fold_if(true, e.clone())?;
+                Ok(e)
+            }
+        }
+    }
+
+    /// Evaluates an operator now if told that it is constant.
+    pub fn fold_if(&self, constant: bool, e: Expr) -> Result<Expr> {
+        if !constant {
+            return Ok(e);
+        }
+        let evaluation = Evaluation::default();
+        match e.eval(&mut Env::new(&evaluation)) {
+            Ok(v) => Ok(Expr::literal(v)),
+            Err(_) if self.scope.is_lazy() => Ok(e),
+            Err(failed) => Err(failed),
+        }
     }
 }
 

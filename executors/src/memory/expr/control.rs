@@ -11,11 +11,33 @@ pub(super) fn literal(_name: &str, argument: &Bson, _cx: Context<'_>) -> Result<
 }
 
 pub(super) fn and(_name: &str, argument: &Bson, cx: Context<'_>) -> Result<Expr> {
-    Ok(Expr::from_node(Node::And(cx.arguments(argument)?.into())))
+    Ok(decided(cx, cx.arguments(argument)?, false))
 }
 
 pub(super) fn or(_name: &str, argument: &Bson, cx: Context<'_>) -> Result<Expr> {
-    Ok(Expr::from_node(Node::Or(cx.arguments(argument)?.into())))
+    Ok(decided(cx, cx.arguments(argument)?, true))
+}
+
+/// `$and` and `$or` look at their constants first, wherever those stand: one that `decides` leaves nothing to evaluate.
+fn decided(cx: Context<'_>, mut args: Vec<Expr>, decides: bool) -> Expr {
+    let node = |args: Vec<Expr>| {
+        Expr::from_node(match decides {
+            false => Node::And(args.into()),
+            true => Node::Or(args.into()),
+        })
+    };
+    if cx.scope().is_lazy() {
+        return node(args);
+    }
+    let truth = |e: &Expr| e.as_literal().map(Value::truthy);
+    if args.iter().any(|e| truth(e) == Some(decides)) {
+        return Expr::literal(Value::Bool(decides));
+    }
+    args.retain(|e| truth(e).is_none());
+    if args.is_empty() {
+        return Expr::literal(Value::Bool(!decides));
+    }
+    node(args)
 }
 
 pub(super) fn not(v: Value) -> Result<Value> {
@@ -77,16 +99,33 @@ impl Operator for Switch {
 
 pub(super) fn switch(name: &str, argument: &Bson, cx: Context<'_>) -> Result<Expr> {
     let fields = Fields::new(name, argument, &["branches", "default"], 40060, 40067)?;
-    let mut branches = Vec::new();
+    let mut branches: Vec<(Expr, Expr)> = Vec::new();
+    let (mut given, mut certain) = (0, None);
+    let lazy = cx.scope().lazily();
     match fields.get("branches") {
         None => {}
         Some(Bson::Array(items)) => {
             for item in items {
                 let branch = Fields::new(name, item, &["case", "then"], 40062, 40063)?;
-                branches.push((
-                    branch.required("case", 40064, cx)?,
-                    branch.required("then", 40065, cx)?,
-                ));
+                given += 1;
+                // Behind a case that is always true, or that never is, nothing is computed ahead.
+                let unreached = cx.with(&lazy);
+                let case = branch.required(
+                    "case",
+                    40064,
+                    if certain.is_some() { unreached } else { cx },
+                )?;
+                let known = case
+                    .as_literal()
+                    .map(Value::truthy)
+                    .filter(|_| !cx.scope().is_lazy());
+                let dead = certain.is_some() || known == Some(false);
+                let then = branch.required("then", 40065, if dead { unreached } else { cx })?;
+                match known {
+                    _ if dead => {}
+                    Some(true) => certain = Some(then),
+                    _ => branches.push((case, then)),
+                }
             }
         }
         Some(other) => {
@@ -96,14 +135,17 @@ pub(super) fn switch(name: &str, argument: &Bson, cx: Context<'_>) -> Result<Exp
             ));
         }
     }
-    if branches.is_empty() {
+    if given == 0 {
         return Err(EngineError::location(
             40068,
             "$switch requires at least one branch.",
         ));
     }
-    let default = fields.optional("default", cx)?;
-    Ok(Expr::operator(Switch { branches, default }))
+    let default = certain.or(fields.optional("default", cx)?);
+    Ok(match default {
+        Some(only) if branches.is_empty() => only,
+        default => Expr::operator(Switch { branches, default }),
+    })
 }
 
 #[derive(Debug)]

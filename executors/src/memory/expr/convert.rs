@@ -1,8 +1,7 @@
 //! `$convert` and the `$toX` family.
 use bson::Bson;
 
-use super::compile::fold_if;
-use super::convert_binary::{self, ByteOrder, Encoding};
+use super::convert_binary::{self, Encoding};
 use super::{Context, Env, Expr, Fields, Operator, Result, coerce_date};
 use crate::memory::datetime::{self, Format, Zone};
 use crate::memory::decimal;
@@ -63,18 +62,9 @@ impl Target {
                 let Some(mut target) = Self::read(&d.get("type"))? else {
                     return Ok(None);
                 };
-                match d.get("subtype") {
-                    Value::Missing => {}
-                    v => {
-                        target.subtype =
-                            v.as_i64()
-                                .and_then(|n| u8::try_from(n).ok())
-                                .ok_or_else(|| {
-                                    EngineError::bad_value(
-                                        "In $convert, 'subtype' must be a valid BinData subtype",
-                                    )
-                                })?;
-                    }
+                let given = d.get("subtype");
+                if target.name == "binData" && !given.is_missing() {
+                    target.subtype = subtype(&given)?;
                 }
                 Ok(Some(target))
             }
@@ -108,6 +98,36 @@ impl Target {
     }
 }
 
+/// A subtype of binary data: one of those that have a meaning, or one for users.
+fn subtype(v: &Value) -> Result<u8> {
+    if !v.is_number() {
+        return Err(EngineError::location(
+            4_341_108,
+            format!(
+                "For BinData, $convert's 'subtype' argument must be a number, but is {}",
+                v.type_name()
+            ),
+        ));
+    }
+    let n = v.as_i64().ok_or_else(|| {
+        EngineError::location(
+            4_341_106,
+            "In $convert, numeric 'subtype' argument is not an integer",
+        )
+    })?;
+    u8::try_from(n)
+        .ok()
+        .filter(|n| matches!(n, 0..=8 | 128..=255))
+        .ok_or_else(|| {
+            EngineError::location(
+                4_341_107,
+                format!(
+                    "In $convert, numeric value for 'subtype' does not correspond to a BinData type: {n}"
+                ),
+            )
+        })
+}
+
 #[derive(Debug)]
 struct Convert {
     input: Expr,
@@ -116,16 +136,6 @@ struct Convert {
     on_error: Option<Expr>,
     on_null: Option<Expr>,
     format: Option<Expr>,
-    byte_order: Option<Expr>,
-    base: Option<Expr>,
-}
-
-/// What steers a conversion besides the type.
-#[derive(Clone, Copy, Default)]
-struct Options {
-    encoding: Option<Encoding>,
-    byte_order: ByteOrder,
-    base: Option<u32>,
 }
 
 impl Operator for Convert {
@@ -144,17 +154,11 @@ impl Operator for Convert {
         let Some(target) = target else {
             return Ok(Value::Null);
         };
-        let mut options = Options::default();
-        if let Some(f) = &self.format {
-            options.encoding = convert_binary::encoding(&f.eval(env)?)?;
-        }
-        if let Some(b) = &self.byte_order {
-            options.byte_order = convert_binary::byte_order(&b.eval(env)?)?;
-        }
-        if let Some(b) = &self.base {
-            options.base = base(&b.eval(env)?)?;
-        }
-        match convert(&v, target, options) {
+        let encoding = match &self.format {
+            Some(f) => convert_binary::encoding(&f.eval(env)?)?,
+            None => None,
+        };
+        match convert(&v, target, encoding) {
             // Only what cannot be converted, not what was asked wrongly.
             Err(e) => match &self.on_error {
                 Some(other) if e.code == Code::ConversionFailure.number() => other.eval(env),
@@ -165,32 +169,8 @@ impl Operator for Convert {
     }
 }
 
-fn base(v: &Value) -> Result<Option<u32>> {
-    if v.is_nullish() {
-        return Ok(None);
-    }
-    match v.as_i64() {
-        Some(2) => Ok(Some(2)),
-        Some(8) => Ok(Some(8)),
-        Some(10) => Ok(Some(10)),
-        Some(16) => Ok(Some(16)),
-        _ => Err(EngineError::location(
-            3_501_301,
-            "In $convert, 'base' must be one of 2, 8, 10 and 16",
-        )),
-    }
-}
-
 pub(super) fn compile(name: &str, argument: &Bson, cx: Context<'_>) -> Result<Expr> {
-    let known = [
-        "input",
-        "to",
-        "onError",
-        "onNull",
-        "format",
-        "byteOrder",
-        "base",
-    ];
+    let known = ["input", "to", "onError", "onNull", "format"];
     let fields = Fields::new(name, argument, &known, 9, 9)?;
     let input = fields.required("input", 9, cx)?;
     let to = fields.required("to", 9, cx)?;
@@ -205,18 +185,21 @@ pub(super) fn compile(name: &str, argument: &Bson, cx: Context<'_>) -> Result<Ex
         on_error: fields.optional("onError", cx)?,
         on_null: fields.optional("onNull", cx)?,
         format: fields.optional("format", cx)?,
-        byte_order: fields.optional("byteOrder", cx)?,
-        base: fields.optional("base", cx)?,
     };
     let constant = convert.input.as_literal().is_some()
         && convert.to.as_literal().is_some()
         && argument.as_document().is_some_and(|d| d.len() == 2);
-    Ok(fold_if(constant, Expr::operator(convert)))
+    cx.fold_if(constant, Expr::operator(convert))
 }
 
 /// `$toInt` and the like.
 pub(super) fn compile_to(name: &str, argument: &Bson, cx: Context<'_>) -> Result<Expr> {
-    let [input] = cx.exactly(name, argument)?;
+    let Ok([input]) = <[Expr; 1]>::try_from(cx.arguments(argument)?) else {
+        return Err(EngineError::location(
+            50723,
+            format!("{name} requires a single argument"),
+        ));
+    };
     let mut target = Target::by_name(match name {
         "$toBool" => "bool",
         "$toDate" => "date",
@@ -242,10 +225,8 @@ pub(super) fn compile_to(name: &str, argument: &Bson, cx: Context<'_>) -> Result
         on_error: None,
         on_null: None,
         format: Some(Expr::literal(Value::str(format))),
-        byte_order: None,
-        base: None,
     };
-    Ok(fold_if(constant, Expr::operator(convert)))
+    cx.fold_if(constant, Expr::operator(convert))
 }
 
 fn failure(message: impl Into<String>) -> EngineError {
@@ -266,10 +247,10 @@ fn not_parsed(text: &str, why: &str) -> EngineError {
     ))
 }
 
-fn convert(v: &Value, target: Target, options: Options) -> Result<Value> {
+fn convert(v: &Value, target: Target, encoding: Option<Encoding>) -> Result<Value> {
     match target.name {
-        "double" => to_double(v, target, options),
-        "string" => to_string(v, target, options),
+        "double" => to_double(v, target),
+        "string" => to_string(v, target, encoding),
         "bool" => Ok(Value::Bool(match v {
             Value::Bool(b) => *b,
             Value::Str(_) => true,
@@ -277,12 +258,21 @@ fn convert(v: &Value, target: Target, options: Options) -> Result<Value> {
             _ => true,
         })),
         "int" => {
-            let n = to_integer(v, target, options)?;
-            i32::try_from(n).map(Value::Int32).map_err(|_| {
-                failure("Conversion would overflow target type in $convert with no onError value")
-            })
+            let n = to_integer(v, target)?;
+            // A double is held against the ends of the range as it is, with its fraction.
+            let inside = match v {
+                Value::Double(x) => (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(x),
+                _ => true,
+            };
+            i32::try_from(if inside { n } else { i64::MAX })
+                .map(Value::Int32)
+                .map_err(|_| {
+                    failure(
+                        "Conversion would overflow target type in $convert with no onError value",
+                    )
+                })
         }
-        "long" => to_integer(v, target, options).map(Value::Int64),
+        "long" => to_integer(v, target).map(Value::Int64),
         "decimal" => to_decimal(v, target),
         "date" => to_date(v, target),
         "objectId" => match v {
@@ -294,14 +284,8 @@ fn convert(v: &Value, target: Target, options: Options) -> Result<Value> {
             }),
             v => Err(unsupported(v, target)),
         },
-        "binData" => {
-            convert_binary::to_binary(v, target.subtype, options.encoding, options.byte_order)
-                .unwrap_or_else(|| Err(unsupported(v, target)))
-        }
-        "array" if v.as_array().is_some() => Ok(v.clone()),
-        "object" if v.as_document().is_some() => Ok(v.clone()),
-        "timestamp" if matches!(v, Value::Timestamp(_)) => Ok(v.clone()),
-        "regex" if matches!(v, Value::Regex(_)) => Ok(v.clone()),
+        "binData" => convert_binary::to_binary(v, target.subtype, encoding)
+            .unwrap_or_else(|| Err(unsupported(v, target))),
         _ => Err(unsupported(v, target)),
     }
 }
@@ -311,14 +295,15 @@ fn object_id(text: &str) -> Option<[u8; 12]> {
     bytes.try_into().ok()
 }
 
-fn to_double(v: &Value, target: Target, options: Options) -> Result<Value> {
+fn to_double(v: &Value, target: Target) -> Result<Value> {
     Ok(Value::Double(match v {
         Value::Double(x) => *x,
         Value::Bool(b) => f64::from(u8::from(*b)),
         Value::Date(ms) => num::i64_to_f64(*ms),
         Value::Decimal(d) => {
             let x = d.to_f64();
-            if (x.is_infinite() && !decimal::is_infinite(*d)) || (x == 0.0 && !d.is_zero()) {
+            let small = x == 0.0 || x.is_subnormal();
+            if (x.is_infinite() && !decimal::is_infinite(*d)) || (small && !d.is_zero()) {
                 return Err(failure(
                     "Conversion would overflow target type in $convert with no onError value",
                 ));
@@ -328,35 +313,29 @@ fn to_double(v: &Value, target: Target, options: Options) -> Result<Value> {
         v if v.is_number() => v.as_f64().unwrap_or(f64::NAN),
         Value::Str(s) => {
             let text = s.as_str();
-            if let Some(base) = options.base.filter(|b| *b != 10) {
-                num::i64_to_f64(parse_integer(text, base)?)
-            } else {
-                let x: f64 = text
-                    .parse()
-                    .map_err(|_| not_parsed(text, "Did not consume whole string."))?;
-                let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
-                let vanished = x == 0.0 && mantissa.bytes().any(|b| (b'1'..=b'9').contains(&b));
-                if vanished || (x.is_infinite() && !text.to_ascii_lowercase().contains("inf")) {
-                    return Err(not_parsed(text, "Out of range"));
-                }
-                x
+            let x: f64 = text
+                .parse()
+                .map_err(|_| not_parsed(text, "Did not consume whole string."))?;
+            let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+            let vanished = x == 0.0 && mantissa.bytes().any(|b| (b'1'..=b'9').contains(&b));
+            if vanished || (x.is_infinite() && !text.to_ascii_lowercase().contains("inf")) {
+                return Err(not_parsed(text, "Out of range"));
             }
+            x
         }
-        Value::Binary(_, b) => convert_binary::to_double(b.as_slice(), options.byte_order)
-            .ok_or_else(|| unsupported(v, target))?,
         v => return Err(unsupported(v, target)),
     }))
 }
 
-fn parse_integer(text: &str, base: u32) -> Result<i64> {
+fn parse_integer(text: &str) -> Result<i64> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if digits.is_empty() || !digits.chars().all(|c| c.is_digit(base)) {
+    if digits.is_empty() || !digits.bytes().all(|c| c.is_ascii_digit()) {
         return Err(not_parsed(text, "Did not consume whole string."));
     }
-    i64::from_str_radix(text, base).map_err(|_| not_parsed(text, "Overflow"))
+    text.parse().map_err(|_| not_parsed(text, "Overflow"))
 }
 
-fn to_integer(v: &Value, target: Target, options: Options) -> Result<i64> {
+fn to_integer(v: &Value, target: Target) -> Result<i64> {
     let overflow =
         || failure("Conversion would overflow target type in $convert with no onError value");
     Ok(match v {
@@ -381,12 +360,7 @@ fn to_integer(v: &Value, target: Target, options: Options) -> Result<i64> {
         }
         Value::Decimal(d) => decimal::trunc_i64(*d).ok_or_else(overflow)?,
         Value::Date(ms) if target.name == "long" => *ms,
-        Value::Str(s) => parse_integer(s.as_str(), options.base.unwrap_or(10))?,
-        Value::Binary(_, b) => {
-            let widest = if target.name == "int" { 4 } else { 8 };
-            convert_binary::to_integer(b.as_slice(), widest, options.byte_order)
-                .ok_or_else(|| unsupported(v, target))?
-        }
+        Value::Str(s) => parse_integer(s.as_str())?,
         v => return Err(unsupported(v, target)),
     })
 }
@@ -423,28 +397,11 @@ fn to_date(v: &Value, target: Target) -> Result<Value> {
     }))
 }
 
-fn to_string(v: &Value, target: Target, options: Options) -> Result<Value> {
+fn to_string(v: &Value, target: Target, encoding: Option<Encoding>) -> Result<Value> {
     match v {
         Value::Str(_) => Ok(v.clone()),
         Value::Binary(subtype, b) => {
-            convert_binary::to_text(*subtype, b.as_slice(), options.encoding).map(Value::str)
-        }
-        v if v.is_number() && options.base.is_some() => {
-            let n = v.as_i64().ok_or_else(|| {
-                failure("Base conversion is not supported for non-integers in $convert with no onError value")
-            })?;
-            let m = n.unsigned_abs();
-            let digits = match options.base {
-                Some(2) => format!("{m:b}"),
-                Some(8) => format!("{m:o}"),
-                Some(10) => m.to_string(),
-                _ => format!("{m:X}"),
-            };
-            Ok(Value::str(if n < 0 {
-                format!("-{digits}")
-            } else {
-                digits
-            }))
+            convert_binary::to_text(*subtype, b.as_slice(), encoding).map(Value::str)
         }
         Value::Bool(_)
         | Value::Int32(_)

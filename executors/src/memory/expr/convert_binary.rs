@@ -1,4 +1,4 @@
-//! Binary data in `$convert`: encodings as text, and numbers as bytes.
+//! Binary data in `$convert`: encodings as text. (Numbers as bytes are MongoDB 8.1's.)
 use super::Result;
 use crate::memory::error::{Code, EngineError};
 use crate::memory::value::{Buffer, Bytes, Value};
@@ -12,14 +12,6 @@ pub(super) enum Encoding {
     Utf8,
     Hex,
     Uuid,
-}
-
-/// In which order the bytes of a number come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum ByteOrder {
-    #[default]
-    Little,
-    Big,
 }
 
 pub(super) fn encoding(v: &Value) -> Result<Option<Encoding>> {
@@ -43,18 +35,6 @@ pub(super) fn encoding(v: &Value) -> Result<Option<Encoding>> {
                 "$convert requires that 'format' be a string, found: {}",
                 v.type_name()
             ),
-        )),
-    }
-}
-
-pub(super) fn byte_order(v: &Value) -> Result<ByteOrder> {
-    match v.as_str() {
-        Some("little") => Ok(ByteOrder::Little),
-        Some("big") => Ok(ByteOrder::Big),
-        None if v.is_nullish() => Ok(ByteOrder::Little),
-        _ => Err(EngineError::location(
-            9_130_002,
-            "$convert requires that 'byteOrder' be either 'little' or 'big'",
         )),
     }
 }
@@ -174,14 +154,7 @@ pub(super) fn to_binary(
     v: &Value,
     subtype: u8,
     encoding: Option<Encoding>,
-    order: ByteOrder,
 ) -> Option<Result<Value>> {
-    let arranged = |mut bytes: Vec<u8>| {
-        if order == ByteOrder::Big {
-            bytes.reverse();
-        }
-        bytes
-    };
     let bytes = match v {
         Value::Binary(own, _) => {
             return Some(if *own == subtype {
@@ -192,9 +165,6 @@ pub(super) fn to_binary(
                 ))
             });
         }
-        Value::Int32(n) => arranged(n.to_le_bytes().to_vec()),
-        Value::Int64(n) => arranged(n.to_le_bytes().to_vec()),
-        Value::Double(x) => arranged(x.to_le_bytes().to_vec()),
         Value::Str(s) => {
             let text = s.as_str();
             let Some(encoding) = encoding else {
@@ -234,37 +204,4 @@ pub(super) fn to_binary(
         subtype,
         Bytes::whole(Buffer::from(bytes.as_slice())),
     )))
-}
-
-fn little(bytes: &[u8], order: ByteOrder) -> Vec<u8> {
-    let mut out = bytes.to_vec();
-    if order == ByteOrder::Big {
-        out.reverse();
-    }
-    out
-}
-
-/// Bytes as a signed integer of 1, 2, 4 or 8 bytes.
-pub(super) fn to_integer(bytes: &[u8], widest: usize, order: ByteOrder) -> Option<i64> {
-    if bytes.len() > widest {
-        return None;
-    }
-    let b = little(bytes, order);
-    Some(match b.len() {
-        1 => i64::from(i8::from_le_bytes(b.try_into().ok()?)),
-        2 => i64::from(i16::from_le_bytes(b.try_into().ok()?)),
-        4 => i64::from(i32::from_le_bytes(b.try_into().ok()?)),
-        8 => i64::from_le_bytes(b.try_into().ok()?),
-        _ => return None,
-    })
-}
-
-/// Bytes as a float of 4 or 8 bytes.
-pub(super) fn to_double(bytes: &[u8], order: ByteOrder) -> Option<f64> {
-    let b = little(bytes, order);
-    Some(match b.len() {
-        4 => f64::from(f32::from_le_bytes(b.try_into().ok()?)),
-        8 => f64::from_le_bytes(b.try_into().ok()?),
-        _ => return None,
-    })
 }

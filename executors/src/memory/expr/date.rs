@@ -1,7 +1,6 @@
 //! Dates as text and as parts.
 use bson::Bson;
 
-use super::compile::fold_if;
 use super::{Context, Env, Expr, Fields, Operator, Result, coerce_date};
 use crate::memory::datetime::{self, Civil, Format, Zone};
 use crate::memory::error::EngineError;
@@ -136,7 +135,7 @@ pub(super) fn compile_part(name: &str, argument: &Bson, cx: Context<'_>) -> Resu
         date,
         zone,
     };
-    Ok(fold_if(constant, Expr::operator(op)))
+    cx.fold_if(constant, Expr::operator(op))
 }
 
 /// A format: compiled once, or each document's own.
@@ -346,7 +345,7 @@ pub(super) fn compile_from_string(name: &str, argument: &Bson, cx: Context<'_>) 
         && op.on_null.is_none()
         && op.zone.as_ref().is_none_or(ZoneArg::is_fixed)
         && !matches!(op.format, Some(FormatArg::Each(..)));
-    Ok(fold_if(constant, Expr::operator(op)))
+    cx.fold_if(constant, Expr::operator(op))
 }
 
 #[derive(Debug)]

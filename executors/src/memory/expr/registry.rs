@@ -206,29 +206,27 @@ pub(super) fn find(name: &str) -> Option<Kind> {
 }
 
 fn add(_name: &str, argument: &Bson, cx: Context<'_>) -> Result<Expr> {
-    Ok(pairwise(
-        cx.arguments(argument)?,
-        arith::add_two,
-        arith::add_many,
-    ))
+    pairwise(cx, cx.arguments(argument)?, arith::add_two, arith::add_many)
 }
 
 fn multiply(_name: &str, argument: &Bson, cx: Context<'_>) -> Result<Expr> {
-    Ok(pairwise(
+    pairwise(
+        cx,
         cx.arguments(argument)?,
         arith::multiply_two,
         arith::multiply_many,
-    ))
+    )
 }
 
 /// Two operands, the usual case, need no list.
 fn pairwise(
+    cx: Context<'_>,
     args: Vec<Expr>,
     two: fn(Value, Value) -> Result<Value>,
     many: fn(Vec<Value>) -> Result<Value>,
-) -> Expr {
+) -> Result<Expr> {
     use super::Node;
-    super::compile::fold(match <[Expr; 2]>::try_from(args) {
+    cx.fold(match <[Expr; 2]>::try_from(args) {
         Ok(pair) => Node::Binary(two, Box::new(pair)),
         Err(args) => Node::Nary(many, args.into()),
     })

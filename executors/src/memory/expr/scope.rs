@@ -9,6 +9,7 @@ pub struct Slot(pub usize);
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     names: Vec<Arc<str>>,
+    lazy: bool,
 }
 
 impl Scope {
@@ -23,7 +24,22 @@ impl Scope {
         let mut names = self.names.clone();
         names.push(Arc::from(name));
         let slot = Slot(names.len() - 1);
-        (Self { names }, slot)
+        let lazy = self.lazy;
+        (Self { names, lazy }, slot)
+    }
+
+    /// The same, for what a server never optimizes (update pipelines): a constant that fails does so when it is reached.
+    #[must_use]
+    pub fn lazily(&self) -> Self {
+        Self {
+            names: self.names.clone(),
+            lazy: true,
+        }
+    }
+
+    /// Whether constants that fail are left until they are reached.
+    pub fn is_lazy(&self) -> bool {
+        self.lazy
     }
 
     /// The slot of the innermost variable of that name (`CURRENT` is one when it was rebound).

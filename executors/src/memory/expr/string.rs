@@ -360,7 +360,7 @@ pub(super) fn compile_trim(name: &str, argument: &Bson, cx: Context<'_>) -> Resu
         "$rtrim" => trim_right,
         _ => trim_both,
     };
-    Ok(super::compile::fold(Node::Nary(f, args.into())))
+    cx.fold(Node::Nary(f, args.into()))
 }
 
 fn replace(args: &[Value], name: &str, all: bool) -> Result<Value> {
@@ -416,7 +416,7 @@ pub(super) fn compile_replace(name: &str, argument: &Bson, cx: Context<'_>) -> R
     } else {
         replace_one
     };
-    Ok(super::compile::fold(Node::Nary(f, args.into())))
+    cx.fold(Node::Nary(f, args.into()))
 }
 
 pub(super) fn binary_size(v: Value) -> Result<Value> {
