@@ -192,14 +192,14 @@ fn case(json: &Json, runner: &mut dyn Runner) -> Outcome {
     }
     let reply = reply.map_err(|(code, message)| format!("failed with {code}: {message}"))?;
     let how = How::new(&expect);
-    compare_reply(&expect, &reply, &how)?;
+    let other = compare_reply(&expect, &reply, &how)?;
     for (name, docs) in object_of(&expect, "after") {
         let Bson::Array(wanted) = docs else { continue };
         let found = all_batches(doc! {"find": &name}, "find", runner).map_err(|e| e.1)?;
         let found = found.get_array("docs").cloned().unwrap_or_default();
         bag(&wanted, &found, &how).map_err(|e| format!("after, {name}: {e}"))?;
     }
-    Ok(None)
+    Ok(other)
 }
 
 fn object_of(d: &Document, key: &str) -> Document {
@@ -262,7 +262,8 @@ impl How {
     }
 }
 
-fn compare_reply(expect: &Document, reply: &Document, how: &How) -> Result<(), String> {
+/// Gives the first write error with another code: expected, given.
+fn compare_reply(expect: &Document, reply: &Document, how: &How) -> Outcome {
     if let Ok(wanted) = expect.get_array("docs") {
         let found = reply.get_array("docs").cloned().unwrap_or_default();
         if expect.get_bool("ordered").unwrap_or(false) {
@@ -316,7 +317,11 @@ fn compare_reply(expect: &Document, reply: &Document, how: &How) -> Result<(), S
     if wanted.iter().map(index).ne(found.iter().map(index)) {
         return Err(format!("write errors {found:?}, not {wanted:?}"));
     }
-    Ok(())
+    let code = |v: &Bson| v.as_document().and_then(|d| number(d.get("code")));
+    Ok(wanted.iter().zip(&found).find_map(|(w, f)| {
+        let (wanted, given) = (code(w)?, code(f).unwrap_or(0));
+        (wanted != given).then_some((wanted, given))
+    }))
 }
 
 fn bag(wanted: &[Bson], found: &[Bson], how: &How) -> Result<(), String> {

@@ -53,7 +53,7 @@ codes! {
     PreparedTransactionInProgress = 267, APIVersionError = 322, APIStrictError = 323, APIDeprecationError = 324,
     MechanismUnavailable = 334, SocketException = 9001, NotWritablePrimary = 10107,
     InterruptedDueToReplStateChange = 11602, NotPrimaryNoSecondaryOk = 13435, NotPrimaryOrSecondary = 13436,
-    CommandFailed = 125, NotARetryableWriteCommand = 50768, StaleConfig = 13388,
+    CommandFailed = 125, DatabaseDifferCase = 13297, NotARetryableWriteCommand = 50768, StaleConfig = 13388,
 }
 
 /// What a command fails with.

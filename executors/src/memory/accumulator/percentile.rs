@@ -27,7 +27,7 @@ impl Percentile {
         let fields = Fields::new(name, argument, known, code, 40415)?;
         let input = fields.required("input", 40414, cx)?;
         match fields.require("method", 40414)? {
-            Bson::String(s) if matches!(s.as_str(), "approximate" | "discrete" | "continuous") => {}
+            Bson::String(s) if s == "approximate" => {}
             _ => {
                 return Err(EngineError::bad_value(format!(
                     "{name}: currently only 'approximate' can be used as percentile 'method'"
@@ -41,6 +41,12 @@ impl Percentile {
         };
         let fixed = match &fractions {
             None => Some(vec![0.5]),
+            Some(e) if e.as_path().is_some() => {
+                return Err(EngineError::location(
+                    7_750_300,
+                    format!("The {name} 'p' field must be an array of constant values"),
+                ));
+            }
             Some(e) => e.as_literal().map(read).transpose()?,
         };
         Ok(Self {

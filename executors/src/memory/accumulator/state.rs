@@ -176,7 +176,13 @@ impl State {
                     items.push(v);
                 }
             }
-            Body::Merge(doc) => crate::memory::expr::merge_into(doc, &v)?,
+            Body::Merge(doc) => {
+                crate::memory::expr::merge_into(doc, &v)?;
+                // What is overwritten counts as well: measuring it would cost more than it tells.
+                if let Value::Document(_) = &v {
+                    self.bytes += cost(&v);
+                }
+            }
             Body::FirstN(n, items) if items.len() < *n => {
                 self.bytes += cost(&v);
                 items.push(v.or_null());

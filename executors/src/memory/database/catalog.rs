@@ -6,7 +6,7 @@ use bson::{Bson, Document as Bdoc, doc};
 use super::Engine;
 use super::args::Args;
 use super::session::InTransaction;
-use super::writing::Writing;
+use super::writing::{Writing, may_create};
 use crate::memory::error::{Code, EngineError};
 use crate::memory::expr::{Env, Scope};
 use crate::memory::filter::Filter;
@@ -141,13 +141,15 @@ impl Engine {
                 Code::NamespaceExists,
                 format!("namespace {db}.{name} already exists, but with different options"),
             )),
-            None => acyclic(&writing, db, name, &options).map(|()| {
-                writing.state_mut().put(
-                    db,
-                    name,
-                    Arc::new(Collection::new(&format!("{db}.{name}"), options)),
-                );
-            }),
+            None => may_create(writing.state(), db, name)
+                .and_then(|()| acyclic(&writing, db, name, &options))
+                .map(|()| {
+                    writing.state_mut().put(
+                        db,
+                        name,
+                        Arc::new(Collection::new(&format!("{db}.{name}"), options)),
+                    );
+                }),
         };
         self.done(writing);
         done.map(|()| doc! {"ok": 1.0})
@@ -293,6 +295,7 @@ impl Engine {
                     "target namespace exists",
                 ));
             }
+            may_create(writing.state(), &to_db, &to)?;
             let Some(mut c) = writing.state_mut().take(&from_db, &from) else {
                 return Err(EngineError::new(
                     Code::NamespaceNotFound,

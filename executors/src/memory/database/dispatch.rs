@@ -18,6 +18,23 @@ fn too_deep(v: &Bson, left: usize) -> bool {
     }
 }
 
+/// Longer names of databases are refused.
+const MAX_NAME: usize = 63;
+
+fn check_database(db: &str) -> Result<(), EngineError> {
+    let bad = db.is_empty()
+        || db.len() > MAX_NAME
+        || db.contains(['/', '\\', '.', ' ', '"', '\0'])
+        || (db.contains('$') && db != "$external");
+    if !bad {
+        return Ok(());
+    }
+    Err(EngineError::new(
+        Code::InvalidNamespace,
+        format!("Invalid database name: '{db}'"),
+    ))
+}
+
 impl Engine {
     /// Runs one command, as a driver would send it: its first field is its name.
     ///
@@ -33,6 +50,7 @@ impl Engine {
                 format!("Document exceeds maximum nested object depth: {MAX_DEPTH}"),
             ));
         }
+        check_database(db)?;
         let name = command.keys().next().map_or("", String::as_str);
         match name {
             "commitTransaction" => return self.commit(&command),

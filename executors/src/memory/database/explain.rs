@@ -116,7 +116,10 @@ impl Engine {
             &context,
             &mut env,
         )?;
-        let plan = above.put_on(sorted(read, args)?)?;
+        let plan = match express(args, above, &context)? {
+            Some(plan) => plan,
+            None => above.put_on(sorted(read, args)?)?,
+        };
         let mut reply = doc! {"explainVersion": "1", "queryPlanner": {
             "namespace": format!("{db}.{name}"), "parsedQuery": args.document("filter")?.cloned().unwrap_or_default(), "indexFilterSet": false,
             "winningPlan": plan.clone(), "rejectedPlans": [],
@@ -276,6 +279,53 @@ impl Above<'_> {
     }
 }
 
+/// The short way of a server to the document of an `_id`, which `find`, `update` and `delete` take.
+fn express(
+    args: Args<'_>,
+    above: &Above<'_>,
+    context: &Context,
+) -> Result<Option<Bdoc>, EngineError> {
+    let stage = match above.command {
+        None if above.args.command() == "find" => "EXPRESS_IXSCAN",
+        Some("UPDATE") if above.args.command() == "update" => "EXPRESS_UPDATE",
+        Some("DELETE") if above.args.command() == "delete" => "EXPRESS_DELETE",
+        _ => return Ok(None),
+    };
+    let plain = match args.document("filter")?.map(|f| (f.len(), f.get("_id"))) {
+        Some((1, Some(Bson::Document(d)))) => {
+            !d.keys().any(|k| k.starts_with('$'))
+                || (d.len() == 1 && d.get("$eq").is_some_and(is_plain))
+        }
+        Some((1, Some(v))) => is_plain(v),
+        _ => false,
+    };
+    let other = [
+        "sort",
+        "skip",
+        "hint",
+        "min",
+        "max",
+        "returnKey",
+        "showRecordId",
+        "collation",
+    ];
+    let there = context.state.get(&context.db, args.collection()?);
+    let fits = plain
+        && !other.iter().any(|k| args.get(k).is_some())
+        && there.is_some_and(|c| c.options.view.is_none() && c.options.collation.is_none());
+    Ok(fits.then(|| {
+        doc! {"isCached": false, "stage": stage, "keyPattern": "{ _id: 1 }", "indexName": "_id_"}
+    }))
+}
+
+/// Whether a value stands for itself in a filter.
+fn is_plain(v: &Bson) -> bool {
+    !matches!(
+        v,
+        Bson::RegularExpression(_) | Bson::Array(_) | Bson::Null | Bson::Undefined
+    )
+}
+
 /// Runs a plan and says what it read; `given` is what the command itself would give, when that is not the documents.
 fn run(
     mut source: Source,
@@ -317,6 +367,10 @@ fn measured(mut stage: Bdoc, keys: i64, documents: i64) -> Bdoc {
     match stage.get_str("stage") {
         Ok("IXSCAN") => {
             stage.insert("keysExamined", keys);
+        }
+        Ok(express) if express.starts_with("EXPRESS") => {
+            stage.insert("keysExamined", keys);
+            stage.insert("docsExamined", documents);
         }
         Ok("FETCH" | "COLLSCAN") => {
             stage.insert("docsExamined", documents);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use super::Engine;
 use super::session::InTransaction;
 use super::update::{check_id, id_first};
-use super::writing::Writing;
+use super::writing::{Writing, may_create};
 use crate::memory::error::{Code, EngineError};
 use crate::memory::expr::Env;
 use crate::memory::filter::{Comparison, Filter, Node, Pred};
@@ -20,7 +20,7 @@ impl Engine {
     pub(super) fn write_output(
         &self,
         db: &str,
-        source: &str,
+        unchecked: bool,
         write: &Write,
         docs: Vec<Document>,
         context: &Arc<Context>,
@@ -33,8 +33,8 @@ impl Engine {
                 "$out and $merge are not allowed in a transaction",
             ));
         }
-        let _read_from = source;
         let mut writing = self.writing(None);
+        writing.unchecked = unchecked;
         let done = match write {
             Write::Out(out) => {
                 let db = out.target.db.as_deref().unwrap_or(db);
@@ -81,6 +81,9 @@ fn replace_all(
             "$out cannot write to a view",
         ));
     }
+    if old.is_none() {
+        may_create(writing.state(), db, name)?;
+    }
     let mut new = Collection::new(&format!("{db}.{name}"), options);
     for index in old.iter().flat_map(|c| c.indexes().iter().skip(1)) {
         new.add_index((*index.spec).clone())?;
@@ -89,6 +92,7 @@ fn replace_all(
     for doc in docs {
         let doc = with_id(writing, doc);
         check_id(&doc)?;
+        writing.validate(db, name, &doc, None)?;
         writing.insert(db, name, doc.to_raw())?;
     }
     Ok(())
@@ -185,6 +189,7 @@ fn merge_one(
             WhenNotMatched::Insert => {
                 let doc = with_id(writing, doc);
                 check_id(&doc)?;
+                writing.validate(db, name, &doc, None)?;
                 writing.insert(db, name, doc.to_raw()).map(|_| ())
             }
         };
@@ -235,5 +240,6 @@ fn merge_one(
         }
         _ => new,
     };
+    writing.validate(db, name, &new, Some(&old))?;
     writing.replace(db, name, record, new.to_raw())
 }

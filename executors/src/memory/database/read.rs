@@ -291,7 +291,8 @@ impl Engine {
         let slots = env.slots().to_vec();
         if let Some(write) = pipeline.write() {
             let docs = crate::memory::stage::drain(source, "$out", &mut env)?;
-            self.write_output(db, name, write, docs, &context, &mut env, txn)?;
+            let unchecked = args.flag("bypassDocumentValidation")?;
+            self.write_output(db, unchecked, write, docs, &context, &mut env, txn)?;
             return Ok(Rows::new(
                 Box::new(crate::memory::stage::Documents::new(Vec::new())),
                 Arc::clone(&context),
@@ -309,6 +310,11 @@ impl Engine {
     ) -> Result<Bdoc, EngineError> {
         if args.flag("explain")? {
             return self.explain_aggregate(db, args, txn, false);
+        }
+        if args.get("cursor").is_none() {
+            return Err(EngineError::failed_to_parse(
+                "The 'cursor' option is required, except for aggregate with the explain argument",
+            ));
         }
         let rows = self.aggregate_rows(db, args, txn)?;
         let batch = match args.document("cursor")? {
@@ -330,7 +336,7 @@ impl Engine {
         let empty = Bdoc::new();
         let query = args.document("query")?.unwrap_or(&empty);
         let lets = Lets::compile(&[args.document("let")?])?;
-        let filter = Arc::new(Filter::compile(query, &lets.scope)?);
+        let filter = Arc::new(Filter::compile(query, &lets.scope)?.without_near()?);
         let skip = args.count("skip")?.unwrap_or(0);
         let limit = args
             .int("limit")?

@@ -191,6 +191,12 @@ impl UpdateStatement {
                 format!("BSON field 'update.updates.{change}' is missing but a required field"),
             ));
         };
+        if args.flag("upsert")? && filter.has_expr() {
+            return Err(EngineError::new(
+                Code::QueryFeatureNotAllowed,
+                "$expr is not allowed in the query predicate for an upsert",
+            ));
+        }
         let update = Update::compile(spec, args.array("arrayFilters")?, &lets.scope, multi)?;
         let sort = args
             .document("sort")?
@@ -241,12 +247,6 @@ impl UpdateStatement {
         drop(collection);
         if hits.is_empty() {
             if self.upsert {
-                if self.filter.has_expr() {
-                    return Err(EngineError::new(
-                        Code::QueryFeatureNotAllowed,
-                        "$expr is not allowed in the query predicate for an upsert",
-                    ));
-                }
                 self.insert(writing, &context, &mut env, db, name, &mut out)?;
             }
             return Ok(out);
@@ -259,7 +259,7 @@ impl UpdateStatement {
             let (before, after) = (text(&old), text(&new));
             if before != after {
                 let new = Document::from_raw(after.clone());
-                validate(writing.collection(db, name).as_ref(), &new, Some(&old))?;
+                writing.validate(db, name, &new, Some(&old))?;
                 writing.replace(db, name, record, after)?;
                 out.modified += 1;
                 out.after = Some(new);
@@ -315,7 +315,7 @@ impl UpdateStatement {
         };
         check_id(&new)?;
         writing.ensure(db, name)?;
-        validate(writing.collection(db, name).as_ref(), &new, None)?;
+        writing.validate(db, name, &new, None)?;
         let raw = text(&new);
         writing.insert(db, name, raw.clone())?;
         out.upserted = Some(new.get("_id"));

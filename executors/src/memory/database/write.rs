@@ -7,7 +7,7 @@ use super::Engine;
 use super::args::Args;
 use super::find_projection::FindProjection;
 use super::session::InTransaction;
-use super::statement::{Lets, UpdateStatement, matching, validate};
+use super::statement::{Lets, UpdateStatement, matching};
 use super::update::{check_id, id_first};
 use super::writing::Writing;
 use crate::memory::error::{Code, EngineError};
@@ -58,7 +58,7 @@ pub(super) fn insert_one(
     };
     let doc = Document::from_raw(raw.clone());
     check_id(&doc)?;
-    validate(writing.collection(db, name).as_ref(), &doc, None)?;
+    writing.validate(db, name, &doc, None)?;
     let id = doc.get("_id");
     writing.insert(db, name, raw)?;
     Ok(id)
@@ -86,6 +86,7 @@ impl Engine {
         let budget = args.budget()?;
         let mut writing = self.writing(txn);
         writing.budget = budget;
+        writing.unchecked = args.flag("bypassDocumentValidation")?;
         let mut errors = Vec::new();
         for (i, statement) in statements.into_iter().enumerate() {
             if let Err(e) = f(&mut writing, i, statement) {
@@ -401,6 +402,7 @@ impl Engine {
         let budget = args.budget()?;
         let mut writing = self.writing(txn);
         writing.budget = budget;
+        writing.unchecked = args.flag("bypassDocumentValidation")?;
         let done = if remove {
             self.delete_matching(&mut writing, db, name, args, lets, 1, default.as_ref())
                 .map(|mut gone| {

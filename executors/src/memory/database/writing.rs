@@ -36,6 +36,8 @@ pub struct Writing<'e> {
     open: Option<AtWork>,
     /// How long the command may take.
     pub budget: Option<Arc<Budget>>,
+    /// Whether validators are not asked (`bypassDocumentValidation`).
+    pub unchecked: bool,
 }
 
 fn conflict() -> EngineError {
@@ -65,6 +67,7 @@ impl<'e> Writing<'e> {
                 state: (*inner.state()).clone(),
                 open: None,
                 budget: None,
+                unchecked: false,
             },
             Some((session, t)) => Self {
                 inner,
@@ -72,6 +75,7 @@ impl<'e> Writing<'e> {
                 state: t.state,
                 open: Some((session, t.base, t.touched)),
                 budget: None,
+                unchecked: false,
             },
         }
     }
@@ -106,8 +110,9 @@ impl<'e> Writing<'e> {
     /// The collection that is written to, if it is there.
     ///
     /// # Errors
-    /// 166 for a view.
+    /// 166 for a view; `InvalidNamespace` for what belongs to the server.
     pub fn writable(&self, db: &str, name: &str) -> Result<Option<Arc<Collection>>, EngineError> {
+        not_the_servers(db, name)?;
         match self.state.get(db, name) {
             Some(c) if c.options.view.is_some() => Err(view_error(db, name)),
             found => Ok(found.cloned()),
@@ -123,12 +128,30 @@ impl<'e> Writing<'e> {
             Some(c) if c.options.view.is_some() => Err(view_error(db, name)),
             Some(_) => Ok(()),
             None => {
+                may_create(&self.state, db, name)?;
                 let collection =
                     Collection::new(&format!("{db}.{name}"), CollectionOptions::default());
                 self.state.put(db, name, Arc::new(collection));
                 Ok(())
             }
         }
+    }
+
+    /// Asks the collection's validator about a document that is to be stored (instead of an old one).
+    ///
+    /// # Errors
+    /// `DocumentValidationFailure`.
+    pub fn validate(
+        &self,
+        db: &str,
+        name: &str,
+        new: &Document,
+        old: Option<&Document>,
+    ) -> Result<(), EngineError> {
+        if self.unchecked {
+            return Ok(());
+        }
+        super::statement::validate(self.state.get(db, name), new, old)
     }
 
     /// Changes a collection in place.
@@ -245,6 +268,39 @@ impl<'e> Writing<'e> {
     pub fn remove(&mut self, db: &str, name: &str, record: u64) -> Result<(), EngineError> {
         self.claim(db, name, record)?;
         self.change(db, name, |c| c.remove(record))
+    }
+}
+
+/// Refuses to write to the collections that a server keeps for itself.
+fn not_the_servers(db: &str, name: &str) -> Result<(), EngineError> {
+    let open = !name.starts_with("system.")
+        || matches!(db, "admin" | "config" | "local")
+        || matches!(name, "system.js" | "system.users" | "system.views")
+        || name.starts_with("system.buckets.");
+    if open {
+        return Ok(());
+    }
+    Err(EngineError::new(
+        Code::InvalidNamespace,
+        format!("cannot write to '{db}.{name}'"),
+    ))
+}
+
+/// Refuses a new collection of the server's, or one in a database whose name differs in case only from another's.
+///
+/// # Errors
+/// `InvalidNamespace`, `DatabaseDifferCase`.
+pub(super) fn may_create(state: &State, db: &str, name: &str) -> Result<(), EngineError> {
+    not_the_servers(db, name)?;
+    let alike = |other: &str| other != db && other.to_lowercase() == db.to_lowercase();
+    match state.list(None).iter().find(|(other, ..)| alike(other)) {
+        None => Ok(()),
+        Some((other, ..)) => Err(EngineError::new(
+            Code::DatabaseDifferCase,
+            format!(
+                "db already exists with different case already have: [{other}] trying to create [{db}]"
+            ),
+        )),
     }
 }
 

@@ -29,9 +29,10 @@ impl Bits {
                 for item in items {
                     let position = Value::from_bson(item)
                         .as_i64()
+                        .filter(|n| *n <= i64::from(i32::MAX))
                         .and_then(|n| u64::try_from(n).ok());
                     positions.push(position.ok_or_else(|| {
-                        EngineError::failed_to_parse(format!(
+                        EngineError::bad_value(format!(
                             "bit positions must be non-negative integers: {item}"
                         ))
                     })?);

@@ -191,6 +191,9 @@ fn leaf(path: Option<&Path>, pred: Pred) -> Node {
 }
 
 fn regex(pattern: &str, options: &str) -> Compiled<Pred> {
+    if pattern.contains('\0') {
+        return bad("Regular expression cannot contain an embedded null byte");
+    }
     let mut sorted: Vec<char> = options.chars().collect();
     sorted.sort_unstable();
     let source = Regex {

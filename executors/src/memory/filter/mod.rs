@@ -23,6 +23,8 @@ pub use visit::{visit, visit_value};
 #[derive(Clone, Debug)]
 pub struct Filter {
     root: Node,
+    /// Whether a `$near` is in it.
+    near: bool,
 }
 
 /// A node of the filter tree.
@@ -74,7 +76,8 @@ impl Filter {
     pub fn compile(spec: &bson::Document, scope: &Scope) -> Result<Self, EngineError> {
         let root = compile::document(spec, scope, 0)?;
         near_at_top(&root, true)?;
-        Ok(Self { root })
+        let near = root.near().is_some();
+        Ok(Self { root, near })
     }
 
     /// Compiles the condition of `$pull` or of an array filter: operators on the value itself, or a filter on it.
@@ -84,18 +87,21 @@ impl Filter {
     pub fn compile_value(spec: &bson::Document, scope: &Scope) -> Result<Self, EngineError> {
         Ok(Self {
             root: compile::operators(None, spec, scope, 0)?,
+            near: false,
         })
     }
 
     /// A filter from a tree.
     pub fn of(root: Node) -> Self {
-        Self { root }
+        let near = root.near().is_some();
+        Self { root, near }
     }
 
     /// A filter that everything passes.
     pub fn all() -> Self {
         Self {
             root: Node::Constant(true),
+            near: false,
         }
     }
 
@@ -151,7 +157,21 @@ impl Filter {
 
     /// The `$near` predicate and its path, if there is one.
     pub fn near(&self) -> Option<(&Path, &Geo)> {
-        self.root.near()
+        self.root.near().filter(|_| self.near)
+    }
+
+    /// Refuses a `$near` where nothing sorts by distance.
+    ///
+    /// # Errors
+    /// 5626500.
+    pub fn without_near(self) -> Result<Self, EngineError> {
+        if !self.near {
+            return Ok(self);
+        }
+        Err(EngineError::location(
+            5_626_500,
+            "$geoNear, $near, and $nearSphere are not allowed in this context, as these operators require sorting geospatial data. If you do not need sort, consider using $geoWithin instead.",
+        ))
     }
 }
 

@@ -140,6 +140,18 @@ impl Geo {
         nearest
     }
 
+    /// Which kinds of index can answer an operator that sorts: GeoJSON lies on a sphere, a flat pair does not.
+    pub fn index_kinds(&self) -> &'static [&'static str] {
+        match &self.test {
+            Test::Near(near) => match near.scale {
+                Scale::Plane => &["2d"],
+                Scale::Radians => &["2d", "2dsphere"],
+                Scale::Metres => &["2dsphere"],
+            },
+            _ => &[],
+        }
+    }
+
     /// Whether the operator sorts by distance.
     pub fn sorts(&self) -> bool {
         matches!(self.test, Test::Near(_))
@@ -270,29 +282,66 @@ fn near(op: &str, arg: &Bson, siblings: &bson::Document) -> Result<Near, EngineE
     if scale != Scale::Plane {
         shape::check_range(from).map_err(bad)?;
     }
-    let limit = |name: &str| -> Result<Option<f64>, EngineError> {
-        let spec = inner
-            .and_then(|d| d.get(name))
-            .or_else(|| siblings.get(name));
-        match spec.map(Value::from_bson) {
-            None => Ok(None),
-            Some(v) if v.is_number() => match v.as_f64() {
-                Some(x) if x >= 0.0 => Ok(Some(x)),
-                _ => Err(bad(format!("{name} must be non-negative"))),
-            },
-            Some(_) => Err(bad(format!("{name} must be a number"))),
-        }
-    };
     let third = match &value {
         Value::Array(a) if a.len() > 2 => a.get(2).as_f64(),
         _ => None,
     };
+    if third.is_some_and(|most| most.is_nan() || most < 0.0) {
+        return Err(EngineError::location(
+            18522,
+            "max distance must be non-negative",
+        ));
+    }
+    let limits = |name, codes| match inner {
+        Some(d) => inner_limit(d, name),
+        None => outer_limit(siblings, name, codes),
+    };
     Ok(Near {
         from,
         scale,
-        least: limit("$minDistance")?.unwrap_or(0.0),
-        most: limit("$maxDistance")?.or(third).unwrap_or(f64::INFINITY),
+        least: limits("$minDistance", [16893, 16894])?.unwrap_or(0.0),
+        most: limits("$maxDistance", [16895, 16896])?
+            .or(third)
+            .unwrap_or(f64::INFINITY),
     })
+}
+
+/// A limit beside `$geometry`: finite.
+fn inner_limit(spec: &bson::Document, name: &str) -> Result<Option<f64>, EngineError> {
+    let Some(v) = spec.get(name).map(Value::from_bson) else {
+        return Ok(None);
+    };
+    if !v.is_number() {
+        return Err(bad(format!("{name} must be a number")));
+    }
+    match v.as_f64() {
+        Some(x) if x >= 0.0 && x.is_finite() => Ok(Some(x)),
+        _ => Err(bad(format!("{name} must be non-negative"))),
+    }
+}
+
+/// A limit beside the operator, in the old form: with codes of its own for what is no number, and what is negative.
+fn outer_limit(
+    spec: &bson::Document,
+    name: &str,
+    [number, negative]: [i32; 2],
+) -> Result<Option<f64>, EngineError> {
+    let Some(v) = spec.get(name).map(Value::from_bson) else {
+        return Ok(None);
+    };
+    if !v.is_number() {
+        return Err(EngineError::location(
+            number,
+            format!("{name} must be a number"),
+        ));
+    }
+    match v.as_f64() {
+        Some(x) if x >= 0.0 => Ok(Some(x)),
+        _ => Err(EngineError::location(
+            negative,
+            format!("{name} must be non-negative"),
+        )),
+    }
 }
 
 #[cfg(test)]

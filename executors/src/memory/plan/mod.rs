@@ -12,12 +12,12 @@ pub use bounds::{Bound, Interval};
 pub use hint::Hint;
 pub use scan::{CollectionScan, Examined, IndexScan, locate_key};
 
-use super::error::EngineError;
+use super::error::{Code, EngineError};
 use super::expr::Env;
 use super::filter::{Filter, Node, Pred};
 use super::stage::SortSpec;
 use super::storage::{Collection, Index, IndexSpec};
-use super::value::Value;
+use super::value::{Path, Value};
 
 /// Bounds on the fields of an index: equal values for the first fields, then an interval on the next one.
 #[derive(Clone, Debug, Default)]
@@ -100,6 +100,9 @@ pub fn choose(
     hint: Option<&Hint>,
     env: &mut Env<'_>,
 ) -> Result<Plan, EngineError> {
+    if let Some((path, geo)) = filters.iter().find_map(|f| f.near()) {
+        measurable(collection, path, geo.index_kinds())?;
+    }
     let mut nodes = Vec::new();
     filters.iter().for_each(|f| flatten(f.node(), &mut nodes));
     let conditions = bounds::collect(&nodes, env);
@@ -143,6 +146,25 @@ pub fn choose(
         .collect();
     let chosen = smallest(collection, &rivals).unwrap_or(best);
     Ok(chosen.plan.clone().in_any_order(scan.sorted))
+}
+
+/// Refuses a `$near` without a geospatial index of its kind: a server sorts by distance with one only.
+fn measurable(collection: &Collection, path: &Path, kinds: &[&str]) -> Result<(), EngineError> {
+    let path = path.to_string();
+    let fits = |spec: &IndexSpec| {
+        let kind = spec.key.get_str(&path);
+        !spec.hidden && kind.is_ok_and(|k| kinds.contains(&k))
+    };
+    if collection.indexes().iter().any(|i| fits(&i.spec)) {
+        return Ok(());
+    }
+    Err(EngineError::new(
+        Code::NoQueryExecutionPlans,
+        format!(
+            "error processing query: ns={} planner returned error :: caused by :: unable to find index for $geoNear query",
+            collection.namespace
+        ),
+    ))
 }
 
 /// Reads an index between the keys of the hint.

@@ -111,6 +111,37 @@ const FIRST: [&str; 14] = [
     "$listSampledQueries",
 ];
 
+/// Stages that are known and have no place in an update.
+const STAGES: [&str; 27] = [
+    "$bucket",
+    "$bucketAuto",
+    "$collStats",
+    "$count",
+    "$densify",
+    "$documents",
+    "$facet",
+    "$fill",
+    "$geoNear",
+    "$graphLookup",
+    "$group",
+    "$indexStats",
+    "$limit",
+    "$lookup",
+    "$match",
+    "$merge",
+    "$out",
+    "$redact",
+    "$sample",
+    "$search",
+    "$setWindowFields",
+    "$skip",
+    "$sort",
+    "$sortByCount",
+    "$unionWith",
+    "$unwind",
+    "$vectorSearch",
+];
+
 /// Stages that need no collection.
 const COLLECTIONLESS: [&str; 8] = [
     "$documents",
@@ -150,7 +181,7 @@ fn not_allowed(name: &str, place: Place) -> Option<EngineError> {
                 "$replaceWith",
             ]
             .contains(&name);
-            (!fine).then(|| {
+            (!fine && STAGES.contains(&name)).then(|| {
                 EngineError::new(
                     crate::memory::error::Code::InvalidOptions,
                     format!("{name} is not allowed to be used within an update"),
@@ -379,15 +410,7 @@ fn step(
                 15959,
                 "the match filter must be an expression in an object",
             )?;
-            let filter = Filter::compile(d, scope)?;
-            if filter.near().is_some() {
-                return Err(EngineError::location(
-                    5_626_500,
-                    "$near and $nearSphere are not allowed in $match: they sort by distance; \
-                     consider $geoNear or $geoWithin",
-                ));
-            }
-            Step::Match(Arc::new(filter))
+            Step::Match(Arc::new(Filter::compile(d, scope)?.without_near()?))
         }
         "$sort" => {
             let d = object(spec, 15973, "the $sort key specification must be an object")?;

@@ -44,10 +44,21 @@ impl Facet {
                     ),
                 ));
             };
+            if let Some(other) = stages.iter().find(|s| !matches!(s, Bson::Document(_))) {
+                return Err(EngineError::location(
+                    40171,
+                    format!(
+                        "elements of arrays in $facet spec must be non-empty objects, {name} argument contained an element of type {}",
+                        Value::from_bson(other).type_name()
+                    ),
+                ));
+            }
             if name.starts_with('$') || name.contains('.') {
-                return Err(EngineError::failed_to_parse(format!(
-                    "FieldPath field names may not start with '$' nor contain '.': {name}"
-                )));
+                let code = if name.starts_with('$') { 16410 } else { 16412 };
+                return Err(EngineError::location(
+                    code,
+                    format!("FieldPath field names may not start with '$' nor contain '.': {name}"),
+                ));
             }
             facets.push((
                 name.clone(),

@@ -223,7 +223,7 @@ fn merge(spec: &Bson, compiling: &Compiling<'_>) -> Result<Merge, EngineError> {
                         ));
                     }
                 };
-                let mut scope = compiling.scope.clone();
+                let mut scope = compiling.scope.lazily();
                 let mut bindings = Vec::new();
                 for (name, value) in &given {
                     check_variable(name)?;

@@ -216,7 +216,16 @@ impl Tree {
     pub fn add_fields_spec(spec: &bson::Document, scope: &Scope) -> Result<Self, EngineError> {
         let mut tree = Self::default();
         for (key, value) in spec {
-            add_spec(&mut tree, key, value, scope, 0)?;
+            add_spec(&mut tree, key, value, scope, 0).map_err(|e| match e.code {
+                31249 | 31250 => EngineError::location(
+                    40176,
+                    format!(
+                        "specification contains two conflicting paths: {}",
+                        e.message
+                    ),
+                ),
+                _ => e,
+            })?;
         }
         Ok(tree)
     }
@@ -235,6 +244,18 @@ fn add_spec(
 ) -> Result<(), EngineError> {
     if depth > 180 {
         return Err(too_deep());
+    }
+    if let Bson::Document(d) = value
+        && d.len() > 1
+        && d.keys().any(|k| k.starts_with('$'))
+    {
+        return Err(EngineError::location(
+            40181,
+            format!(
+                "an expression specification must contain exactly one field, the name of the expression. Found {} fields in {d}",
+                d.len()
+            ),
+        ));
     }
     if let Bson::Document(d) = value
         && !d.is_empty()

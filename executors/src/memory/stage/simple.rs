@@ -239,6 +239,7 @@ impl Count {
                 bad(40159, "the count field cannot contain a null byte")
             }
             Bson::String(s) if s.contains('.') => bad(40160, "the count field cannot contain '.'"),
+            Bson::String(s) if s == "_id" => bad(9_039_800, "the count field cannot be '_id'"),
             Bson::String(s) => Ok(Self(s.clone())),
             _ => bad(40156, "the count field must be a non-empty string"),
         }

@@ -175,7 +175,7 @@ impl IndexSpec {
             return Err(cannot("Index keys cannot be an empty object".into()));
         }
         let mut spec = Self {
-            name: default_name(key),
+            name: String::new(),
             key: key.clone(),
             fields: Vec::new(),
             hashed: false,
@@ -241,7 +241,11 @@ impl IndexSpec {
                     "The field 'name' must be a string",
                 ));
             }
-            None => {}
+            None => {
+                return Err(EngineError::failed_to_parse(
+                    "The 'name' field is a required property of an index specification",
+                ));
+            }
         }
         spec.listed.insert("name", spec.name.clone());
         for (option, value) in given {
@@ -445,24 +449,6 @@ impl IndexSpec {
         values.dedup();
         (values, array)
     }
-}
-
-fn default_name(key: &bson::Document) -> String {
-    let mut name = String::new();
-    for (path, kind) in key {
-        if !name.is_empty() {
-            name.push('_');
-        }
-        name.push_str(path);
-        name.push('_');
-        match kind {
-            bson::Bson::String(s) => name.push_str(s),
-            other => {
-                name.push_str(&int(other).map_or_else(|| other.to_string(), |n| n.to_string()))
-            }
-        }
-    }
-    name
 }
 
 impl Index {

@@ -210,6 +210,10 @@ fn check(key: &Value, unit: Option<Unit>) -> Result<(), EngineError> {
             ),
         )),
         (None, v) if v.is_number() => Ok(()),
+        (None, Value::Date(_)) => Err(EngineError::location(
+            5_429_413,
+            "Invalid range: For windows that involve date or time ranges, a unit must be provided.",
+        )),
         (None, other) => Err(EngineError::location(
             5_429_414,
             format!(

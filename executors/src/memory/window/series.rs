@@ -72,6 +72,11 @@ fn constant(e: &Expr, what: &str) -> Result<Value> {
     if let Some(v) = e.as_literal() {
         return Ok(v.clone());
     }
+    if e.as_path().is_some() {
+        return Err(parse_error(format!(
+            "{what} expression must yield a constant value."
+        )));
+    }
     let evaluation = Evaluation::default();
     e.eval(&mut Env::new(&evaluation)).map_err(|_| {
         EngineError::location(5_433_800, format!("{what} must be a constant expression"))

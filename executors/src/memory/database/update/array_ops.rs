@@ -143,7 +143,13 @@ pub fn add_to_set(v: &Bson) -> Result<Vec<Value>, EngineError> {
                     "Found unexpected fields after $each in $addToSet: {other}"
                 ));
             }
-            each(d.get("$each").unwrap_or(&Bson::Null), "$addToSet")
+            match d.get("$each") {
+                Some(Bson::Array(items)) => Ok(items.iter().map(Value::from_bson).collect()),
+                other => Err(EngineError::type_mismatch(format!(
+                    "The argument to $each in $addToSet must be an array but it was of type {}",
+                    other.map_or("missing", |v| Value::from_bson(v).type_name())
+                ))),
+            }
         }
         other => Ok(vec![Value::from_bson(other)]),
     }

@@ -54,6 +54,7 @@ impl Update {
                         "arrayFilters may not be specified for pipeline-syle updates",
                     ));
                 }
+                let scope = &scope.lazily();
                 let compiling = Compiling {
                     scope,
                     place: Place::Update,

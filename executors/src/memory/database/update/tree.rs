@@ -54,6 +54,12 @@ fn array_filters(
                 "BSON field 'update.updates.arrayFilters' must hold objects",
             ));
         };
+        if Filter::compile(d, scope).is_ok_and(|f| f.has_expr()) {
+            return Err(EngineError::new(
+                Code::QueryFeatureNotAllowed,
+                "Error parsing array filter :: caused by :: $expr is not allowed in this context",
+            ));
+        }
         let mut names = Vec::new();
         identifiers(d, &mut names);
         let Some(name) = names.first().cloned() else {
@@ -97,6 +103,18 @@ fn identifiers(d: &Bdoc, out: &mut Vec<String>) {
             out.push(key.split('.').next().unwrap_or_default().to_owned());
         }
     }
+}
+
+/// Whether a name starts with a dollar sign that no reference has.
+fn is_dollar_name(name: &str) -> bool {
+    name.starts_with('$') && !matches!(name, "$id" | "$ref" | "$db")
+}
+
+fn dollar_name(name: &str, path: &str) -> EngineError {
+    EngineError::new(
+        Code::DollarPrefixedFieldName,
+        format!("The dollar ($) prefixed field '{name}' in '{path}' is not valid for storage."),
+    )
 }
 
 fn empty_name(path: &str) -> EngineError {
@@ -195,14 +213,7 @@ impl Operators {
                     }
                     Step::Filtered(found)
                 }
-                _ if name.starts_with('$') && !matches!(name, "$id" | "$ref" | "$db") => {
-                    return Err(EngineError::new(
-                        Code::DollarPrefixedFieldName,
-                        format!(
-                            "The dollar ($) prefixed field '{name}' in '{text}' is not valid for storage."
-                        ),
-                    ));
-                }
+                _ if is_dollar_name(name) => return Err(dollar_name(name, text)),
                 _ => Step::Field(part.clone()),
             };
             if at == 0 && !matches!(step, Step::Field(_)) {
@@ -211,6 +222,11 @@ impl Operators {
                 )));
             }
             steps.push(step);
+        }
+        if steps.iter().filter(|s| matches!(s, Step::Matched)).count() > 1 {
+            return Err(EngineError::bad_value(format!(
+                "Too many positional (i.e. '$') elements found in path '{text}'"
+            )));
         }
         Ok(steps)
     }
@@ -322,6 +338,12 @@ fn rename(from: &str, to: &Bson) -> Result<String, EngineError> {
             "The source and target field for $rename must differ: {from}: \"{to}\""
         )));
     }
+    let below = |a: &str, b: &str| b.strip_prefix(a).is_some_and(|rest| rest.starts_with('.'));
+    if below(from, to) || below(to, from) {
+        return Err(EngineError::bad_value(format!(
+            "The source and target field for $rename must not be on the same path: {from}: \"{to}\""
+        )));
+    }
     let dynamic = |p: &str| {
         p.split('.')
             .any(|part| part.starts_with("$[") || part == "$")
@@ -330,6 +352,9 @@ fn rename(from: &str, to: &Bson) -> Result<String, EngineError> {
         return Err(EngineError::bad_value(format!(
             "The source and destination fields for $rename may not be dynamic: {from}"
         )));
+    }
+    if let Some(name) = to.split('.').find(|part| is_dollar_name(part)) {
+        return Err(dollar_name(name, to));
     }
     Ok(to.clone())
 }
