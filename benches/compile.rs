@@ -19,6 +19,10 @@ mod statements;
 
 use statements::{cold, conjuncts, library, members};
 
+/// As in the command line tool.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Median time of one call.
 fn median(mut call: impl FnMut()) -> Duration {
     let mut times: Vec<Duration> = (0..51)

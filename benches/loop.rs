@@ -13,6 +13,10 @@ use mqlc::Compiler;
 #[path = "statements.rs"]
 mod statements;
 
+/// As in the command line tool.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let arguments: Vec<String> = std::env::args()
         .skip(1)

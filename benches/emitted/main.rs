@@ -32,6 +32,10 @@ use crate::measure::{Effort, Measured};
 use crate::querysets::Queryset;
 use crate::server::Server;
 
+/// As in the command line tool.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What was asked for on the command line.
 struct Arguments {
     scale: f64,
