@@ -7,7 +7,7 @@ use bson::{Bson, Document};
 use crate::memory::error::EngineError;
 use crate::memory::expr::Budget;
 use crate::memory::plan::Hint;
-use crate::memory::value::{Collation, Value};
+use crate::memory::value::{Collation, Value, num};
 
 /// The arguments of one command.
 #[derive(Clone, Copy)]
@@ -191,6 +191,27 @@ impl<'a> Args<'a> {
                 "Expected an integer: {key}: {v}"
             ))),
         }
+    }
+
+    /// A count that may not be negative; a fraction is cut.
+    ///
+    /// # Errors
+    /// `TypeMismatch`; 51024 when negative.
+    pub fn whole(self, key: &str) -> Result<Option<usize>, EngineError> {
+        let Some(v) = self.get(key) else {
+            return Ok(None);
+        };
+        let n = match Value::from_bson(v) {
+            Value::Double(x) => num::f64_to_i64(x),
+            Value::Decimal(d) => num::f64_to_i64(d.to_f64()),
+            _ => return self.count(key),
+        };
+        usize::try_from(n).map(Some).map_err(|_| {
+            EngineError::location(
+                51024,
+                format!("BSON field '{key}' value must be >= 0, actual value '{n}'"),
+            )
+        })
     }
 
     /// A count that may not be negative.

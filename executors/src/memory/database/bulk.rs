@@ -125,12 +125,11 @@ impl Engine {
                 Ok(doc! {"n": 1})
             }
             "update" => {
-                let constants = args.document("constants")?;
                 let multi = args.flag("multi")?;
                 let statement = UpdateStatement::compile(
                     args,
                     ["filter", "updateMods"],
-                    constants.or(lets),
+                    lets,
                     multi,
                     default.as_ref(),
                 )?;

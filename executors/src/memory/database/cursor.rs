@@ -167,7 +167,15 @@ impl Engine {
     }
 
     pub(super) fn get_more(&self, db: &str, args: Args<'_>) -> Result<Bdoc, EngineError> {
-        let id = args.int("getMore")?.unwrap_or(0);
+        let id = match args.get("getMore") {
+            Some(Bson::Int64(id)) => *id,
+            other => {
+                return Err(EngineError::type_mismatch(format!(
+                    "BSON field 'getMore.getMore' is the wrong type '{}', expected type 'long'",
+                    other.map_or("missing", |v| Value::from_bson(v).type_name())
+                )));
+            }
+        };
         if args.int("maxTimeMS")?.is_some_and(|n| n > 0) {
             return Err(EngineError::bad_value(
                 "cannot set maxTimeMS on getMore command for a non-awaitData cursor",

@@ -144,7 +144,7 @@ impl Engine {
         execute: bool,
     ) -> Result<Bdoc, EngineError> {
         let name = args.collection()?;
-        let lets = Lets::compile(&[args.document("let")?])?;
+        let lets = Lets::compile(args.document("let")?, None)?;
         let empty = Vec::new();
         let stages = args.array("pipeline")?.unwrap_or(&empty);
         let pipeline = Pipeline::compile(

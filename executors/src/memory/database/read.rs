@@ -71,7 +71,7 @@ impl Find {
             "oplogReplay",
             "term",
         ])?;
-        let lets = Lets::compile(&[args.document("let")?])?;
+        let lets = Lets::compile(args.document("let")?, None)?;
         let empty = Bdoc::new();
         let filter = Filter::compile(args.document("filter")?.unwrap_or(&empty), &lets.scope)?;
         let sort = match args.document("sort")? {
@@ -90,22 +90,12 @@ impl Find {
             Some(p) if !p.is_empty() => Some(FindProjection::compile(p, &filter, &lets.scope)?),
             _ => None,
         };
-        // A negative limit means a single batch of that size.
-        let limit = match args.int("limit")? {
-            None | Some(0) => None,
-            Some(n) if n < 0 => {
-                return Err(EngineError::location(
-                    51024,
-                    format!("BSON field 'limit' value must be >= 0, actual value '{n}'"),
-                ));
-            }
-            Some(n) => usize::try_from(n).ok(),
-        };
+        let limit = args.whole("limit")?.filter(|n| *n > 0);
         Ok(Self {
             filter: Arc::new(filter),
             sort,
             projection,
-            skip: args.count("skip")?.unwrap_or(0),
+            skip: args.whole("skip")?.unwrap_or(0),
             limit,
             return_key: args.flag("returnKey")?,
             lets,
@@ -239,7 +229,7 @@ impl Engine {
         self.reply_cursor(
             rows,
             &namespace,
-            args.count("batchSize")?,
+            args.whole("batchSize")?,
             args.flag("singleBatch")?,
         )
     }
@@ -277,7 +267,7 @@ impl Engine {
                 "BSON field 'aggregate.pipeline' is missing but a required field",
             ));
         };
-        let lets = Lets::compile(&[args.document("let")?])?;
+        let lets = Lets::compile(args.document("let")?, None)?;
         let compiling = Compiling {
             scope: &lets.scope,
             place,
@@ -335,7 +325,7 @@ impl Engine {
         args.only(&["query", "limit", "skip", "fields"])?;
         let empty = Bdoc::new();
         let query = args.document("query")?.unwrap_or(&empty);
-        let lets = Lets::compile(&[args.document("let")?])?;
+        let lets = Lets::compile(args.document("let")?, None)?;
         let filter = Arc::new(Filter::compile(query, &lets.scope)?.without_near()?);
         let skip = args.count("skip")?.unwrap_or(0);
         let limit = args
@@ -379,7 +369,7 @@ impl Engine {
         };
         let path = Path::lenient(key)?;
         let empty = Bdoc::new();
-        let lets = Lets::compile(&[args.document("let")?])?;
+        let lets = Lets::compile(args.document("let")?, None)?;
         let filter = Arc::new(Filter::compile(
             args.document("query")?.unwrap_or(&empty),
             &lets.scope,

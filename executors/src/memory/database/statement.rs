@@ -8,8 +8,8 @@ use super::args::Args;
 use super::update::{Moment, Update, check_id, from_filter, id_first};
 use super::writing::Writing;
 use crate::memory::error::{Code, EngineError};
-use crate::memory::expr::{Env, Expr, Scope, Slot};
-use crate::memory::filter::Filter;
+use crate::memory::expr::{Env, Expr, Scope, Slot, bind};
+use crate::memory::filter::{Filter, depends_on_document};
 use crate::memory::plan::{self, Access, CollectionScan, Hint, IndexScan};
 use crate::memory::stage::{Context, SortSpec};
 use crate::memory::storage::Collection;
@@ -23,18 +23,29 @@ pub(super) struct Lets {
 }
 
 impl Lets {
-    /// Reads `let` (and an update's `c`, its constants).
+    /// Reads `let`, and an update's `c`: its constants, which are values as they stand there.
     ///
     /// # Errors
-    /// What the expressions give.
-    pub fn compile(specs: &[Option<&Bdoc>]) -> Result<Self, EngineError> {
+    /// What the expressions give; 4890500 for one that reads a document.
+    pub fn compile(lets: Option<&Bdoc>, constants: Option<&Bdoc>) -> Result<Self, EngineError> {
         let mut scope = Scope::new();
         let mut bindings = Vec::new();
-        for (name, v) in specs.iter().flatten().flat_map(|d| d.iter()) {
+        for (name, v) in lets.into_iter().flatten() {
+            if depends_on_document(v) {
+                return Err(EngineError::location(
+                    4_890_500,
+                    "Command let Expression tried to access a field, but this is not allowed because Command let expressions run before the query examines any documents.",
+                ));
+            }
             let expr = Expr::compile(v, &scope)?;
-            let (inner, slot) = scope.with(name);
-            scope = inner;
+            let slot;
+            (scope, slot) = bind(&scope, name)?;
             bindings.push((slot, expr));
+        }
+        for (name, v) in constants.into_iter().flatten() {
+            let slot;
+            (scope, slot) = bind(&scope, name)?;
+            bindings.push((slot, Expr::literal(Value::from_bson(v))));
         }
         Ok(Self { scope, bindings })
     }
@@ -182,7 +193,7 @@ impl UpdateStatement {
         default: Option<&Collation>,
     ) -> Result<Self, EngineError> {
         let [query, change] = keys;
-        let lets = Lets::compile(&[lets, args.document("c")?])?;
+        let lets = Lets::compile(lets, args.document("c")?.or(args.document("constants")?))?;
         let empty = Bdoc::new();
         let filter = Filter::compile(args.document(query)?.unwrap_or(&empty), &lets.scope)?;
         let Some(spec) = args.doc().get(change) else {

@@ -64,6 +64,22 @@ pub(super) fn insert_one(
     Ok(id)
 }
 
+/// The most statements of one command.
+const MAX_BATCH: usize = 100_000;
+
+fn batch_size(statements: &[Bson]) -> Result<(), EngineError> {
+    if (1..=MAX_BATCH).contains(&statements.len()) {
+        return Ok(());
+    }
+    Err(EngineError::new(
+        Code::InvalidLength,
+        format!(
+            "Write batch sizes must be between 1 and {MAX_BATCH}. Got {} operations.",
+            statements.len()
+        ),
+    ))
+}
+
 /// Whether an error ends the command instead of becoming a write error.
 fn fatal(e: &EngineError) -> bool {
     [
@@ -162,15 +178,7 @@ impl Engine {
                 "BSON field 'insert.documents' is missing but a required field",
             ));
         };
-        if docs.is_empty() || docs.len() > 100_000 {
-            return Err(EngineError::new(
-                Code::InvalidLength,
-                format!(
-                    "Write batch sizes must be between 1 and 100000. Got {} operations.",
-                    docs.len()
-                ),
-            ));
-        }
+        batch_size(docs)?;
         let mut n = 0;
         let errors = self.statements(args, txn, Self::ordered(args)?, docs, |writing, _, d| {
             let Bson::Document(d) = d else {
@@ -206,6 +214,7 @@ impl Engine {
                 "BSON field 'update.updates' is missing but a required field",
             ));
         };
+        batch_size(updates)?;
         Self::formed(
             "update.updates",
             updates,
@@ -213,6 +222,13 @@ impl Engine {
             &["multi", "upsert", "upsertSupplied"],
             &["c", "arrayFilters", "sort", "sampleId"],
         )?;
+        for update in updates.iter().filter_map(Bson::as_document) {
+            if update.contains_key("sort") && Args::new("update.updates", update).flag("multi")? {
+                return Err(EngineError::failed_to_parse(
+                    "Cannot specify sort with multi=true",
+                ));
+            }
+        }
         let (mut n, mut modified, mut upserted) = (0, 0, Vec::new());
         let errors =
             self.statements(args, txn, Self::ordered(args)?, updates, |writing, i, u| {
@@ -265,6 +281,7 @@ impl Engine {
                 "BSON field 'delete.deletes' is missing but a required field",
             ));
         };
+        batch_size(deletes)?;
         Self::formed(
             "delete.deletes",
             deletes,
@@ -320,7 +337,7 @@ impl Engine {
         limit: usize,
         default: Option<&Collation>,
     ) -> Result<Vec<Document>, EngineError> {
-        let lets = Lets::compile(&[lets])?;
+        let lets = Lets::compile(lets, None)?;
         let empty = Bdoc::new();
         let key = if args.doc().contains_key("q") {
             "q"

@@ -35,7 +35,7 @@ use bson::Bson;
 pub(crate) use arith::coerce_date;
 pub(crate) use array_form::count;
 pub use budget::Budget;
-pub(crate) use compile::{Context, Fields};
+pub(crate) use compile::{Context, Fields, bind};
 pub use env::{Env, Evaluation};
 pub(crate) use object::merge_into;
 pub use scope::{Scope, Slot};

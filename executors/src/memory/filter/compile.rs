@@ -148,7 +148,8 @@ fn hint(path: &Bson, value: &Bson, any_of: bool, scope: &Scope) -> Option<Hint> 
     })
 }
 
-fn depends_on_document(value: &Bson) -> bool {
+/// Whether an expression, as it is written, reads the document (or draws by chance).
+pub(crate) fn depends_on_document(value: &Bson) -> bool {
     match value {
         Bson::String(s) => {
             s.starts_with("$$ROOT")
@@ -158,6 +159,7 @@ fn depends_on_document(value: &Bson) -> bool {
         Bson::Array(items) => items.iter().any(depends_on_document),
         Bson::Document(d) => d
             .iter()
+            .filter(|(k, _)| !matches!(k.as_str(), "$literal" | "$const"))
             .any(|(k, v)| k == "$rand" || depends_on_document(v)),
         _ => false,
     }

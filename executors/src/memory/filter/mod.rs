@@ -13,6 +13,7 @@ use super::error::EngineError;
 use super::expr::{Env, Expr, Scope};
 use super::geo::Geo;
 use super::value::{Collation, DocRef, Document, Path, ValueRef};
+pub(crate) use compile::depends_on_document;
 pub use compile::type_set;
 pub use pred::{Comparison, InSet, Pred, TypeSet};
 use schema::Schema;

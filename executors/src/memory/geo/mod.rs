@@ -171,6 +171,45 @@ impl Near {
     }
 }
 
+/// Checks what a geospatial index is to hold: nothing, null, a legacy pair, or (on a sphere) valid GeoJSON.
+///
+/// # Errors
+/// 16755 on a sphere, 13027 on the plane.
+pub fn check_stored(value: ValueRef<'_>, sphere: bool) -> Result<(), EngineError> {
+    let refuse = |why: &str| {
+        Err(EngineError::location(
+            16755,
+            format!("Can't extract geo keys: {why}"),
+        ))
+    };
+    match value {
+        v if v.is_nullish() => Ok(()),
+        ValueRef::Array(a) if a.is_empty() => Ok(()),
+        ValueRef::Array(_) | ValueRef::Document(_) if !sphere => match shape::pair(value) {
+            Some(p) if p.x.abs().max(p.y.abs()) > 180.0 => Err(EngineError::location(
+                13027,
+                format!("point not in interval of [ -180, 180 ]: {} {}", p.x, p.y),
+            )),
+            _ => Ok(()),
+        },
+        _ if !sphere => Ok(()),
+        ValueRef::Document(d) if matches!(d.get("type"), ValueRef::Str(_)) => {
+            match shape::geojson(value) {
+                Ok(_) => Ok(()),
+                Err(why) => refuse(&why),
+            }
+        }
+        ValueRef::Array(_) | ValueRef::Document(_) => match shape::pair(value) {
+            Some(p) => shape::check_range(p).or_else(|why| refuse(&why)),
+            None => refuse("Point must only contain numeric elements"),
+        },
+        other => refuse(&format!(
+            "Point must be an array or object, instead got type {}",
+            other.to_value().type_name()
+        )),
+    }
+}
+
 fn plane_distance(a: Position, b: Position) -> f64 {
     (a.x - b.x).hypot(a.y - b.y)
 }

@@ -121,6 +121,7 @@ impl Collection {
 
     fn check_unique(&self, doc: &Document, own: Option<u64>) -> Result<(), EngineError> {
         for index in &self.indexes {
+            index.spec.check(doc)?;
             if let Some(values) = index.conflict(doc, own)? {
                 return Err(self.duplicate(index, &values, doc));
             }
@@ -220,6 +221,7 @@ impl Collection {
         let mut cursor = self.records.cursor();
         while let Some((record, raw)) = cursor.forward() {
             let doc = Document::from_raw(raw.clone());
+            index.spec.check(&doc)?;
             if let Some(values) = index.conflict(&doc, Some(*record))? {
                 return Err(self.duplicate(&index, &values, &doc));
             }

@@ -7,6 +7,7 @@ use super::entries::{Entries, EntryCursor};
 use crate::memory::error::{Code, EngineError};
 use crate::memory::expr::{Env, Evaluation, Scope};
 use crate::memory::filter::{Filter, visit};
+use crate::memory::geo::check_stored;
 use crate::memory::value::{
     Collation, DocRef, Document, Part, Path, Value, ValueRef, compare, equal,
 };
@@ -64,6 +65,8 @@ pub struct IndexSpec {
     pub fields: Vec<IndexField>,
     /// Whether it is a hashed index (equality only).
     pub hashed: bool,
+    /// The paths of shapes, and whether they lie on a sphere: these are checked, not held.
+    pub geo: Vec<(Path, bool)>,
     /// Whether two documents may not share an entry.
     pub unique: bool,
     /// Whether documents without any of the fields are left out.
@@ -166,6 +169,14 @@ impl IndexSpec {
     /// `CannotCreateIndex`, `BadValue`, `FailedToParse`, `InvalidIndexSpecificationOption` (197) as MongoDB.
     pub fn parse(given: &bson::Document, default: Option<&Collation>) -> Result<Self, EngineError> {
         let cannot = |message: String| EngineError::new(Code::CannotCreateIndex, message);
+        if let Some(other) = given.get("key")
+            && other.as_document().is_none()
+        {
+            return Err(EngineError::type_mismatch(format!(
+                "The field 'key' must be an object, but got {}",
+                Value::from_bson(other).type_name()
+            )));
+        }
         let Some(bson::Bson::Document(key)) = given.get("key") else {
             return Err(EngineError::failed_to_parse(
                 "The 'key' field is a required property of an index specification",
@@ -179,6 +190,7 @@ impl IndexSpec {
             key: key.clone(),
             fields: Vec::new(),
             hashed: false,
+            geo: Vec::new(),
             unique: false,
             sparse: false,
             hidden: false,
@@ -212,6 +224,9 @@ impl IndexSpec {
                 }
                 bson::Bson::String(s) if matches!(s.as_str(), "text" | "2dsphere" | "2d") => {
                     ordered = false;
+                    if s != "text" {
+                        spec.geo.push((Path::lenient(path)?, s == "2dsphere"));
+                    }
                     true
                 }
                 bson::Bson::String(s) => return Err(cannot(format!("Unknown index plugin '{s}'"))),
@@ -304,6 +319,11 @@ impl IndexSpec {
                 spec.listed.insert(option.clone(), value.clone());
             }
         }
+        if spec.expire_after.is_some() && key.len() > 1 {
+            return Err(cannot(
+                "TTL indexes are single-field indexes, compound indexes do not support TTL".into(),
+            ));
+        }
         if spec.hashed && spec.unique {
             return Err(EngineError::location(
                 16764,
@@ -316,6 +336,25 @@ impl IndexSpec {
             ));
         }
         Ok(spec)
+    }
+
+    /// Whether the index can hold a document at all.
+    ///
+    /// # Errors
+    /// What [`check_stored`] gives.
+    pub fn check(&self, doc: &Document) -> Result<(), EngineError> {
+        if self.geo.is_empty() || self.partial.is_some() {
+            return Ok(());
+        }
+        for (path, sphere) in &self.geo {
+            let mut fine = Ok(());
+            visit(path.parts(), doc.view(), false, &mut |v, _| {
+                fine = check_stored(v, *sphere);
+                fine.is_err()
+            });
+            fine?;
+        }
+        Ok(())
     }
 
     /// The index that every collection has.
@@ -332,6 +371,7 @@ impl IndexSpec {
                 })
                 .unwrap_or_default(),
             hashed: false,
+            geo: Vec::new(),
             unique: true,
             sparse: false,
             hidden: false,

@@ -30,6 +30,15 @@ impl std::fmt::Debug for Collation {
     }
 }
 
+/// The languages whose order a server knows.
+const LANGUAGES: &str = " af am ar as az be bg bn bo bs ca chr cs cy da de dsb dz ee el en eo es et fa fi fil fo fr ga gl gu ha haw he hi hr hsb hu hy id ig is it ja ka kk kl km kn ko kok ky lb lkt ln lo lt lv mk ml mn mr ms mt my nb ne nl nn om or pa pl ps pt ro ru se si sk sl smn sq sr sv sw ta te th to tr ug uk ur uz vi wae yi yo zh zu simple ";
+
+/// Whether a locale is of a known language.
+fn known_locale(locale: &str) -> bool {
+    let language = locale.split(['_', '-', '@']).next().unwrap_or_default();
+    !language.is_empty() && LANGUAGES.contains(&format!(" {language} "))
+}
+
 fn enumeration<T: Copy>(
     key: &str,
     v: &bson::Bson,
@@ -67,6 +76,11 @@ impl Collation {
                 ));
             }
         };
+        if !known_locale(locale) {
+            return Err(EngineError::bad_value(format!(
+                "Field 'locale' is invalid in: {d}"
+            )));
+        }
         let mut options = CollatorOptions::default();
         options.strength = Some(Strength::Tertiary);
         // MongoDB's names of locales are those of ICU, with an underscore.
