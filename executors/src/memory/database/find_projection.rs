@@ -167,6 +167,12 @@ impl Reader {
                 format!("Cannot use positional operator twice: {key}"),
             );
         }
+        if !after.is_empty() {
+            return fail(
+                31394,
+                "As of 4.4, it's illegal to specify positional operator in the middle of a path. Positional projection may only be used at the end, for example: a.b.$.",
+            );
+        }
         self.take(path)?;
         self.positional = true;
         self.changes.push((Path::parse(path)?, Change::Matched));

@@ -107,14 +107,15 @@ impl Geo {
                     _ => false,
                 }
             }
-            Test::Flat(outer) => shape
-                .positions()
-                .iter()
-                .all(|p| outer.intersects(&geo::Point::from(*p))),
-            Test::Center(center, radius) => shape
-                .positions()
-                .iter()
-                .all(|p| plane_distance(*center, *p) <= *radius),
+            // Of what lies on the sphere, only points can be seen on the plane.
+            Test::Flat(outer) => match shape {
+                Shape::Point(p) => outer.intersects(&geo::Point::from(*p)),
+                _ => false,
+            },
+            Test::Center(center, radius) => match shape {
+                Shape::Point(p) => plane_distance(*center, *p) <= *radius,
+                _ => false,
+            },
             Test::CenterSphere(center, radius) => shape
                 .positions()
                 .iter()
