@@ -349,6 +349,7 @@ impl Binder<'_> {
         output: FieldKind,
         tz: Option<&str>,
     ) -> Result<QueryId> {
+        self.refuse_combined(q, "annotate")?;
         if self.q(q)?.is_sliced() {
             return Err(Error::new(
                 Code::TypeError,

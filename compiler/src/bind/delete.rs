@@ -18,13 +18,9 @@ use crate::schema::{Field, FieldKind, Model, ModelId, OnDelete};
 impl Binder<'_> {
     /// `delete()`.
     pub(super) fn deleted(&mut self, q: QueryId) -> Result<(Rel, Terminal)> {
+        self.refuse_combined(q, "delete")?;
         let query = self.q(q)?;
         let refused = |message: &str| Err(Error::new(Code::TypeError, message));
-        if query.combined.is_some() {
-            let message =
-                "Calling QuerySet.delete() after a combination of querysets is not supported.";
-            return Err(Error::new(Code::NotSupported, message));
-        }
         if query.is_sliced() {
             return refused("Cannot use 'limit' or 'offset' with delete().");
         }
@@ -38,6 +34,12 @@ impl Binder<'_> {
         let root = query.model;
         let concrete = model.concrete;
         self.q_mut(q)?.clear_ordering(true, true);
+        // Rows go once, alike or not; groups that no condition asks about decide nothing.
+        self.q_mut(q)?.distinct = false;
+        let split = self.split_conditions(q, &self.q(q)?.conditions, true)?;
+        if split.having.is_empty() && split.qualify.is_empty() {
+            self.q_mut(q)?.group_by = super::query::GroupBy::None;
+        }
         let alias = self.initial_alias(q)?;
         let source = self.q(q)?.alias(alias)?.source;
         let deletion = Collector::new(self).collect(root)?;

@@ -500,7 +500,10 @@ impl Binder<'_> {
                         "Prefetch querysets cannot use raw(), values(), and values_list().",
                     ));
                 }
-                self.queryset(&queryset, None)
+                let id = self.queryset(&queryset, None)?;
+                // It is filtered by the rows that it is for.
+                self.refuse_combined(id, "filter")?;
+                Ok(id)
             }
             None => Ok(self.new_query(target, None)),
         }

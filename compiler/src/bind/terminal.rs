@@ -199,9 +199,17 @@ impl Binder<'_> {
             return Ok(select);
         }
         if matches!(self.q(q)?.group_by, GroupBy::Keys(_)) {
-            return self.grouping_annotations(q);
+            let mut select = self.selected_paths(q)?;
+            select.extend(self.grouping_annotations(q)?);
+            return Ok(select);
         }
         Ok(Vec::new())
+    }
+
+    /// Paths that `values()` names: where they come after the grouping, they are grouped by as well.
+    fn selected_paths(&self, q: QueryId) -> Result<Vec<Scalar>> {
+        let query = self.q(q)?;
+        Ok(query.select.iter().map(|s| s.scalar.clone()).collect())
     }
 
     /// Selected annotations that are grouped by: they decide which groups there are.
@@ -312,6 +320,7 @@ impl Binder<'_> {
                 select.push(bound.scalar);
             } else if keyed {
                 // The keys are what they were; only what is referenced is computed.
+                select.extend(self.selected_paths(q)?);
                 select.extend(self.grouping_annotations(q)?);
             } else {
                 self.q_mut(q)?.group_by = GroupBy::None;

@@ -22,6 +22,7 @@ impl Binder<'_> {
         q: QueryId,
         values: &IndexMap<String, Expr>,
     ) -> Result<(Rel, Terminal)> {
+        self.refuse_combined(q, "update")?;
         let query = self.q(q)?;
         if query.is_sliced() {
             let message = "Cannot update a query once a slice has been taken.";
@@ -30,11 +31,6 @@ impl Binder<'_> {
         if !query.distinct_fields.is_empty() {
             let message = "Cannot call update() after .distinct(*fields).";
             return Err(Error::new(Code::TypeError, message));
-        }
-        if query.combined.is_some() {
-            let message =
-                "Calling QuerySet.update() after a combination of querysets is not supported.";
-            return Err(Error::new(Code::NotSupported, message));
         }
         let model = self.schema.model(query.model)?.clone();
         self.q_mut(q)?.clear_ordering(true, true);

@@ -124,7 +124,7 @@ impl Writer {
             Expr::Case(case) => self.case(case),
             Expr::Q(q) => self.q(q, wanted),
             Expr::Wrap { expr, output } => self.call("ExpressionWrapper", |w| {
-                w.path_argument(expr);
+                w.expr(expr, Style::Object, Level::Any);
                 w.push(", output_field=");
                 w.field_type(output);
             }),

@@ -111,6 +111,9 @@ impl Evaluator<'_> {
                 }
                 Ok(Expr::Value(self.literal(&list)?))
             }
+            Py::Rows(rows) if rows.manager => {
+                Err(type_error("a manager is no value").with_hint("write .all() after it"))
+            }
             other => self.value_expr(other),
         }
     }
@@ -254,6 +257,10 @@ impl Evaluator<'_> {
     /// A queryset argument.
     pub(super) fn queryset_arg(&self, value: Py, what: &str) -> Result<Queryset> {
         match value {
+            Py::Rows(rows) if rows.manager => Err(attribute_error(format!(
+                "{what} takes a queryset, not a manager"
+            ))
+            .with_hint("write .all() after it")),
             Py::Rows(rows) => Ok(rows.queryset()),
             Py::Done(_) => Err(attribute_error(format!(
                 "{what} takes a queryset, not the result of one"

@@ -101,7 +101,16 @@ impl Evaluator<'_> {
             Special::When => self.when(args),
             Special::ExpressionWrapper => {
                 let [expr, output] = args.bind(name, ["expression", "output_field"])?;
-                let expr = self.expr_arg(required(expr, name, "expression")?)?;
+                let expr = match required(expr, name, "expression")? {
+                    Py::Value(value) => {
+                        return Err(attribute_error(format!(
+                            "{name}() takes an expression, not {}",
+                            Py::Value(value).describe()
+                        ))
+                        .with_hint("write F(\"...\") or Value(...)"));
+                    }
+                    other => self.expr_arg(other)?,
+                };
                 let output = self.output(output)?.ok_or_else(|| {
                     type_error(format!(
                         "{name}() missing 1 required argument: 'output_field'"

@@ -431,7 +431,7 @@ impl Evaluator<'_> {
         let mut others = Vec::new();
         for (value, span) in args.only_positional(name)? {
             match value {
-                Py::Rows(rows) => others.push(*rows),
+                Py::Rows(rows) if !rows.manager => others.push(*rows),
                 other => {
                     return Err(attribute_error(format!(
                         "{name}() takes querysets, not {}",

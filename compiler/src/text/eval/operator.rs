@@ -100,9 +100,11 @@ impl Evaluator<'_> {
         };
         match (connector, left, right) {
             (Some((connector, _)), Py::Q(left), right) => self.combine_q(*left, right, connector),
-            (Some((_, op)), Py::Rows(left), Py::Rows(right)) => Ok(combine_rows(*left, *right, op)),
+            (Some((_, op)), Py::Rows(left), Py::Rows(right)) if !left.manager && !right.manager => {
+                Ok(combine_rows(*left, *right, op))
+            }
             // A queryset asks the other side for its query.
-            (Some(_), Py::Rows(_), right) => Err(attribute_error(format!(
+            (Some(_), Py::Rows(left), right) if !left.manager => Err(attribute_error(format!(
                 "querysets combine with querysets only, not with {}",
                 right.describe()
             ))),

@@ -4,7 +4,7 @@ use super::Evaluator;
 use super::args::{Args, required};
 use super::node::At;
 use super::queryset::Rows;
-use super::value::{Py, Zone, string, type_error, value_error};
+use super::value::{Py, Zone, attribute_error, string, type_error, value_error};
 use crate::error::Result;
 use crate::queryset::{Call, Direction, OrderTerm};
 
@@ -56,7 +56,7 @@ impl Evaluator<'_> {
                 Some(value) if value.is_none() => None,
                 Some(Py::Zone(zone)) => Some(Zone::text(&zone)),
                 Some(other) => {
-                    return Err(type_error(format!(
+                    return Err(attribute_error(format!(
                         "tzinfo must be a time zone, not {}",
                         other.describe()
                     )));

@@ -216,6 +216,18 @@ impl Evaluator<'_> {
     }
 
     fn contains(&mut self, rows: Rows, args: Args) -> Result<Py> {
+        let combinator = rows.calls.iter().find_map(|call| match call {
+            Call::Union { .. } => Some("union"),
+            Call::Intersection(_) => Some("intersection"),
+            Call::Difference(_) => Some("difference"),
+            _ => None,
+        });
+        if let Some(combinator) = combinator {
+            return Err(refuse(
+                Code::NotSupported,
+                format!("Calling QuerySet.contains() after {combinator}() is not supported."),
+            ));
+        }
         if rows.facts.values {
             return Err(type_error(
                 "Cannot call QuerySet.contains() after .values() or .values_list().",
