@@ -63,7 +63,7 @@ impl Lowerer<'_> {
                 },
             ));
             // A missing key would be a group of its own beside null, except as the whole `_id`.
-            let expr = if val.nullable && !single && !json(&val) {
+            let expr = if val.nullable && !single && !json(&val) && val.expr.may_be_missing() {
                 Expr::list("$ifNull", [val.expr, Expr::null()])
             } else {
                 val.expr
@@ -243,7 +243,7 @@ impl Lowerer<'_> {
         let mut parts = Vec::new();
         for scalar in on {
             let val = self.scalar(scalar)?;
-            let expr = if val.nullable && on.len() > 1 {
+            let expr = if val.nullable && on.len() > 1 && val.expr.may_be_missing() {
                 Expr::list("$ifNull", [val.expr, Expr::null()])
             } else {
                 val.expr

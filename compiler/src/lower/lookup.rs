@@ -113,20 +113,25 @@ impl Lowerer<'_> {
 
     fn array_expr(&mut self, name: &str, lhs: Val, rhs: &Scalar, want: bool) -> Result<Expr> {
         let rhs = self.operand(rhs)?;
-        let guards = vec![
-            Expr::one("$isArray", lhs.expr.clone()),
-            Expr::one("$isArray", rhs.expr.clone()),
-        ];
-        let nulls = |list: &Expr| Expr::list("$in", [Expr::null(), list.clone()]);
+        // A list that is written out is an array, and whether it has a null is known.
+        let guards = [&lhs.expr, &rhs.expr]
+            .into_iter()
+            .filter(|side| !matches!(side, Expr::Literal(Bson::Array(_))))
+            .map(|side| Expr::one("$isArray", side.clone()))
+            .collect();
+        let nulls = |list: &Expr| match list {
+            Expr::Literal(Bson::Array(items)) => Expr::lit(items.contains(&Bson::Null)),
+            _ => Expr::list("$in", [Expr::null(), list.clone()]),
+        };
         let test = match name {
-            "array_contains" => and(vec![
-                Expr::list("$setIsSubset", [rhs.expr.clone(), lhs.expr]),
-                not(nulls(&rhs.expr)),
-            ]),
-            "array_contained_by" => and(vec![
-                Expr::list("$setIsSubset", [lhs.expr.clone(), rhs.expr]),
-                not(nulls(&lhs.expr)),
-            ]),
+            "array_contains" => {
+                let subset = Expr::list("$setIsSubset", [rhs.expr.clone(), lhs.expr]);
+                junction(vec![subset, not(nulls(&rhs.expr))], true)
+            }
+            "array_contained_by" => {
+                let subset = Expr::list("$setIsSubset", [lhs.expr.clone(), rhs.expr]);
+                junction(vec![subset, not(nulls(&lhs.expr))], true)
+            }
             _ => {
                 let common = Expr::list("$setIntersection", [lhs.expr, rhs.expr]);
                 let values = Expr::list(
@@ -138,7 +143,11 @@ impl Lowerer<'_> {
         };
         // Operators on sets fail on what is no array: the guards decide first.
         let outcome = if want { test } else { not(test) };
-        Ok(Expr::cond(and(guards), outcome, Expr::lit(false)))
+        Ok(Expr::cond(
+            junction(guards, true),
+            outcome,
+            Expr::lit(false),
+        ))
     }
 }
 
@@ -149,7 +158,10 @@ fn guarded(mut guards: Vec<Expr>, test: Expr, want: bool) -> Expr {
 }
 
 fn not(expr: Expr) -> Expr {
-    Expr::list("$not", [expr])
+    match expr {
+        Expr::Literal(Bson::Boolean(known)) => Expr::lit(!known),
+        other => Expr::list("$not", [other]),
+    }
 }
 
 fn literal_of(name: &str, rhs: &Scalar) -> Result<Bson> {

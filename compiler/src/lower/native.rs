@@ -164,6 +164,17 @@ impl Lowerer<'_> {
                 ops: vec![array(), FieldOp::Not(vec![FieldOp::Size(n)])],
             }),
             (CompareOp::Gte, 0) => Some(Filter::field(path.clone(), array())),
+            (CompareOp::Gt, 0) | (CompareOp::Gte, 1)
+                if val.family() == StorageFamily::EmbeddedArray =>
+            {
+                Some(Filter::Field {
+                    path: path.clone(),
+                    ops: vec![array(), FieldOp::Ne(Bson::Array(Vec::new()))],
+                })
+            }
+            (CompareOp::Lt, 1) | (CompareOp::Lte, 0) => {
+                Some(Filter::field(path.clone(), FieldOp::Size(0)))
+            }
             (CompareOp::Gt, _) => at(n, true),
             (CompareOp::Gte, _) => at(n - 1, true),
             (CompareOp::Lt, 0) => Some(constant(false)),

@@ -8,7 +8,7 @@ use super::scope::{Kind, Val};
 use crate::error::{Error, Result};
 use crate::mql::{Accumulator, Args, Expr, FieldOp, Filter, Projection, Stage};
 use crate::names::Path;
-use crate::plan::{ColumnId, Rel, Scalar, SetOp};
+use crate::plan::{ColumnId, Rel, Scalar, SetOp, as_column};
 
 /// The key that tells which inputs a row came from. Columns avoid it.
 const SIDE: &str = "__side";
@@ -22,8 +22,13 @@ impl Lowerer<'_> {
     ) -> Result<()> {
         let marked = matches!(op, SetOp::Intersection | SetOp::Difference);
         let mut names: Vec<String> = Vec::new();
-        for id in columns {
-            let name = self.columns.get(*id)?.name.clone();
+        for (i, id) in columns.iter().enumerate() {
+            // A key stays where it is.
+            let key = inputs.first().and_then(|(_, scalars)| scalars.get(i));
+            let name = match key.and_then(as_column).map(|id| self.columns.get(id)) {
+                Some(Ok(key)) if key.is_document_key() => "_id".into(),
+                _ => self.columns.get(*id)?.name.clone(),
+            };
             names.push(name_beside(&name, &names));
         }
         let mut vals: Vec<Option<Val>> = columns.iter().map(|_| None).collect();
@@ -40,13 +45,13 @@ impl Lowerer<'_> {
             let mark = marked.then_some(*side);
             if position == 0 {
                 self.rel(rel)?;
-                self.branch(scalars, &names, mark, &mut vals)?;
+                self.branch(op, scalars, &names, mark, &mut vals)?;
                 continue;
             }
             self.begin(Kind::Union);
             let inner = self
                 .rel(rel)
-                .and_then(|()| self.branch(scalars, &names, mark, &mut vals));
+                .and_then(|()| self.branch(op, scalars, &names, mark, &mut vals));
             let scope = self.end()?;
             inner?;
             self.push(Stage::UnionWith {
@@ -62,9 +67,9 @@ impl Lowerer<'_> {
         let collection = scope.collection.take();
         scope.close();
         scope.collection = collection;
-        // A union of one column is grouped by it.
-        let single = op == SetOp::Union && names.len() == 1;
-        let prefix = grouped && op != SetOp::Union;
+        // Rows of one column are grouped by it.
+        let single = grouped && names.len() == 1;
+        let prefix = grouped && !single;
         if prefix || single {
             scope.take("_id");
             scope.added.push("_id".to_owned());
@@ -103,17 +108,19 @@ impl Lowerer<'_> {
     /// Brings the documents of an input into the common form.
     fn branch(
         &mut self,
+        op: SetOp,
         scalars: &[Scalar],
         names: &[String],
         mark: Option<usize>,
         vals: &mut [Option<Val>],
     ) -> Result<()> {
+        let compared = op != SetOp::UnionAll;
         let mut fields: Vec<(String, Projection)> = Vec::new();
         for ((scalar, name), known) in scalars.iter().zip(names).zip(vals.iter_mut()) {
             let val = self.scalar(scalar)?;
             let projection = match &val.expr {
                 // Rows are compared as documents: a missing key must be there as null.
-                _ if val.nullable && val.literal().is_none() => {
+                expr if compared && val.nullable && expr.may_be_missing() => {
                     Projection::Expr(Expr::list("$ifNull", [val.expr.clone(), Expr::null()]))
                 }
                 Expr::Field(path)
@@ -129,11 +136,16 @@ impl Lowerer<'_> {
                 None => *known = Some(val),
             }
         }
+        let is_null = |kept: &Projection| *kept == Projection::Expr(Expr::null());
+        if !compared && !fields.iter().all(|(_, kept)| is_null(kept)) {
+            // What is missing is NULL, too.
+            fields.retain(|(_, kept)| !is_null(kept));
+        }
         if let Some(side) = mark {
             let side = i32::try_from(side).unwrap_or(i32::MAX);
             fields.push((SIDE.to_owned(), Projection::Expr(Expr::lit(side))));
         }
-        if !names.iter().any(|n| n == "_id") {
+        if !fields.iter().any(|(name, _)| name == "_id") {
             fields.push(("_id".to_owned(), Projection::Exclude));
         }
         self.push(Stage::Project(fields))
@@ -141,34 +153,28 @@ impl Lowerer<'_> {
 
     /// One document per distinct row, for intersections and differences with the sides that have it.
     fn distinct_rows(&mut self, op: SetOp, names: &[String], inputs: usize) -> Result<()> {
-        if let (SetOp::Union, [only]) = (op, names) {
+        let id = match names {
+            [only] => super::scope::field(Path::key(only)),
+            // The stored order of keys may differ from document to document.
+            _ => Expr::Document(
+                names
+                    .iter()
+                    .map(|n| (n.clone(), super::scope::field(Path::key(n))))
+                    .collect(),
+            ),
+        };
+        if op == SetOp::Union {
             return self.push(Stage::Group {
-                id: super::scope::field(Path::key(only)),
+                id,
                 fields: Vec::new(),
             });
         }
-        if op == SetOp::Union {
-            // Inclusion keeps the stored order of keys, which may differ from document to document.
-            let row = names
-                .iter()
-                .map(|n| (n.clone(), super::scope::field(Path::key(n))))
-                .collect();
-            self.push(Stage::Group {
-                id: Expr::Document(row),
-                fields: Vec::new(),
-            })?;
-            return self.push(Stage::ReplaceRoot(Expr::field(["_id"])));
-        }
-        let row = names
-            .iter()
-            .map(|n| (n.clone(), super::scope::field(Path::key(n))))
-            .collect();
         let sides = Accumulator {
             op: "$addToSet",
             args: Args::One(Box::new(Expr::field([SIDE]))),
         };
         self.push(Stage::Group {
-            id: Expr::Document(row),
+            id,
             fields: vec![(SIDE.to_owned(), sides)],
         })?;
         let test = if op == SetOp::Intersection {

@@ -5,7 +5,7 @@ use bson::Bson;
 use super::Lowerer;
 use super::leaf::{self, and, is_null_literal, within};
 use crate::error::Result;
-use crate::mql::Expr;
+use crate::mql::{Args, Expr};
 use crate::plan::{CompareOp, Predicate, Scalar};
 
 impl Lowerer<'_> {
@@ -114,7 +114,7 @@ impl Lowerer<'_> {
             return Ok(within(vars, Expr::cond(and(tests), op, Expr::null())));
         }
         let yes = self.truth_expr(predicate, true)?;
-        let no = self.truth_expr(predicate, false)?;
+        let no = unless(self.truth_expr(predicate, false)?, &yes);
         Ok(Expr::cond(
             yes,
             Expr::lit(true),
@@ -221,6 +221,25 @@ impl Lowerer<'_> {
     }
 }
 
+/// A conjunction where a condition is known not to hold.
+fn unless(conjunction: Expr, known: &Expr) -> Expr {
+    let Expr::Op("$and", Args::List(mut parts)) = conjunction else {
+        return conjunction;
+    };
+    parts.retain(|part| !are_opposite(part, known));
+    junction(parts, true)
+}
+
+/// Exactly one of two comparisons holds.
+fn are_opposite(a: &Expr, b: &Expr) -> bool {
+    match (a, b) {
+        (Expr::Op("$eq", a), Expr::Op("$ne", b)) | (Expr::Op("$ne", a), Expr::Op("$eq", b)) => {
+            a == b
+        }
+        _ => false,
+    }
+}
+
 /// `$and` or `$or` without constants and nesting.
 pub(super) fn junction(parts: Vec<Expr>, conjunction: bool) -> Expr {
     let op = if conjunction { "$and" } else { "$or" };
@@ -229,7 +248,7 @@ pub(super) fn junction(parts: Vec<Expr>, conjunction: bool) -> Expr {
         match part {
             Expr::Literal(Bson::Boolean(b)) if b == conjunction => {}
             Expr::Literal(Bson::Boolean(b)) => return Expr::lit(b),
-            Expr::Op(inner, crate::mql::Args::List(items)) if inner == op => out.extend(items),
+            Expr::Op(inner, Args::List(items)) if inner == op => out.extend(items),
             other => out.push(other),
         }
     }

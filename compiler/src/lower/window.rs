@@ -166,7 +166,7 @@ fn partition_of(parts: &[Val]) -> Option<Expr> {
             many.iter()
                 .enumerate()
                 .map(|(i, val)| {
-                    let expr = if val.nullable {
+                    let expr = if val.nullable && val.expr.may_be_missing() {
                         Expr::list("$ifNull", [val.expr.clone(), Expr::null()])
                     } else {
                         val.expr.clone()

@@ -183,7 +183,9 @@ impl Lowerer<'_> {
                     ));
                 }
                 Some(_) => val.expr,
-                None if val.nullable && !json => Expr::list("$ifNull", [val.expr, Expr::null()]),
+                None if val.nullable && !json && val.expr.may_be_missing() => {
+                    Expr::list("$ifNull", [val.expr, Expr::null()])
+                }
                 None => val.expr,
             };
             computed.push((key.clone(), expr));

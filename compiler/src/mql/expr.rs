@@ -109,6 +109,16 @@ impl Expr {
         Expr::list("$gt", [self, Expr::null()])
     }
 
+    /// It can have no value at all, rather than null: paths can, and what hands one of its arguments on. Most operators give null.
+    #[must_use]
+    pub fn may_be_missing(&self) -> bool {
+        match self {
+            Expr::Literal(_) | Expr::Array(_) | Expr::Document(_) => false,
+            Expr::Op(op, _) => !super::operators::gives_null(op),
+            Expr::Field(_) | Expr::Var { .. } | Expr::Parameter(_) | Expr::Raw(_) => true,
+        }
+    }
+
     /// The expressions directly inside.
     pub fn children_mut(&mut self, f: &mut dyn FnMut(&mut Expr)) {
         match self {

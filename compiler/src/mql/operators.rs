@@ -42,6 +42,68 @@ impl Place {
     }
 }
 
+/// Operators whose value of null or of nothing is null (MongoDB manual: "If the argument resolves to a value of null or refers to
+/// a missing field, returns null"), or that always have a value.
+pub(super) fn gives_null(op: &str) -> bool {
+    matches!(
+        op,
+        "$add"
+            | "$subtract"
+            | "$multiply"
+            | "$divide"
+            | "$mod"
+            | "$abs"
+            | "$ceil"
+            | "$floor"
+            | "$round"
+            | "$trunc"
+            | "$pow"
+            | "$sqrt"
+            | "$exp"
+            | "$ln"
+            | "$log10"
+            | "$concat"
+            | "$substrCP"
+            | "$toUpper"
+            | "$toLower"
+            | "$strLenCP"
+            | "$indexOfCP"
+            | "$dateTrunc"
+            | "$dateAdd"
+            | "$dateSubtract"
+            | "$dateDiff"
+            | "$dateToString"
+            | "$year"
+            | "$month"
+            | "$dayOfMonth"
+            | "$dayOfWeek"
+            | "$dayOfYear"
+            | "$hour"
+            | "$minute"
+            | "$second"
+            | "$isoWeek"
+            | "$isoWeekYear"
+            | "$toLong"
+            | "$toInt"
+            | "$toDouble"
+            | "$toDecimal"
+            | "$toString"
+            | "$toDate"
+            | "$size"
+            | "$type"
+            | "$eq"
+            | "$ne"
+            | "$lt"
+            | "$lte"
+            | "$gt"
+            | "$gte"
+            | "$and"
+            | "$or"
+            | "$not"
+            | "$in"
+    )
+}
+
 /// No limit to the number of arguments.
 const MANY: u8 = u8::MAX;
 

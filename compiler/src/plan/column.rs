@@ -56,6 +56,14 @@ pub struct Column {
     pub origin: Origin,
 }
 
+impl Column {
+    /// The key of the documents of a source.
+    #[must_use]
+    pub fn is_document_key(&self) -> bool {
+        matches!(&self.origin, Origin::Stored { path, .. } if matches!(&**path, [key] if *key == "_id"))
+    }
+}
+
 /// One use of a collection.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Source {

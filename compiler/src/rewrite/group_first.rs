@@ -136,7 +136,7 @@ fn rewrite(
 }
 
 /// A column tells the documents of a source apart, and is never NULL.
-fn is_key(
+pub(super) fn is_key(
     source: SourceId,
     id: ColumnId,
     context: &Context<'_>,
@@ -150,12 +150,12 @@ fn is_key(
         && is_unique_set(context.schema, columns, source, &[key])?)
 }
 
-fn are_of(used: &ColumnSet, source: SourceId, columns: &Columns) -> bool {
+pub(super) fn are_of(used: &ColumnSet, source: SourceId, columns: &Columns) -> bool {
     used.iter().all(|id| columns.source_of(id) == Some(source))
 }
 
 /// An aggregate reads nothing but a source.
-fn is_of(call: &AggregateCall, source: SourceId, columns: &Columns) -> bool {
+pub(super) fn is_of(call: &AggregateCall, source: SourceId, columns: &Columns) -> bool {
     let mut used = ColumnSet::new();
     let mut copyable = true;
     let mut read = |node: Node<'_>| {
@@ -206,7 +206,7 @@ fn needs_row(part: &Predicate, aggregates: &[(ColumnId, AggregateCall)]) -> bool
 }
 
 /// Whether the aggregate reads nothing where there is no joined row: its argument is NULL there, or its filter not true.
-fn of_row(call: &AggregateCall) -> bool {
+pub(super) fn of_row(call: &AggregateCall) -> bool {
     call.args.iter().any(|arg| !strict_columns(arg).is_empty())
         || call
             .filter

@@ -31,6 +31,7 @@ mod early_slice;
 mod empty;
 mod flatten;
 mod fold;
+mod group_all;
 mod group_before_join;
 mod group_by_key;
 mod group_first;
@@ -129,6 +130,7 @@ pub static PHASES: &[Phase] = &[
             constant_keys::RULE,
             aggregates::FILTER,
             group_first::RULE,
+            group_all::RULE,
             aggregates::COUNT,
             group_before_join::RULE,
             partial_groups::RULE,

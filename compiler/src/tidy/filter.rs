@@ -57,7 +57,26 @@ pub fn simplify(filter: Filter) -> Filter {
             path,
             ops: ops.into_iter().map(simplify_op).collect(),
         },
+        Filter::Nor(mut items) => match (items.len(), items.pop().map(simplify)) {
+            (1, Some(Filter::Field { path, ops })) => Filter::Field {
+                path,
+                ops: vec![negated(ops)],
+            },
+            (_, last) => Filter::Nor(items.into_iter().map(simplify).chain(last).collect()),
+        },
         other => other,
+    }
+}
+
+/// What matches where these do not.
+fn negated(mut ops: Vec<FieldOp>) -> FieldOp {
+    match (ops.len(), ops.pop()) {
+        (1, Some(FieldOp::Eq(v))) => FieldOp::Ne(v),
+        (1, Some(FieldOp::Ne(v))) => FieldOp::Eq(v),
+        (1, Some(FieldOp::In(list))) => FieldOp::Nin(list),
+        (1, Some(FieldOp::Nin(list))) => FieldOp::In(list),
+        (1, Some(FieldOp::Exists(there))) => FieldOp::Exists(!there),
+        (_, last) => FieldOp::Not(ops.into_iter().chain(last).collect()),
     }
 }
 

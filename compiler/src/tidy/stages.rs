@@ -102,6 +102,10 @@ fn merge(a: Stage, b: Stage) -> Merged {
         (Stage::Limit(limit), Stage::Skip(skip)) if skip < limit => {
             Merged::Two(Stage::Skip(skip), Stage::Limit(limit - skip))
         }
+        // A group has these fields only.
+        (Stage::Group { id, fields }, Stage::Project(kept)) if keeps_all(&fields, &kept) => {
+            Merged::One(Stage::Group { id, fields })
+        }
         // Fields of one stage do not see each other.
         (Stage::Set(mut a), Stage::Set(b)) if apart(&a, &b) => {
             a.extend(b);
@@ -115,6 +119,18 @@ fn merge(a: Stage, b: Stage) -> Merged {
         (Stage::Sort(_), Stage::Sort(b)) => Merged::One(Stage::Sort(b)),
         (a, b) => Merged::Two(a, b),
     }
+}
+
+/// An inclusion of all that a group has.
+fn keeps_all(fields: &[(String, Accumulator)], kept: &[(String, Projection)]) -> bool {
+    let included = |name: &str| {
+        kept.iter()
+            .any(|(path, how)| path == name && *how == Projection::Include)
+    };
+    kept.iter().all(|(_, how)| *how == Projection::Include)
+        && !kept.iter().any(|(path, _)| path.starts_with("_id."))
+        && fields.iter().all(|(name, _)| included(name))
+        && kept.len() <= fields.len() + usize::from(included("_id"))
 }
 
 /// The second fields neither read nor overwrite the first.

@@ -28,13 +28,14 @@ fn plain(model: &str) -> &'static str {
 impl Maker<'_, '_> {
     /// A query of one of the shapes, with random operators on top.
     pub(super) fn shaped(&mut self) -> (Rel, Here) {
-        let (mut rel, mut here) = match self.c.pick(7) {
+        let (mut rel, mut here) = match self.c.pick(8) {
             0 => self.groups_of_related(),
             1 => self.groups_behind_key(),
             2 => self.fixed_groups(),
             3 => self.rows_in_set(),
             4 => self.rows_without_partner(),
             5 => self.counted_values(),
+            6 => self.every_group(),
             _ => self.alternatives(),
         };
         for _ in 0..self.c.pick(3) {
@@ -122,6 +123,60 @@ impl Maker<'_, '_> {
         }
         next.ints.extend(&counts);
         let rel = filter(rel, Predicate::And(parts));
+        (rel, next)
+    }
+
+    /// Aggregates of the rows of a relation, in their order or aggregated again.
+    fn every_group(&mut self) -> (Rel, Here) {
+        let (model, many, key) = self.relation();
+        let (source, pk, here) = self.base(model);
+        let mut there = Here::default();
+        let related = self.add(&mut there, many);
+        let (id, fk) = (self.b.column(related, "_id"), self.b.column(related, key));
+        let of = self.b.column(related, plain(many));
+        let rows = self.sometimes(scan(source), &here);
+        let mut rows = left_many(rows, related, pk, fk);
+        if self.c.pick(4) == 3 {
+            rows = on_condition(rows, gt(of, self.c.pick(3) as i64));
+        }
+        let (name, arg) = self
+            .c
+            .one_of(&[("Count", id), ("Count", of), ("Sum", of), ("Max", of)]);
+        let mut call = agg(name, vec![value(arg)]);
+        if self.c.pick(4) == 3 {
+            call.filter = Some(gt(of, self.c.pick(3) as i64));
+        }
+        let (n, m) = (self.name("n"), self.name("m"));
+        let n = self.b.computed(&n, int_type());
+        let groups = Rel::Aggregate {
+            input: Box::new(rows),
+            keys: vec![(pk, Scalar::Column(pk))],
+            carried: vec![source],
+            aggregates: vec![(n, call)],
+        };
+        let groups = self.sometimes(groups, &here);
+        let mut next = Here {
+            ints: vec![n],
+            ..Here::default()
+        };
+        if self.c.pick(3) == 2 {
+            let m = self.b.computed(&m, int_type());
+            next.ints = vec![m];
+            let of = self.c.one_of(&[n, n, pk]);
+            let sum = agg("Sum", vec![value(of)]);
+            return (aggregate(groups, [], [], [(m, sum)]), next);
+        }
+        next.uses.clone_from(&here.uses);
+        next.identity = vec![pk];
+        next.ints.extend(&here.ints);
+        next.texts.clone_from(&here.texts);
+        let by_count = self.c.pick(4) < 3;
+        let first = if by_count { desc(n) } else { asc(pk) };
+        let rel = sort(groups, [first, asc(pk)]);
+        if self.c.pick(2) == 1 {
+            let limit = self.c.pick(3) as u64 + 1;
+            return (slice(rel, self.c.pick(2) as u64, limit), next);
+        }
         (rel, next)
     }
 
