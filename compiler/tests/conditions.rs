@@ -100,8 +100,7 @@ mod simplify {
     #[test]
     fn or_to_in_leaves_other_values() {
         let mut b = Build::new();
-        let book = b.source("Book");
-        let (id, pages) = (b.column(book, "_id"), b.column(book, "pages"));
+        let (book, id, pages) = books(&mut b);
         let rel = filter(scan(book), or([eq(pages, 1), eq(id, 2), gt(pages, 3)]));
         b.rows(rel, [id]).stays("or_to_in");
     }
@@ -126,8 +125,7 @@ mod simplify {
     #[test]
     fn null_guards_leave_what_only_an_alternative_rejects() {
         let mut b = Build::new();
-        let book = b.source("Book");
-        let (id, pages) = (b.column(book, "_id"), b.column(book, "pages"));
+        let (book, id, pages) = books(&mut b);
         let rel = filter(scan(book), or([eq(pages, 1), is_null(pages)]));
         b.rows(rel, [id]).stays("null_guards");
     }
@@ -184,39 +182,32 @@ mod joins {
     fn anti_join_leaves_joins_that_are_read() {
         for reader in ["sort", "distinct", "join", "filter", "aggregate"] {
             let mut b = Build::new();
-            let Authors {
-                author,
-                book,
-                pk,
-                id,
-                fk,
-                ..
-            } = authors(&mut b);
-            let mut rel = left_many(scan(author), book, pk, fk);
+            let a = authors(&mut b);
+            let mut rel = a.with_books();
             if reader == "join" {
                 let editor = b.source_as("Author", "editor");
-                let (by, epk) = (b.column(book, "editor_id"), b.column(editor, "_id"));
+                let (by, epk) = (b.column(a.book, "editor_id"), b.column(editor, "_id"));
                 rel = left_one(rel, editor, by, epk);
             }
             if reader == "filter" {
-                rel = filter(rel, or([eq(pk, 1), is_null(fk)]));
+                rel = filter(rel, or([eq(a.pk, 1), is_null(a.fk)]));
             }
-            rel = filter(rel, is_null(id));
+            rel = filter(rel, is_null(a.id));
             match reader {
-                "sort" => rel = sort(rel, [asc(fk)]),
-                "distinct" => rel = distinct(rel, [pk, fk]),
+                "sort" => rel = sort(rel, [asc(a.fk)]),
+                "distinct" => rel = distinct(rel, [a.pk, a.fk]),
                 "aggregate" => {
                     let n = b.counted("n");
                     rel = aggregate(
                         rel,
-                        [(pk, value(pk))],
+                        [(a.pk, value(a.pk))],
                         [],
-                        [(n, agg("Count", vec![value(fk)]))],
+                        [(n, agg("Count", vec![value(a.fk)]))],
                     );
                 }
                 _ => {}
             }
-            b.rows(rel, [pk]).stays("anti_join");
+            b.rows(rel, [a.pk]).stays("anti_join");
         }
     }
 
@@ -224,17 +215,11 @@ mod joins {
     #[test]
     fn anti_join_leaves_joins_below_a_slice() {
         let mut b = Build::new();
-        let Authors {
-            author,
-            book,
-            pk,
-            id,
-            fk,
-            ..
-        } = authors(&mut b);
-        let rel = left_many(scan(author), book, pk, fk);
-        let rel = slice(sort(rel, [asc(pk)]), 0, 3);
-        b.rows(filter(rel, is_null(id)), [pk]).stays("anti_join");
+        let a = authors(&mut b);
+        let rel = a.with_books();
+        let rel = slice(sort(rel, [asc(a.pk)]), 0, 3);
+        b.rows(filter(rel, is_null(a.id)), [a.pk])
+            .stays("anti_join");
     }
 
     /// Several rows of the subquery match where a join inside repeats them; groups are no scan.
@@ -260,16 +245,8 @@ mod joins {
     #[test]
     fn driving_collection_leaves_larger_sides() {
         let mut b = Build::new();
-        let Authors {
-            author,
-            book,
-            pk,
-            id,
-            fk,
-            ..
-        } = authors(&mut b);
-        b.rows(inner_many(scan(author), book, pk, fk), [id])
-            .stays("driving_collection");
+        let a = authors(&mut b);
+        b.rows(a.of_books(), [a.id]).stays("driving_collection");
     }
 
     /// A condition that reads the model's own row is no choice of the far side.
@@ -321,22 +298,15 @@ mod joins {
     #[test]
     fn dead_join_leaves_what_is_counted() {
         let mut b = Build::new();
-        let Authors {
-            author,
-            book,
-            pk,
-            name,
-            fk,
-            ..
-        } = authors(&mut b);
+        let a = authors(&mut b);
         let s = b.computed("s", int_type());
         let rel = aggregate(
-            left_many(scan(author), book, pk, fk),
-            [(name, value(name))],
+            a.with_books(),
+            [(a.name, value(a.name))],
             [],
-            [(s, agg("Sum", vec![value(pk)]))],
+            [(s, agg("Sum", vec![value(a.pk)]))],
         );
-        b.rows(rel, [name, s]).stays("dead_join");
+        b.rows(rel, [a.name, s]).stays("dead_join");
     }
 }
 
@@ -348,8 +318,7 @@ mod movement {
     fn push_filter_leaves() {
         for broken in ["volatile", "volatile definition", "long", "distinct on"] {
             let mut b = Build::new();
-            let book = b.source("Book");
-            let (id, pages) = (b.column(book, "_id"), b.column(book, "pages"));
+            let (book, id, pages) = books(&mut b);
             let x = b.computed("x", int_type());
             let rel = match broken {
                 "volatile" => filter(sort(scan(book), [asc(id)]), gt(random(), 0.5)),
@@ -371,8 +340,7 @@ mod movement {
     #[test]
     fn useless_sort_leaves_orders_that_are_seen() {
         let mut b = Build::new();
-        let book = b.source("Book");
-        let (id, pages) = (b.column(book, "_id"), b.column(book, "pages"));
+        let (book, id, pages) = books(&mut b);
         let rel = sort(scan(book), [asc(pages), asc(id)]);
         let rel = Rel::DistinctOn {
             input: Box::new(rel),
@@ -381,8 +349,7 @@ mod movement {
         };
         b.count(rel).stays("useless_sort");
         let mut b = Build::new();
-        let book = b.source("Book");
-        let (id, pages) = (b.column(book, "_id"), b.column(book, "pages"));
+        let (book, id, pages) = books(&mut b);
         let n = b.counted("n");
         let rel = Rel::Window {
             input: Box::new(sort(scan(book), [asc(pages), asc(id)])),
@@ -403,8 +370,7 @@ mod movement {
     #[test]
     fn slices_leave_filters_between() {
         let mut b = Build::new();
-        let book = b.source("Book");
-        let (id, pages) = (b.column(book, "_id"), b.column(book, "pages"));
+        let (book, id, pages) = books(&mut b);
         let rel = slice(sort(scan(book), [asc(id)]), 0, 5);
         let rel = slice(filter(rel, gt(pages, 1)), 0, 2);
         b.rows(rel, [id]).stays("slices");
@@ -426,8 +392,7 @@ mod movement {
     fn dead_columns_leave_what_is_read() {
         for reader in ["sort", "group", "column", "distinct"] {
             let mut b = Build::new();
-            let book = b.source("Book");
-            let (id, pages) = (b.column(book, "_id"), b.column(book, "pages"));
+            let (book, id, pages) = books(&mut b);
             let (x, y) = (b.computed("x", int_type()), b.computed("y", int_type()));
             let rel = extend(scan(book), [(x, plus(pages, 1))]);
             let (rel, read) = match reader {
@@ -526,28 +491,21 @@ mod groups {
     fn group_first_leaves() {
         for broken in ["inner", "key", "condition", "order", "join condition"] {
             let mut b = Build::new();
-            let Authors {
-                author,
-                book,
-                pk,
-                name,
-                id,
-                fk,
-            } = authors(&mut b);
+            let a = authors(&mut b);
             let n = b.counted("n");
             let rows = match broken {
-                "inner" => inner_many(scan(author), book, pk, fk),
-                "join condition" => on_condition(left_many(scan(author), book, pk, fk), gt(id, pk)),
-                _ => left_many(scan(author), book, pk, fk),
+                "inner" => a.of_books(),
+                "join condition" => on_condition(a.with_books(), gt(a.id, a.pk)),
+                _ => a.with_books(),
             };
-            let mut call = agg("Count", vec![value(id)]);
+            let mut call = agg("Count", vec![value(a.id)]);
             if broken == "order" {
-                call.order = vec![asc(id)];
+                call.order = vec![asc(a.id)];
             }
             let (key, carried) = if broken == "key" {
-                (name, vec![])
+                (a.name, vec![])
             } else {
-                (pk, vec![author])
+                (a.pk, vec![a.author])
             };
             let rel = Rel::Aggregate {
                 input: Box::new(rows),
@@ -562,6 +520,58 @@ mod groups {
             };
             b.rows(filter(rel, condition), [key, n])
                 .stays("group_first");
+        }
+    }
+
+    /// The same, for groups that an order needs; and a further group carries no row.
+    #[test]
+    fn group_all_leaves() {
+        for broken in ["key", "order", "join condition", "array", "exists"] {
+            let mut b = Build::new();
+            let a = authors(&mut b);
+            let n = b.counted("n");
+            let rows = match broken {
+                "join condition" => on_condition(a.with_books(), gt(a.id, a.pk)),
+                _ => a.with_books(),
+            };
+            let mut call = agg("Count", vec![value(a.id)]);
+            match broken {
+                "order" => call.order = vec![asc(a.id)],
+                // It keeps NULLs, so that nothing is not what it has for no rows.
+                "array" => call.function = "ArrayAgg".to_owned(),
+                _ => {}
+            }
+            let rel = match broken {
+                "key" => aggregate(rows, [(a.name, value(a.name))], [], [(n, call)]),
+                _ => a.by_author(rows, n, call),
+            };
+            let rel = sort(rel, [asc(n)]);
+            let case = match broken {
+                "exists" => b.exists(rel),
+                _ => b.rows(rel, [n]),
+            };
+            case.stays("group_all");
+        }
+    }
+
+    /// What else the join compares is the same for all rows of a group only if it is a key, too, and never what is drawn anew.
+    #[test]
+    fn group_before_join_leaves() {
+        for broken in ["two columns", "volatile", "order"] {
+            let mut b = Build::new();
+            let w = written(&mut b);
+            let n = b.counted("n");
+            let rows = match broken {
+                "two columns" => on_condition(w.with_author(), gt(w.pk, w.pages)),
+                "volatile" => on_condition(w.with_author(), gt(random(), 0.5)),
+                _ => w.with_author(),
+            };
+            let mut call = agg("Count", vec![]);
+            if broken == "order" {
+                call.order = vec![asc(w.country)];
+            }
+            let rel = aggregate(rows, [(w.fk, value(w.fk))], [], [(n, call)]);
+            b.rows(rel, [w.fk, n]).stays("group_before_join");
         }
     }
 
@@ -590,38 +600,36 @@ mod groups {
     fn partial_groups_leave() {
         for broken in ["distinct", "few", "two columns", "no key", "carried"] {
             let mut b = Build::new();
-            let (book, author) = (b.source("Book"), b.source("Author"));
-            let (id, pages) = (b.column(book, "_id"), b.column(book, "pages"));
-            let fk = b.column(book, "author_id");
-            let (pk, country) = (b.column(author, "_id"), b.column(author, "country"));
+            let w = written(&mut b);
+            let id = b.column(w.book, "_id");
             let n = b.counted("n");
             let rows = match broken {
-                "few" => filter(scan(book), in_ints(id, [1, 2])),
-                _ => scan(book),
+                "few" => filter(scan(w.book), in_ints(id, [1, 2])),
+                _ => scan(w.book),
             };
             let rows = inner_one(
                 rows,
-                author,
-                if broken == "no key" { pages } else { fk },
-                pk,
+                w.author,
+                if broken == "no key" { w.pages } else { w.fk },
+                w.pk,
             );
             let rows = match broken {
-                "two columns" => on_condition(rows, gt(pk, pages)),
+                "two columns" => on_condition(rows, gt(w.pk, w.pages)),
                 _ => rows,
             };
             let call = match broken {
-                "distinct" => distinct_count(pages),
+                "distinct" => distinct_count(w.pages),
                 _ => agg("Count", vec![]),
             };
             let carried = broken == "carried";
             let rel = Rel::Aggregate {
                 input: Box::new(rows),
                 keys: vec![if carried {
-                    (pk, value(pk))
+                    (w.pk, value(w.pk))
                 } else {
-                    (country, value(country))
+                    (w.country, value(w.country))
                 }],
-                carried: if carried { vec![author] } else { vec![] },
+                carried: if carried { vec![w.author] } else { vec![] },
                 aggregates: vec![(n, call)],
             };
             b.rows(rel, [n]).stays("partial_groups");
@@ -633,30 +641,23 @@ mod groups {
     fn aggregate_per_row_leaves() {
         for broken in ["order", "constant"] {
             let mut b = Build::new();
-            let Authors {
-                author,
-                book,
-                pk,
-                id,
-                fk,
-                ..
-            } = authors(&mut b);
+            let a = authors(&mut b);
             let n = b.counted("n");
             let call = match broken {
                 "order" => {
-                    let mut call = agg("Count", vec![value(id)]);
-                    call.order = vec![asc(id)];
+                    let mut call = agg("Count", vec![value(a.id)]);
+                    call.order = vec![asc(a.id)];
                     call
                 }
-                _ => agg("Count", vec![value(pk)]),
+                _ => agg("Count", vec![value(a.pk)]),
             };
             let rel = aggregate(
-                left_many(scan(author), book, pk, fk),
-                [(pk, value(pk))],
-                [author],
+                a.with_books(),
+                [(a.pk, value(a.pk))],
+                [a.author],
                 [(n, call)],
             );
-            b.rows(rel, [pk, n]).stays("aggregate_per_row");
+            b.rows(rel, [a.pk, n]).stays("aggregate_per_row");
         }
     }
 

@@ -279,8 +279,7 @@ mod tests {
     #[test]
     fn columns_of_the_order_stay() {
         let mut b = Build::new();
-        let book = b.source("Book");
-        let (id, pages) = (b.column(book, "_id"), b.column(book, "pages"));
+        let (book, id, pages) = books(&mut b);
         let (x, y) = (b.computed("x", int_type()), b.computed("y", int_type()));
         let rel = extend(scan(book), [(x, plus(pages, 1)), (y, plus(x, 1))]);
         let rel = slice(sort(rel, [asc(x), asc(id)]), 0, 2);

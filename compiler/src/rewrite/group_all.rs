@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bson::Bson;
 use indexmap::IndexMap;
 
-use super::group_first::{are_of, is_key, is_of, of_row};
+use super::group_first::{Whole, of_row, whole};
 use super::per_row::ignores_null;
 use super::walk::Purpose;
 use super::{Context, Kinds, Rule, block, walk};
@@ -13,8 +13,7 @@ use crate::error::Result;
 use crate::plan::facts::{ColumnSet, used_columns};
 use crate::plan::{
     AggregateCall, ArrayFact, Cardinality, Column, ColumnId, Columns, Definitions, Join, JoinKind,
-    Literal, Node, Origin, Plan, Predicate, Rel, Scalar, SetOp, SourceId, is_copyable,
-    substitute_scalar,
+    Literal, Origin, Plan, Predicate, Rel, Scalar, SetOp, SourceId, substitute_scalar,
 };
 use crate::schema::{FieldKind, FieldType};
 
@@ -85,15 +84,16 @@ fn choose(rel: &Rel, context: &Context<'_>, columns: &Columns) -> Result<Option<
     let mut at = rel;
     let mut steps = 0;
     loop {
-        if let Some((base, key, aggregates)) = candidate(at, context, columns)? {
+        if let Some(group) = candidate(at, context, columns)? {
+            let of_base = |id| columns.source_of(id) == Some(group.base);
             let unread = grouped
                 .as_ref()
-                .is_some_and(|used| !used.iter().any(|id| columns.source_of(id) == Some(base)));
-            let counted = aggregates.iter().any(|(id, _)| order.contains(*id));
+                .is_some_and(|used| !used.iter().any(of_base));
+            let counted = group.aggregates.iter().any(|(id, _)| order.contains(*id));
             return Ok((counted || grouped.is_some()).then_some(Found {
                 steps,
                 sorts,
-                key,
+                key: group.key,
                 unread,
             }));
         }
@@ -130,48 +130,20 @@ fn choose(rel: &Rel, context: &Context<'_>, columns: &Columns) -> Result<Option<
     }
 }
 
-type Candidate<'r> = (SourceId, ColumnId, &'r [(ColumnId, AggregateCall)]);
-
-/// A group of the rows that are joined with all documents of a source: the source, its key and the aggregates.
+/// A group whose aggregates have the value of nothing where there is no joined row.
 fn candidate<'r>(
     rel: &'r Rel,
     context: &Context<'_>,
     columns: &Columns,
-) -> Result<Option<Candidate<'r>>> {
-    let Rel::Aggregate {
-        input,
-        keys,
-        carried,
-        aggregates,
-    } = rel
-    else {
-        return Ok(None);
+) -> Result<Option<Whole<'r>>> {
+    let fits = |group: &Whole<'_>| {
+        !group.aggregates.is_empty()
+            && group
+                .aggregates
+                .iter()
+                .all(|(_, call)| ignores_null(call) && of_row(call))
     };
-    let Rel::Join(join) = &**input else {
-        return Ok(None);
-    };
-    let Rel::Scan(base) = join.input else {
-        return Ok(None);
-    };
-    let ([(id, Scalar::Column(key))], [(Scalar::Column(lhs), _)]) =
-        (keys.as_slice(), join.on.as_slice())
-    else {
-        return Ok(None);
-    };
-    let whole = join.kind == JoinKind::Left
-        && join.cardinality == Cardinality::Many
-        && id == key
-        && lhs == key
-        && carried.iter().all(|s| *s == base)
-        && !aggregates.is_empty()
-        && is_key(base, *key, context, columns)?;
-    let own = aggregates
-        .iter()
-        .all(|(_, call)| ignores_null(call) && is_of(call, join.source, columns) && of_row(call));
-    let apart = join.condition.as_ref().is_none_or(|c| {
-        is_copyable(Node::Predicate(c)) && are_of(&c.used_columns(), join.source, columns)
-    });
-    Ok((whole && own && apart).then_some((base, *key, aggregates.as_slice())))
+    Ok(whole(rel, context, columns)?.filter(fits))
 }
 
 fn computed(column: &Column) -> Column {

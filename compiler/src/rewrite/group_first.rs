@@ -67,45 +67,19 @@ fn rewrite(
     let Rel::Filter { input, predicate } = rel else {
         return Ok(false);
     };
-    let Rel::Aggregate {
-        input: rows,
-        keys,
-        carried,
+    let Some(Whole {
+        base,
+        key,
+        foreign,
+        join,
         aggregates,
-    } = &**input
+    }) = whole(input, context, columns)?
     else {
         return Ok(false);
     };
-    let Rel::Join(join) = &**rows else {
-        return Ok(false);
-    };
-    let Rel::Scan(base) = join.input else {
-        return Ok(false);
-    };
-    let ([(id, Scalar::Column(key))], [(Scalar::Column(lhs), foreign)]) =
-        (keys.as_slice(), join.on.as_slice())
-    else {
-        return Ok(false);
-    };
-    let (key, foreign) = (*key, *foreign);
-    let whole = join.kind == JoinKind::Left
-        && join.cardinality == Cardinality::Many
-        && *id == key
-        && *lhs == key
-        && carried.iter().all(|s| *s == base)
-        && is_key(base, key, context, columns)?;
     let counted = |set: &ColumnSet| aggregates.iter().any(|(id, _)| set.contains(*id));
     let parts = block::parts(predicate);
-    if !whole
-        || !slices.iter().all(counted)
-        || !parts.iter().any(|p| needs_row(p, aggregates))
-        || !aggregates
-            .iter()
-            .all(|(_, call)| is_of(call, join.source, columns))
-        || !join.condition.as_ref().is_none_or(|c| {
-            is_copyable(Node::Predicate(c)) && are_of(&c.used_columns(), join.source, columns)
-        })
-    {
+    if !slices.iter().all(counted) || !parts.iter().any(|p| needs_row(p, aggregates)) {
         return Ok(false);
     }
     let (early, late): (Vec<Predicate>, Vec<Predicate>) = parts.iter().cloned().partition(|p| {
@@ -121,7 +95,7 @@ fn rewrite(
         input: Box::new(joined),
         keys: vec![(foreign, Scalar::Column(foreign))],
         carried: Vec::new(),
-        aggregates: aggregates.clone(),
+        aggregates: aggregates.to_vec(),
     };
     let back = Rel::Join(Box::new(Join {
         input: block::filtered(groups, early),
@@ -135,8 +109,66 @@ fn rewrite(
     Ok(true)
 }
 
+/// A group of the rows that are joined with each document of a source.
+pub(super) struct Whole<'r> {
+    pub base: SourceId,
+    /// The key of its documents.
+    pub key: ColumnId,
+    /// The column of the joined rows that holds it.
+    pub foreign: ColumnId,
+    pub join: &'r Join,
+    pub aggregates: &'r [(ColumnId, AggregateCall)],
+}
+
+/// A group of the rows that are joined with all documents of a source, of which the aggregates read nothing.
+pub(super) fn whole<'r>(
+    rel: &'r Rel,
+    context: &Context<'_>,
+    columns: &Columns,
+) -> Result<Option<Whole<'r>>> {
+    let Rel::Aggregate {
+        input,
+        keys,
+        carried,
+        aggregates,
+    } = rel
+    else {
+        return Ok(None);
+    };
+    let Rel::Join(join) = &**input else {
+        return Ok(None);
+    };
+    let Rel::Scan(base) = join.input else {
+        return Ok(None);
+    };
+    let ([(id, Scalar::Column(key))], [(Scalar::Column(lhs), foreign)]) =
+        (keys.as_slice(), join.on.as_slice())
+    else {
+        return Ok(None);
+    };
+    let is_whole = join.kind == JoinKind::Left
+        && join.cardinality == Cardinality::Many
+        && id == key
+        && lhs == key
+        && carried.iter().all(|s| *s == base)
+        && is_key(base, *key, context, columns)?
+        && aggregates
+            .iter()
+            .all(|(_, call)| is_of(call, join.source, columns))
+        && join.condition.as_ref().is_none_or(|c| {
+            is_copyable(Node::Predicate(c)) && are_of(&c.used_columns(), join.source, columns)
+        });
+    Ok(is_whole.then_some(Whole {
+        base,
+        key: *key,
+        foreign: *foreign,
+        join,
+        aggregates,
+    }))
+}
+
 /// A column tells the documents of a source apart, and is never NULL.
-pub(super) fn is_key(
+fn is_key(
     source: SourceId,
     id: ColumnId,
     context: &Context<'_>,
@@ -150,12 +182,12 @@ pub(super) fn is_key(
         && is_unique_set(context.schema, columns, source, &[key])?)
 }
 
-pub(super) fn are_of(used: &ColumnSet, source: SourceId, columns: &Columns) -> bool {
+fn are_of(used: &ColumnSet, source: SourceId, columns: &Columns) -> bool {
     used.iter().all(|id| columns.source_of(id) == Some(source))
 }
 
 /// An aggregate reads nothing but a source.
-pub(super) fn is_of(call: &AggregateCall, source: SourceId, columns: &Columns) -> bool {
+fn is_of(call: &AggregateCall, source: SourceId, columns: &Columns) -> bool {
     let mut used = ColumnSet::new();
     let mut copyable = true;
     let mut read = |node: Node<'_>| {

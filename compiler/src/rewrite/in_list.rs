@@ -247,8 +247,7 @@ mod tests {
     #[test]
     fn nulls_and_columns_stay() {
         let mut b = Build::new();
-        let book = b.source("Book");
-        let (id, pages) = (b.column(book, "_id"), b.column(book, "pages"));
+        let (book, id, pages) = books(&mut b);
         let rel = filter(scan(book), or([eq(pages, null()), eq(pages, id)]));
         b.rows(rel, [id]).stays("or_to_in");
     }

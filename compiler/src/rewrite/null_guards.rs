@@ -227,8 +227,7 @@ mod tests {
     #[test]
     fn filters_below_are_known() {
         let mut b = Build::new();
-        let book = b.source("Book");
-        let (id, pages) = (b.column(book, "_id"), b.column(book, "pages"));
+        let (book, id, pages) = books(&mut b);
         let rel = slice(sort(filter(scan(book), gt(pages, 1)), [asc(id)]), 0, 5);
         b.rows(filter(rel, is_null(pages)), [id]).fires(
             "null_guards",
@@ -253,8 +252,7 @@ mod tests {
     #[test]
     fn guards_in_values_stay() {
         let mut b = Build::new();
-        let book = b.source("Book");
-        let (id, pages) = (b.column(book, "_id"), b.column(book, "pages"));
+        let (book, id, pages) = books(&mut b);
         let rel = filter(scan(book), not(and([not_null(pages), lt(pages, 3)])));
         b.rows(rel, [id]).stays("null_guards");
     }

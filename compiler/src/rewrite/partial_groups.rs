@@ -281,20 +281,16 @@ mod tests {
     #[test]
     fn keys_are_grouped_before_they_are_joined() {
         let mut b = Build::new();
-        let (book, author) = (b.source("Book"), b.source("Author"));
-        let (pages, fk) = (b.column(book, "pages"), b.column(book, "author_id"));
-        let (pk, country) = (b.column(author, "_id"), b.column(author, "country"));
+        let w = written(&mut b);
         let (n, most) = (b.counted("n"), b.computed("most", int_type()));
-        let rel = aggregate(
-            inner_one(scan(book), author, fk, pk),
-            [(country, value(country))],
-            [],
+        let rel = w.by(
+            w.country,
             [
                 (n, agg("Count", vec![])),
-                (most, agg("Max", vec![value(pages)])),
+                (most, agg("Max", vec![value(w.pages)])),
             ],
         );
-        b.rows(rel, [country, n, most]).fires(
+        b.rows(rel, [w.country, n, most]).fires(
             "partial_groups",
             "scan Book\n\
              aggregate n#6 = Count(*), most#7 = Max(Book.pages#0) by Book.author_id#1\n\
@@ -308,27 +304,23 @@ mod tests {
     #[test]
     fn averages_and_sums_need_numbers_of_values() {
         let mut b = Build::new();
-        let (book, author) = (b.source("Book"), b.source("Author"));
-        let (pages, fk) = (b.column(book, "pages"), b.column(book, "author_id"));
-        let (pk, country) = (b.column(author, "_id"), b.column(author, "country"));
+        let w = written(&mut b);
         let mean = b.computed("mean", ty(mqlc_compiler::schema::FieldKind::FloatField));
         let (sum, keys) = (
             b.computed("sum", int_type()),
             b.computed("keys", int_type()),
         );
-        let mut average = agg("Avg", vec![value(pages)]);
+        let mut average = agg("Avg", vec![value(w.pages)]);
         average.ty = ty(mqlc_compiler::schema::FieldKind::FloatField);
-        let rel = aggregate(
-            inner_one(scan(book), author, fk, pk),
-            [(country, value(country))],
-            [],
+        let rel = w.by(
+            w.country,
             [
                 (mean, average),
-                (sum, agg("Sum", vec![value(pages)])),
-                (keys, agg("Sum", vec![value(fk)])),
+                (sum, agg("Sum", vec![value(w.pages)])),
+                (keys, agg("Sum", vec![value(w.fk)])),
             ],
         );
-        b.rows(rel, [country, mean, sum, keys]).fires(
+        b.rows(rel, [w.country, mean, sum, keys]).fires(
             "partial_groups",
             "scan Book\n\
              aggregate mean#7 = Sum(Book.pages#0), mean_count#8 = Count(Book.pages#0), keys#9 = Sum(Book.author_id#1) by Book.author_id#1\n\

@@ -480,8 +480,7 @@ mod tests {
     #[test]
     fn slices_keep_their_rows() {
         let mut b = Build::new();
-        let book = b.source("Book");
-        let (id, pages) = (b.column(book, "_id"), b.column(book, "pages"));
+        let (book, id, pages) = books(&mut b);
         let rel = slice(sort(scan(book), [asc(id)]), 0, 3);
         b.rows(filter(rel, gt(pages, 1)), [id]).stays("push_filter");
     }

@@ -248,8 +248,7 @@ mod tests {
     #[test]
     fn unknown_opposites_stay() {
         let mut b = Build::new();
-        let book = b.source("Book");
-        let (id, pages) = (b.column(book, "_id"), b.column(book, "pages"));
+        let (book, id, pages) = books(&mut b);
         let rel = filter(scan(book), or([lt(pages, 3), not(lt(pages, 3))]));
         b.rows(rel, [id]).stays("subsumption");
     }

@@ -529,7 +529,54 @@ pub fn set_op<const N: usize>(
     }
 }
 
+/// Books, with a key and a column that tells nothing apart.
+pub fn books(b: &mut Build) -> (SourceId, ColumnId, ColumnId) {
+    let book = b.source("Book");
+    (book, b.column(book, "_id"), b.column(book, "pages"))
+}
+
+/// Books and their authors, with the columns that join them.
+#[derive(Clone, Copy)]
+pub struct Written {
+    pub book: SourceId,
+    pub author: SourceId,
+    pub pages: ColumnId,
+    pub fk: ColumnId,
+    pub pk: ColumnId,
+    pub country: ColumnId,
+}
+
+/// Books, and the authors that they refer to.
+pub fn written(b: &mut Build) -> Written {
+    let (book, author) = (b.source("Book"), b.source("Author"));
+    Written {
+        book,
+        author,
+        pages: b.column(book, "pages"),
+        fk: b.column(book, "author_id"),
+        pk: b.column(author, "_id"),
+        country: b.column(author, "country"),
+    }
+}
+
+impl Written {
+    /// Books with their author.
+    pub fn with_author(&self) -> Rel {
+        inner_one(scan(self.book), self.author, self.fk, self.pk)
+    }
+
+    /// The same rows by a column, with aggregates.
+    pub fn by<const A: usize>(
+        &self,
+        key: ColumnId,
+        aggregates: [(ColumnId, AggregateCall); A],
+    ) -> Rel {
+        aggregate(self.with_author(), [(key, value(key))], [], aggregates)
+    }
+}
+
 /// Authors and books, with the columns that join them.
+#[derive(Clone, Copy)]
 pub struct Authors {
     pub author: SourceId,
     pub book: SourceId,
@@ -553,6 +600,11 @@ pub fn authors(b: &mut Build) -> Authors {
 }
 
 impl Authors {
+    /// Authors with each of their books.
+    pub fn of_books(&self) -> Rel {
+        inner_many(scan(self.author), self.book, self.pk, self.fk)
+    }
+
     /// Authors with their books, or none.
     pub fn with_books(&self) -> Rel {
         left_many(scan(self.author), self.book, self.pk, self.fk)
