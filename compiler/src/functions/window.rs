@@ -64,7 +64,8 @@ fn is_null(arg: Option<&Arg>) -> bool {
     matches!(arg.and_then(Arg::as_literal), Some(Bson::Null))
 }
 
-fn check_shift(call: &mut Call, _cx: &Context<'_>) -> Result<()> {
+/// Of the functions that read another row: a value, and a positive number that says which; 1 where it is left out.
+fn check_place(call: &mut Call, what: &str) -> Result<()> {
     if is_null(call.args.first()) {
         return Err(value_error(format!(
             "{} requires a non-null source expression.",
@@ -74,18 +75,18 @@ fn check_shift(call: &mut Call, _cx: &Context<'_>) -> Result<()> {
     if call.args.len() == 1 {
         call.args.push(Arg::literal(1_i64, FieldKind::IntegerField));
     }
-    if is_null(call.args.get(1))
-        || call
-            .args
-            .get(1)
-            .and_then(Arg::as_int)
-            .is_some_and(|n| n <= 0)
-    {
+    let place = call.args.get(1);
+    if is_null(place) || place.and_then(Arg::as_int).is_some_and(|n| n <= 0) {
         return Err(value_error(format!(
-            "{} requires a positive integer for the offset.",
+            "{} requires a positive integer {what}.",
             call.name
         )));
     }
+    Ok(())
+}
+
+fn check_shift(call: &mut Call, _cx: &Context<'_>) -> Result<()> {
+    check_place(call, "for the offset")?;
     if is_null(call.args.get(2)) {
         call.args.truncate(2);
     }
@@ -93,28 +94,7 @@ fn check_shift(call: &mut Call, _cx: &Context<'_>) -> Result<()> {
 }
 
 fn check_nth(call: &mut Call, _cx: &Context<'_>) -> Result<()> {
-    if is_null(call.args.first()) {
-        return Err(value_error(format!(
-            "{} requires a non-null source expression.",
-            call.name
-        )));
-    }
-    if call.args.len() == 1 {
-        call.args.push(Arg::literal(1_i64, FieldKind::IntegerField));
-    }
-    if is_null(call.args.get(1))
-        || call
-            .args
-            .get(1)
-            .and_then(Arg::as_int)
-            .is_some_and(|n| n <= 0)
-    {
-        return Err(value_error(format!(
-            "{} requires a positive integer as for nth.",
-            call.name
-        )));
-    }
-    Ok(())
+    check_place(call, "as for nth")
 }
 
 fn check_ntile(call: &mut Call, _cx: &Context<'_>) -> Result<()> {

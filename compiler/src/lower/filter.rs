@@ -21,7 +21,7 @@ impl Lowerer<'_> {
             .into_iter()
             .map(|p| self.assuming(&known, |l| l.truth(p, true)))
             .collect::<Result<Vec<_>>>()?;
-        self.push_match(all(early))?;
+        self.push_match(Filter::all(early))?;
         for p in late {
             let filter = self.assuming(&known, |l| l.truth(p, true))?;
             self.push_match(filter)?;
@@ -47,11 +47,19 @@ impl Lowerer<'_> {
             Predicate::Not(inner) => self.truth(inner, !want),
             Predicate::And(items) => {
                 let parts = self.parts(items, true, want)?;
-                Ok(if want { all(parts) } else { any(parts) })
+                Ok(if want {
+                    Filter::all(parts)
+                } else {
+                    Filter::any(parts)
+                })
             }
             Predicate::Or(items) => {
                 let parts = self.parts(items, false, want)?;
-                Ok(if want { any(parts) } else { all(parts) })
+                Ok(if want {
+                    Filter::any(parts)
+                } else {
+                    Filter::all(parts)
+                })
             }
             Predicate::Xor(items) if items.len() <= NATIVE_XOR => self.xor(items, want),
             Predicate::Compare { op, lhs, rhs } => self.compare(*op, lhs, rhs, want),
@@ -111,9 +119,9 @@ impl Lowerer<'_> {
         if rest.is_empty() {
             return self.holds(first, want);
         }
-        let yes_no = all(vec![self.holds(first, true)?, self.xor(rest, !want)?]);
-        let no_yes = all(vec![self.holds(first, false)?, self.xor(rest, want)?]);
-        Ok(any(vec![yes_no, no_yes]))
+        let yes_no = Filter::all(vec![self.holds(first, true)?, self.xor(rest, !want)?]);
+        let no_yes = Filter::all(vec![self.holds(first, false)?, self.xor(rest, want)?]);
+        Ok(Filter::any(vec![yes_no, no_yes]))
     }
 
     /// True (`want`), or false or unknown.
@@ -210,44 +218,6 @@ fn not_null(items: &[&Predicate], and: bool) -> Vec<Scalar> {
         .collect()
 }
 
-/// All match.
-pub(super) fn all(items: Vec<Filter>) -> Filter {
-    let mut out = Vec::new();
-    for item in items {
-        match item {
-            Filter::True => {}
-            Filter::False => return Filter::False,
-            Filter::And(inner) => out.extend(inner),
-            other if out.contains(&other) => {}
-            other => out.push(other),
-        }
-    }
-    match out.len() {
-        0 => Filter::True,
-        1 => out.pop().unwrap_or(Filter::True),
-        _ => Filter::And(out),
-    }
-}
-
-/// One matches.
-pub(super) fn any(items: Vec<Filter>) -> Filter {
-    let mut out = Vec::new();
-    for item in items {
-        match item {
-            Filter::False => {}
-            Filter::True => return Filter::True,
-            Filter::Or(inner) => out.extend(inner),
-            other if out.contains(&other) => {}
-            other => out.push(other),
-        }
-    }
-    match out.len() {
-        0 => Filter::False,
-        1 => out.pop().unwrap_or(Filter::False),
-        _ => Filter::Or(out),
-    }
-}
-
 pub(super) fn constant(value: bool) -> Filter {
     if value { Filter::True } else { Filter::False }
 }
@@ -257,7 +227,7 @@ pub(super) fn expression(expr: Expr) -> Filter {
     match expr {
         Expr::Literal(bson::Bson::Boolean(value)) => constant(value),
         Expr::Op("$and", crate::mql::Args::List(items)) => {
-            all(items.into_iter().map(expression).collect())
+            Filter::all(items.into_iter().map(expression).collect())
         }
         other => Filter::Expr(other),
     }

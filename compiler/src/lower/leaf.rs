@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use bson::Bson;
 
 use super::Lowerer;
-use super::filter::{all, any, constant, expression};
+use super::filter::{constant, expression};
 use super::scope::Val;
 use crate::error::Result;
 use crate::mql::{Expr, FieldOp, Filter};
@@ -80,7 +80,7 @@ impl Lowerer<'_> {
             }
         }
         tests.push(expression(self.compare_expr(op, l, r)));
-        Ok(all(tests))
+        Ok(Filter::all(tests))
     }
 
     /// The tests that a computed value is not NULL, as tests of the columns that it is computed from: only where it is NULL
@@ -153,7 +153,11 @@ impl Lowerer<'_> {
         for member in computed {
             parts.push(self.compare(CompareOp::Eq, lhs, member, want)?);
         }
-        Ok(if want { any(parts) } else { all(parts) })
+        Ok(if want {
+            Filter::any(parts)
+        } else {
+            Filter::all(parts)
+        })
     }
 
     /// `op` is true of two values, as an expression.

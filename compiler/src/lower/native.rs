@@ -7,7 +7,7 @@
 use bson::Bson;
 
 use super::Lowerer;
-use super::filter::{all, any, constant};
+use super::filter::constant;
 use super::scope::{Val, is_path_key};
 use crate::error::Result;
 use crate::mql::{Expr, FieldOp, Filter};
@@ -39,7 +39,10 @@ impl Lowerer<'_> {
             return Ok(None);
         };
         let there = Filter::field(path.clone(), FieldOp::Exists(true));
-        Ok(Some(all(vec![there, no_array_before(&base, &path)])))
+        Ok(Some(Filter::all(vec![
+            there,
+            no_array_before(&base, &path),
+        ])))
     }
 
     /// A key inside JSON is not there: nor is it in JSON's null, or in an array.
@@ -51,7 +54,7 @@ impl Lowerer<'_> {
         for prefix in prefixes(&base, &path) {
             ways.push(Filter::field(prefix, FieldOp::Type(vec!["array"])));
         }
-        Ok(Some(any(ways)))
+        Ok(Some(Filter::any(ways)))
     }
 
     fn json_leaf(&mut self, lhs: &Scalar, op: FieldOp) -> Result<Option<Filter>> {
@@ -62,7 +65,7 @@ impl Lowerer<'_> {
             path: path.clone(),
             ops: vec![op, not_array()],
         };
-        Ok(Some(all(vec![leaf, no_array_before(&base, &path)])))
+        Ok(Some(Filter::all(vec![leaf, no_array_before(&base, &path)])))
     }
 
     /// The path of a key inside stored JSON, and of the JSON itself. Numbers could be indexes of arrays.
@@ -155,7 +158,10 @@ impl Lowerer<'_> {
         };
         let shorter = |n: i64| {
             let rest = at(n - 1, false)?;
-            Some(all(vec![Filter::field(path.clone(), array()), rest]))
+            Some(Filter::all(vec![
+                Filter::field(path.clone(), array()),
+                rest,
+            ]))
         };
         Ok(match (op, n) {
             (CompareOp::Eq, _) => Some(Filter::field(path.clone(), FieldOp::Size(n))),
@@ -238,9 +244,11 @@ fn not_array() -> FieldOp {
 
 /// No array stands on the way to a path: neither the JSON itself nor a key before the last is one.
 fn no_array_before(base: &str, path: &str) -> Filter {
-    all(prefixes(base, path)
-        .map(|prefix| Filter::field(prefix, not_array()))
-        .collect())
+    Filter::all(
+        prefixes(base, path)
+            .map(|prefix| Filter::field(prefix, not_array()))
+            .collect(),
+    )
 }
 
 /// The JSON itself and the keys before the last.

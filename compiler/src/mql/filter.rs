@@ -86,4 +86,49 @@ impl Filter {
             ops: vec![op],
         }
     }
+
+    /// All match: conjunctions are flattened, repetitions and what always matches are left out.
+    #[must_use]
+    pub fn all(items: Vec<Filter>) -> Filter {
+        let mut out = Vec::new();
+        for item in items {
+            match item {
+                Filter::True => {}
+                Filter::False => return Filter::False,
+                Filter::And(inner) => out.extend(inner),
+                other if out.contains(&other) => {}
+                other => out.push(other),
+            }
+        }
+        single(out, Filter::True, Filter::And)
+    }
+
+    /// One matches: alternatives are flattened, repetitions and what never matches are left out.
+    #[must_use]
+    pub fn any(items: Vec<Filter>) -> Filter {
+        let mut out = Vec::new();
+        for item in items {
+            match item {
+                Filter::False => {}
+                Filter::True => return Filter::True,
+                Filter::Or(inner) => out.extend(inner),
+                other if out.contains(&other) => {}
+                other => out.push(other),
+            }
+        }
+        single(out, Filter::False, Filter::Or)
+    }
+}
+
+/// The items under `many`, but for a single one.
+pub(crate) fn single(
+    mut items: Vec<Filter>,
+    none: Filter,
+    many: fn(Vec<Filter>) -> Filter,
+) -> Filter {
+    match items.len() {
+        0 => none,
+        1 => items.pop().unwrap_or(none),
+        _ => many(items),
+    }
 }

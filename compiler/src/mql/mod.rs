@@ -17,7 +17,7 @@ mod check;
 mod command;
 pub mod display;
 mod expr;
-mod filter;
+pub(crate) mod filter;
 mod operators;
 mod stage;
 

@@ -175,6 +175,24 @@ pub struct FieldSpec {
 }
 
 impl FieldSpec {
+    /// A field of a type, with nothing else said of it: nullable or not as the type says, stored under its name.
+    #[must_use]
+    pub fn new(name: impl Into<String>, ty: FieldType) -> Self {
+        FieldSpec {
+            name: name.into(),
+            ty,
+            column: None,
+            attname: None,
+            primary_key: false,
+            unique: false,
+            db_index: false,
+            generated: false,
+            fields: Vec::new(),
+            relation: None,
+            generic: None,
+        }
+    }
+
     /// Key in the stored document; `None` for a field that stores nothing.
     #[must_use]
     pub fn stored_key(&self) -> Option<&str> {

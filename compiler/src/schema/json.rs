@@ -190,19 +190,7 @@ fn name(r: &mut Reader<'_>) -> Result<String> {
 fn field(r: &mut Reader<'_>) -> Result<(FieldSpec, Option<String>)> {
     const WHAT: &str = "a field";
     let mut ty = FieldType::new(FieldKind::AutoField);
-    let mut field = FieldSpec {
-        name: String::new(),
-        ty: ty.clone(),
-        column: None,
-        attname: None,
-        primary_key: false,
-        unique: false,
-        db_index: false,
-        generated: false,
-        fields: Vec::new(),
-        relation: None,
-        generic: None,
-    };
+    let mut field = FieldSpec::new("", ty.clone());
     let mut relation = RelationSpec::default();
     let (mut class, mut given_name, mut model, mut candidates) = (None, None, None, None);
     fields!(r, WHAT, {

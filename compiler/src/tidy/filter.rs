@@ -2,31 +2,8 @@
 
 use bson::Bson;
 
+use crate::mql::filter::single;
 use crate::mql::{Args, Expr, FieldOp, Filter};
-
-/// All match; nested conjunctions are flattened.
-#[must_use]
-pub fn conjunction(items: Vec<Filter>) -> Filter {
-    let mut out = Vec::new();
-    for item in items {
-        match item {
-            Filter::True => {}
-            Filter::False => return Filter::False,
-            Filter::And(inner) => out.extend(inner),
-            other if out.contains(&other) => {}
-            other => out.push(other),
-        }
-    }
-    single(out, Filter::True, Filter::And)
-}
-
-fn single(mut items: Vec<Filter>, none: Filter, many: fn(Vec<Filter>) -> Filter) -> Filter {
-    match items.len() {
-        0 => none,
-        1 => items.pop().unwrap_or(none),
-        _ => many(items),
-    }
-}
 
 /// The same filter, shorter.
 #[must_use]
@@ -34,25 +11,18 @@ pub fn simplify(filter: Filter) -> Filter {
     match filter {
         Filter::And(items) => {
             let items = items.into_iter().map(simplify).collect();
-            match conjunction(items) {
+            match Filter::all(items) {
                 Filter::And(items) => merge_fields(items),
                 other => other,
             }
         }
-        Filter::Or(items) => {
-            let mut out = Vec::new();
-            for item in items.into_iter().map(simplify) {
-                match item {
-                    Filter::False => {}
-                    Filter::True => return Filter::True,
-                    Filter::Or(inner) => out.extend(inner),
-                    other if out.contains(&other) => {}
-                    other => out.push(other),
-                }
+        Filter::Or(items) => match Filter::any(items.into_iter().map(simplify).collect()) {
+            Filter::Or(mut ways) => {
+                or_null(&mut ways);
+                Filter::any(ways)
             }
-            or_null(&mut out);
-            single(out, Filter::False, Filter::Or)
-        }
+            other => other,
+        },
         Filter::Field { path, ops } => Filter::Field {
             path,
             ops: ops.into_iter().map(simplify_op).collect(),

@@ -3,7 +3,7 @@
 use bson::Bson;
 
 use super::computed;
-use super::filter::{conjunction, simplify};
+use super::filter::simplify;
 use crate::mql::{Accumulator, Args, Expr, Filter, Projection, Stage};
 
 /// A pipeline without stages that do nothing and with neighbours merged.
@@ -95,7 +95,7 @@ enum Merged {
 fn merge(a: Stage, b: Stage) -> Merged {
     match (a, b) {
         (Stage::Match(a), Stage::Match(b)) => {
-            Merged::One(Stage::Match(simplify(conjunction(vec![a, b]))))
+            Merged::One(Stage::Match(simplify(Filter::all(vec![a, b]))))
         }
         (Stage::Limit(a), Stage::Limit(b)) => Merged::One(Stage::Limit(a.min(b))),
         (Stage::Skip(a), Stage::Skip(b)) => Merged::One(Stage::Skip(a.saturating_add(b))),

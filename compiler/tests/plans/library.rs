@@ -6,19 +6,7 @@ use mqlc_compiler::schema::{
 };
 
 fn field(name: &str, kind: FieldKind) -> FieldSpec {
-    FieldSpec {
-        name: name.to_owned(),
-        ty: FieldType::new(kind),
-        column: None,
-        attname: None,
-        primary_key: false,
-        unique: false,
-        db_index: false,
-        generated: false,
-        fields: Vec::new(),
-        relation: None,
-        generic: None,
-    }
+    FieldSpec::new(name, FieldType::new(kind))
 }
 
 fn pk() -> FieldSpec {

@@ -13,22 +13,22 @@ use super::value::{Py, Zone, integer, refuse, string, type_error, value_error};
 use crate::error::{Code, Error, Result};
 use crate::queryset::{AwareDateTime, Value};
 
+/// The parts of a `datetime` in the order of its arguments.
+const MOMENT: [&str; 7] = [
+    "year",
+    "month",
+    "day",
+    "hour",
+    "minute",
+    "second",
+    "microsecond",
+];
+
 impl Evaluator<'_> {
     pub(super) fn datetime(&mut self, mut args: Args) -> Result<Py> {
         let zone = args.take_some("tzinfo");
         args.take("fold");
-        let [year, month, day, hour, minute, second, micro] = args.bind(
-            "datetime",
-            [
-                "year",
-                "month",
-                "day",
-                "hour",
-                "minute",
-                "second",
-                "microsecond",
-            ],
-        )?;
+        let [year, month, day, hour, minute, second, micro] = args.bind("datetime", MOMENT)?;
         let part = |value: Option<Py>, what: &str| match value {
             None => Ok(0),
             Some(value) => integer(&value, what),
@@ -420,18 +420,7 @@ pub(super) fn replace(value: &Value, mut args: Args) -> Result<Py> {
         _ => return Err(type_error("replace() of this value")),
     };
     let zone = args.take("tzinfo");
-    let [year, month, day, hour, minute, second, micro] = args.bind(
-        "replace",
-        [
-            "year",
-            "month",
-            "day",
-            "hour",
-            "minute",
-            "second",
-            "microsecond",
-        ],
-    )?;
+    let [year, month, day, hour, minute, second, micro] = args.bind("replace", MOMENT)?;
     let part = |value: Option<Py>, old: i64, what: &str| match value {
         None => Ok(old),
         Some(value) => integer(&value, what),

@@ -77,20 +77,11 @@ pub(super) fn read_field(
         .or_else(|| LENGTHS.iter().find(|(k, _)| *k == kind).map(|(_, l)| *l));
     let mut field = DraftField {
         spec: FieldSpec {
-            name: name.to_owned(),
-            ty,
-            column: None,
-            attname: None,
-            primary_key: false,
-            unique: false,
             db_index: matches!(
                 kind,
                 FieldKind::SlugField | FieldKind::ForeignKey | FieldKind::OneToOneField
             ),
-            generated: false,
-            fields: Vec::new(),
-            relation: None,
-            generic: None,
+            ..FieldSpec::new(name, ty)
         },
         sequence: reader.sequence,
         default: None,

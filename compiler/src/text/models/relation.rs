@@ -231,19 +231,7 @@ pub(super) fn reverse_names(
 }
 
 pub(super) fn plain(name: &str, kind: FieldKind) -> FieldSpec {
-    FieldSpec {
-        name: name.to_owned(),
-        ty: FieldType::new(kind),
-        column: None,
-        attname: None,
-        primary_key: false,
-        unique: false,
-        db_index: false,
-        generated: false,
-        fields: Vec::new(),
-        relation: None,
-        generic: None,
-    }
+    FieldSpec::new(name, FieldType::new(kind))
 }
 
 pub(super) fn auto_key(kind: FieldKind) -> FieldSpec {
