@@ -41,6 +41,15 @@ pub fn apply(function: Function, d: Decimal) -> Decimal {
     if function == Function::Sqrt {
         return sqrt(d);
     }
+    // A product with the factor in 34 digits, as in MongoDB.
+    let factor = match function {
+        Function::ToRadians => Some("0.01745329251994329576923690768488613"),
+        Function::ToDegrees => Some("57.29577951308232087679815481410517"),
+        _ => None,
+    };
+    if let Some(factor) = factor {
+        return parse(factor).map_or(Decimal::NAN, |factor| super::mul(d, factor));
+    }
     if d.is_zero() {
         match function {
             Function::Exp | Function::Cos | Function::Cosh => return Decimal::from_i64(1),
@@ -73,15 +82,7 @@ pub fn apply(function: Function, d: Decimal) -> Decimal {
         Function::Asinh => x.asinh(p, RM, cc),
         Function::Acosh => x.acosh(p, RM, cc),
         Function::Atanh => x.atanh(p, RM, cc),
-        Function::ToRadians => {
-            let half_turn = BigFloat::from_i32(180, p);
-            x.mul(&cc.pi(p, RM), p, RM).div(&half_turn, p, RM)
-        }
-        Function::ToDegrees => {
-            let half_turn = BigFloat::from_i32(180, p);
-            x.mul(&half_turn, p, RM).div(&cc.pi(p, RM), p, RM)
-        }
-        Function::Sqrt => x,
+        Function::Sqrt | Function::ToRadians | Function::ToDegrees => x,
     };
     store(&y, cc)
 }

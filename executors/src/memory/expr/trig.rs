@@ -31,6 +31,22 @@ fn bounded(
 
 const INF: f64 = f64::INFINITY;
 
+/// Near 1 the standard library's loses digits.
+fn acosh_f64(x: f64) -> f64 {
+    let t = x - 1.0;
+    if t < 1e8 {
+        (t + (2.0 * t + t * t).sqrt()).ln_1p()
+    } else {
+        x.ln() + std::f64::consts::LN_2
+    }
+}
+
+/// Near -1 the standard library's loses digits.
+fn atanh_f64(x: f64) -> f64 {
+    let a = x.abs();
+    (0.5 * (2.0 * a / (1.0 - a)).ln_1p()).copysign(x)
+}
+
 macro_rules! functions {
     ($($f:ident $name:literal $low:expr, $high:expr, $double:expr, $decimal:ident;)*) => {$(
         pub(super) fn $f(v: Value) -> Result<Value> {
@@ -45,8 +61,8 @@ functions! {
     tan "$tan" -INF, INF, f64::tan, Tan;
     asin "$asin" -1.0, 1.0, f64::asin, Asin;
     acos "$acos" -1.0, 1.0, f64::acos, Acos;
-    acosh "$acosh" 1.0, INF, f64::acosh, Acosh;
-    atanh "$atanh" -1.0, 1.0, f64::atanh, Atanh;
+    acosh "$acosh" 1.0, INF, acosh_f64, Acosh;
+    atanh "$atanh" -1.0, 1.0, atanh_f64, Atanh;
 }
 
 macro_rules! unbounded {

@@ -1,11 +1,15 @@
 //! `$jsonSchema`: the part of draft 4 that MongoDB has, with `bsonType`.
+use std::collections::HashSet;
+
 use bson::{Bson, Document};
 
 use super::compile::type_set;
 use super::pred::{Comparison, TypeSet, compares};
+use crate::memory::decimal;
 use crate::memory::error::EngineError;
+use crate::memory::expr::arith;
 use crate::memory::pattern::Pattern;
-use crate::memory::value::{Key, Value, ValueRef, equal, num};
+use crate::memory::value::{Key, Value, ValueRef, equal};
 
 /// A compiled schema: every keyword must hold.
 #[derive(Clone, Debug, Default)]
@@ -70,7 +74,7 @@ fn subs(keyword: &str, v: &Bson, depth: usize) -> Result<Vec<Schema>, EngineErro
 fn count(keyword: &str, v: &Bson) -> Result<usize, EngineError> {
     let value = Value::from_bson(v);
     if !value.is_number() {
-        return mismatch(keyword, "a number");
+        return failed(format!("Expected a number in: {keyword}: {v}"));
     }
     match value.as_i64().map(usize::try_from) {
         Some(Ok(n)) => Ok(n),
@@ -89,6 +93,73 @@ fn number(keyword: &str, v: &Bson) -> Result<Value, EngineError> {
     }
 }
 
+/// What numbers are a multiple of: positive and finite.
+fn divisor(keyword: &str, v: &Bson) -> Result<Value, EngineError> {
+    let value = number(keyword, v)?;
+    match value.as_f64() {
+        Some(x) if x.is_nan() => Err(EngineError::bad_value("divisor cannot be NaN")),
+        Some(x) if x <= 0.0 => failed(format!(
+            "$jsonSchema keyword '{keyword}' must have a positive value"
+        )),
+        Some(x) if x.is_infinite() => Err(EngineError::bad_value("divisor cannot be infinite")),
+        _ => Ok(value),
+    }
+}
+
+/// Types are a text, or texts that are all different.
+fn different_texts(keyword: &str, v: &Bson) -> Result<(), EngineError> {
+    let items = match v {
+        Bson::String(_) => return Ok(()),
+        Bson::Array(items) => items,
+        _ => return mismatch(keyword, "either a string or an array of strings"),
+    };
+    if items.is_empty() {
+        return failed(format!(
+            "$jsonSchema keyword '{keyword}' must name at least one type"
+        ));
+    }
+    if items.iter().any(|item| !matches!(item, Bson::String(_))) {
+        return mismatch(keyword, "an array of strings");
+    }
+    all_different(keyword, items)
+}
+
+fn all_different(keyword: &str, items: &[Bson]) -> Result<(), EngineError> {
+    let mut seen = HashSet::new();
+    let mut new = |item: &&Bson| seen.insert(Key(by_name(Value::from_bson(item).view())));
+    match items.iter().find(|item| !new(item)) {
+        Some(item) => failed(format!(
+            "$jsonSchema keyword '{keyword}' has duplicate value: {item}"
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The types of `bsonType`.
+fn bson_type(keyword: &str, v: &Bson) -> Result<TypeSet, EngineError> {
+    different_texts(keyword, v)?;
+    let integer = Bson::String("integer".into());
+    if *v == integer || matches!(v, Bson::Array(items) if items.contains(&integer)) {
+        return failed("$jsonSchema type 'integer' is not currently supported.".into());
+    }
+    type_set(v)
+}
+
+/// The values of `enum`. The order of a document's fields does not count.
+fn choices(keyword: &str, v: &Bson) -> Result<Vec<Value>, EngineError> {
+    let Bson::Array(items) = v else {
+        return mismatch(keyword, "an array");
+    };
+    if items.is_empty() {
+        return failed(format!(
+            "$jsonSchema keyword '{keyword}' cannot be an empty array"
+        ));
+    }
+    all_different(keyword, items)?;
+    let value = |item: &Bson| by_name(Value::from_bson(item).view());
+    Ok(items.iter().map(value).collect())
+}
+
 fn names(keyword: &str, v: &Bson) -> Result<Vec<String>, EngineError> {
     let Bson::Array(items) = v else {
         return mismatch(keyword, "an array");
@@ -102,7 +173,9 @@ fn names(keyword: &str, v: &Bson) -> Result<Vec<String>, EngineError> {
         Bson::String(s) => Ok(s.clone()),
         _ => mismatch(keyword, "an array of strings"),
     };
-    items.iter().map(name).collect()
+    let names = items.iter().map(name).collect::<Result<_, _>>()?;
+    all_different(keyword, items)?;
+    Ok(names)
 }
 
 /// JSON schema's own type names.
@@ -118,6 +191,7 @@ fn json_type(v: &Bson) -> Result<TypeSet, EngineError> {
         },
         _ => mismatch("type", "either a string or an array of strings"),
     };
+    different_texts("type", v)?;
     match v {
         Bson::Array(items) => type_set(&Bson::Array(
             items.iter().map(rename).collect::<Result<_, _>>()?,
@@ -155,24 +229,18 @@ impl Schema {
             return failed("$jsonSchema is nested too deeply".into());
         }
         let flag = |k: &str| matches!(spec.get(k), Some(Bson::Boolean(true)));
+        if spec.contains_key("type") && spec.contains_key("bsonType") {
+            return failed("Cannot specify both $jsonSchema keywords 'type' and 'bsonType'".into());
+        }
         let mut rules = Vec::new();
         for (keyword, v) in spec {
             let rule = match keyword.as_str() {
-                "bsonType" => Rule::Type(type_set(v)?),
+                "bsonType" => Rule::Type(bson_type(keyword, v)?),
                 "type" => Rule::Type(json_type(v)?),
-                "enum" => match v {
-                    Bson::Array(items) if !items.is_empty() => {
-                        Rule::Enum(items.iter().map(Value::from_bson).collect())
-                    }
-                    _ => {
-                        return failed(
-                            "$jsonSchema keyword 'enum' must be a non-empty array".into(),
-                        );
-                    }
-                },
+                "enum" => Rule::Enum(choices(keyword, v)?),
                 "minimum" => Rule::Minimum(number(keyword, v)?, flag("exclusiveMinimum")),
                 "maximum" => Rule::Maximum(number(keyword, v)?, flag("exclusiveMaximum")),
-                "multipleOf" => Rule::MultipleOf(number(keyword, v)?),
+                "multipleOf" => Rule::MultipleOf(divisor(keyword, v)?),
                 "minLength" => Rule::Length(count(keyword, v)?, usize::MAX),
                 "maxLength" => Rule::Length(0, count(keyword, v)?),
                 "pattern" => match v {
@@ -195,7 +263,11 @@ impl Schema {
                 },
                 "minItems" => Rule::ItemCount(count(keyword, v)?, usize::MAX),
                 "maxItems" => Rule::ItemCount(0, count(keyword, v)?),
-                "uniqueItems" if matches!(v, Bson::Boolean(true)) => Rule::Unique,
+                "uniqueItems" => match v {
+                    Bson::Boolean(true) => Rule::Unique,
+                    Bson::Boolean(false) => continue,
+                    _ => return mismatch(keyword, "a boolean"),
+                },
                 "required" => Rule::Required(names(keyword, v)?),
                 "minProperties" => Rule::PropertyCount(count(keyword, v)?, usize::MAX),
                 "maxProperties" => Rule::PropertyCount(0, count(keyword, v)?),
@@ -205,6 +277,9 @@ impl Schema {
                     };
                     for (name, dependency) in d {
                         let schema = match dependency {
+                            Bson::String(_) if matches!(name.as_str(), "title" | "description") => {
+                                continue;
+                            }
                             Bson::Array(_) => Self {
                                 rules: vec![Rule::Required(names(keyword, dependency)?)],
                             },
@@ -223,9 +298,26 @@ impl Schema {
                     Bson::String(_) => continue,
                     _ => return mismatch(keyword, "a string"),
                 },
-                "uniqueItems" | "exclusiveMinimum" | "exclusiveMaximum" | "additionalItems" => {
+                "exclusiveMinimum" | "exclusiveMaximum" => {
+                    let limit = if keyword == "exclusiveMinimum" {
+                        "minimum"
+                    } else {
+                        "maximum"
+                    };
+                    if !matches!(v, Bson::Boolean(_)) {
+                        return mismatch(keyword, "a boolean");
+                    }
+                    if !spec.contains_key(limit) {
+                        return failed(format!(
+                            "$jsonSchema keyword '{limit}' must be a present if {keyword} is present"
+                        ));
+                    }
                     continue;
                 }
+                "additionalItems" => match v {
+                    Bson::Boolean(_) | Bson::Document(_) => continue,
+                    _ => return mismatch(keyword, "either an object or a boolean"),
+                },
                 _ => return failed(format!("Unknown $jsonSchema keyword: {keyword}")),
             };
             rules.push(rule);
@@ -277,6 +369,10 @@ impl Rule {
     fn matches(&self, value: ValueRef<'_>) -> bool {
         match (self, value) {
             (Self::Type(set), v) => set.contains(v),
+            (Self::Enum(values), v @ (ValueRef::Document(_) | ValueRef::Array(_))) => {
+                let v = by_name(v);
+                values.iter().any(|x| equal(x.view(), v.view()))
+            }
             (Self::Enum(values), v) => values.iter().any(|x| equal(x.view(), v)),
             (Self::All(list), v) => list.iter().all(|s| s.matches(v)),
             (Self::Any(list), v) => list.iter().any(|s| s.matches(v)),
@@ -316,7 +412,7 @@ impl Rule {
             }
             (Self::ItemCount(min, max), ValueRef::Array(a)) => (*min..=*max).contains(&a.len()),
             (Self::Unique, ValueRef::Array(a)) => {
-                let mut seen = std::collections::HashSet::new();
+                let mut seen = HashSet::new();
                 a.iter().all(|v| seen.insert(Key(by_name(v))))
             }
             (Self::Required(names), ValueRef::Document(d)) => {
@@ -357,15 +453,16 @@ impl Rule {
     }
 }
 
+/// Whether a decimal division leaves nothing; doubles count with 15 digits.
 fn multiple(v: ValueRef<'_>, n: ValueRef<'_>) -> bool {
-    match (v.as_i64(), n.as_i64()) {
-        (Some(_), Some(0)) => false,
-        (Some(v), Some(n)) => v.wrapping_rem(n) == 0,
-        _ => match (v.as_f64(), n.as_f64()) {
-            (Some(v), Some(n)) => num::exact_i64(v / n).is_some(),
-            _ => false,
-        },
+    if let (ValueRef::Int32(_) | ValueRef::Int64(_), ValueRef::Int32(_) | ValueRef::Int64(_)) =
+        (v, n)
+        && let (Some(v), Some(n)) = (v.as_i64(), n.as_i64())
+    {
+        return n != 0 && v.wrapping_rem(n) == 0;
     }
+    let number = |x: ValueRef<'_>| arith::to_decimal(&x.to_value());
+    decimal::rem(number(v), number(n)).is_zero()
 }
 
 /// The value with the fields of all its documents in the order of their names: here their order does not count.

@@ -7,7 +7,7 @@ use crate::memory::accumulator::SortBy;
 use crate::memory::error::EngineError;
 use crate::memory::expr::Scope;
 use crate::memory::filter::Filter;
-use crate::memory::value::{Collation, Value, compare_with, equal, num};
+use crate::memory::value::{Collation, Document, Value, ValueRef, compare_with, equal, num};
 
 /// How `$push` sorts.
 #[derive(Clone, Debug)]
@@ -155,13 +155,18 @@ pub fn add_to_set(v: &Bson) -> Result<Vec<Value>, EngineError> {
     }
 }
 
+/// The field that an element is, to a condition on it.
+const WRAPPED: &str = "element";
+
 /// What `$pull` takes out.
 #[derive(Clone, Debug)]
 pub enum Pull {
     /// Elements equal to this.
     Equal(Value),
-    /// Elements that pass a condition on the value, or documents that pass a filter.
-    Filter(Box<Filter>, bool),
+    /// Documents that pass a filter.
+    Documents(Box<Filter>),
+    /// Elements that pass a condition, as the value of a field would: of an array, its elements count too.
+    Values(Box<Filter>),
 }
 
 impl Pull {
@@ -171,16 +176,16 @@ impl Pull {
                 let operators = d.keys().next().is_some_and(|k| {
                     k.starts_with('$') && !matches!(k.as_str(), "$and" | "$or" | "$nor")
                 });
-                let filter = if operators {
-                    Filter::compile_value(d, scope)?
+                if operators {
+                    let wrapped = bson::doc! {WRAPPED: v.clone()};
+                    Self::Values(Box::new(Filter::compile(&wrapped, scope)?))
                 } else {
-                    Filter::compile(d, scope)?
-                };
-                Self::Filter(Box::new(filter), !operators)
+                    Self::Documents(Box::new(Filter::compile(d, scope)?))
+                }
             }
             Bson::RegularExpression(_) => {
-                let d = bson::doc! {"$regex": v.clone()};
-                Self::Filter(Box::new(Filter::compile_value(&d, scope)?), false)
+                let wrapped = bson::doc! {WRAPPED: v.clone()};
+                Self::Values(Box::new(Filter::compile(&wrapped, scope)?))
             }
             other => Self::Equal(Value::from_bson(other)),
         })
@@ -189,10 +194,13 @@ impl Pull {
     pub(super) fn takes(&self, item: &Value, collation: Option<&Collation>) -> bool {
         match self {
             Self::Equal(v) => compare_with(item.view(), v.view(), collation) == Ordering::Equal,
-            Self::Filter(filter, true) => {
+            Self::Documents(filter) => {
                 matches!(item, Value::Document(_)) && filter.matches_value(item.view(), collation)
             }
-            Self::Filter(filter, false) => filter.matches_value(item.view(), collation),
+            Self::Values(filter) => {
+                let wrapped: Document = [(WRAPPED, item.clone())].into_iter().collect();
+                filter.matches_value(ValueRef::Document(wrapped.view()), collation)
+            }
         }
     }
 }

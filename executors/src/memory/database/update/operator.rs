@@ -102,12 +102,9 @@ impl Operator {
         }))
     }
 
-    /// Whether a missing path is made for it.
-    pub(super) fn creates(&self) -> bool {
-        !matches!(
-            self,
-            Self::Unset | Self::Pull(_) | Self::PullAll(_) | Self::Pop(_)
-        )
+    /// Whether a path that could not be made is an error all the same.
+    pub(super) fn needs_viable(&self) -> bool {
+        !matches!(self, Self::Unset)
     }
 
     /// The new value at the path; missing takes the field away.

@@ -375,6 +375,17 @@ fn move_field(value: Value, from: &str, to: &str) -> Result<Value, EngineError> 
         }
         false
     };
+    let mut at = doc.view();
+    for part in source.parts() {
+        match at.get(part.name.as_str()) {
+            ValueRef::Document(d) => at = d,
+            ValueRef::Missing | ValueRef::Array(_) => break,
+            other if source.parts().last() != Some(part) => {
+                return Err(not_viable(part.name.as_str(), &other.to_value()));
+            }
+            _ => break,
+        }
+    }
     let found = match source.get_ref(doc.view()) {
         None => {
             return Err(EngineError::bad_value(format!(
@@ -494,7 +505,7 @@ impl Walk<'_> {
         index: Option<usize>,
         rest: &[Step],
     ) -> Result<Value, EngineError> {
-        let creates = self.action.operator.creates();
+        let viable = self.action.operator.needs_viable();
         match value {
             Value::Document(doc) => {
                 let mut out = doc.edit();
@@ -513,7 +524,7 @@ impl Walk<'_> {
             }
             Value::Array(items) => {
                 let Some(at) = index else {
-                    return if creates {
+                    return if viable {
                         Err(not_viable(name, &Value::Array(items)))
                     } else {
                         Ok(Value::Array(items))
@@ -546,7 +557,7 @@ impl Walk<'_> {
                 }
                 Ok(Value::Document([(name, new)].into_iter().collect()))
             }
-            other if creates => Err(not_viable(name, &other)),
+            other if viable => Err(not_viable(name, &other)),
             other => Ok(other),
         }
     }
