@@ -63,7 +63,7 @@ pub fn data(schema: &Schema, seed: u64) -> Data {
                 } else if field.unique {
                     Bson::String(format!("{}{id}", ["a", "b", "A", "$"][dice.below(4)]))
                 } else {
-                    value(&field.ty, &mut dice)
+                    value(schema, &field.ty, &mut dice)
                 };
                 let mut dice_null = if field.null() { dice.roll(4) } else { 9 };
                 if field.ty.kind.family() == S::Json && dice_null == 1 {
@@ -132,7 +132,7 @@ fn moment(dice: &mut Dice) -> i64 {
         + [0, -31_536_000_000, 7_776_000_000][dice.below(3)]
 }
 
-fn value(ty: &FieldType, dice: &mut Dice) -> Bson {
+fn value(schema: &Schema, ty: &FieldType, dice: &mut Dice) -> Bson {
     let small = |dice: &mut Dice, n| i64::try_from(dice.roll(n)).expect("small");
     match ty.kind.family() {
         S::Int => Bson::Int32(i32::try_from(small(dice, 6)).expect("small") - 1),
@@ -160,7 +160,7 @@ fn value(ty: &FieldType, dice: &mut Dice) -> Bson {
             let n = dice.roll(4);
             let items = (0..n).map(|_| match dice.roll(5) {
                 0 if base.null => Bson::Null,
-                _ => value(base, dice),
+                _ => value(schema, base, dice),
             });
             Bson::Array(items.collect())
         }
@@ -175,6 +175,28 @@ fn value(ty: &FieldType, dice: &mut Dice) -> Bson {
             5 => doc! {"l": [1_i64, "a", null], "k": {"k": small(dice, 2)}}.into(),
             _ => vec![Bson::Int64(1), "a".into(), Bson::Null].into(),
         },
+        S::Embedded => embedded(schema, ty, dice).into(),
+        S::EmbeddedArray => {
+            let items = (0..dice.roll(4)).map(|_| embedded(schema, ty, dice).into());
+            Bson::Array(items.collect())
+        }
         other => panic!("no data for {other:?}"),
     }
+}
+
+/// A document of the embedded model.
+fn embedded(schema: &Schema, ty: &FieldType, dice: &mut Dice) -> Document {
+    let mut document = Document::new();
+    for field in &schema.find(&ty.models[0]).expect("a model").fields {
+        match dice.roll(5) {
+            0 => {}
+            1 => {
+                document.insert(&field.column, Bson::Null);
+            }
+            _ => {
+                document.insert(&field.column, value(schema, &field.ty, dice));
+            }
+        }
+    }
+    document
 }

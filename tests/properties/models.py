@@ -1,5 +1,6 @@
 from django.db import models
-from django_mongodb_backend.fields import ArrayField
+from django_mongodb_backend.fields import ArrayField, EmbeddedModelArrayField, EmbeddedModelField
+from django_mongodb_backend.models import EmbeddedModel
 
 
 class Tag(models.Model):
@@ -27,6 +28,16 @@ class Profile(models.Model):
     site = models.CharField(max_length=20, null=True)
 
 
+class Spot(EmbeddedModel):
+    name = models.CharField(max_length=20, null=True)
+    level = models.IntegerField(null=True)
+
+
+class Part(EmbeddedModel):
+    kind = models.CharField(max_length=20, null=True)
+    size = models.IntegerField(null=True)
+
+
 class Book(models.Model):
     title = models.CharField(max_length=20, db_index=True)
     isbn = models.CharField(max_length=20, null=True, unique=True)
@@ -42,6 +53,8 @@ class Book(models.Model):
     keywords = ArrayField(models.CharField(max_length=20), null=True)
     marks = ArrayField(models.IntegerField(null=True), null=True)
     meta = models.JSONField(null=True)
+    spot = EmbeddedModelField(Spot, null=True)
+    parts = EmbeddedModelArrayField(Part, null=True)
     author = models.ForeignKey(Author, on_delete=models.CASCADE, related_name="books")
     editor = models.ForeignKey(Author, on_delete=models.SET_NULL, null=True, related_name="edited")
     tags = models.ManyToManyField(Tag, related_name="books")

@@ -10,6 +10,9 @@ impl Gen<'_> {
     pub(super) fn q(&mut self, scope: &Scope, depth: usize, reach: &Reach) -> Q {
         match self.c.pick(if depth == 0 { 8 } else { 15 }) {
             0..=3 => {
+                if self.c.rarely(8) {
+                    return self.elements(scope, reach);
+                }
                 let ty = self.c.one_of(&[
                     Ty::Int,
                     Ty::Text,
@@ -94,6 +97,51 @@ impl Gen<'_> {
                 })
             }
         }
+    }
+
+    /// Conditions on the elements of an array of embedded documents: with values, with what is around, with subqueries.
+    fn elements(&mut self, scope: &Scope, reach: &Reach) -> Q {
+        let beside = self.path(scope, Ty::Texts, reach);
+        let Some(before) = beside
+            .as_ref()
+            .and_then(|path| path.strip_suffix("keywords"))
+        else {
+            return self.lookup("pk", Ty::Key, scope);
+        };
+        let mut conditions = Vec::new();
+        for _ in 0..=self.c.pick(2) {
+            let at = self.c.one_of(&["", "", "__0", "__1_3"]);
+            let path = format!("{before}parts{at}");
+            conditions.push(match self.c.pick(6) {
+                0 => self.lookup(&format!("{path}__kind"), Ty::Text, scope),
+                1 | 2 => self.lookup(&format!("{path}__size"), Ty::Int, scope),
+                3 => {
+                    let lookup = self.c.one_of(&["", "__gt", "__lte"]);
+                    let rhs = self.expr(scope, Ty::Int, 1, reach);
+                    Q::lookup(format!("{path}__size{lookup}"), rhs)
+                }
+                4 => {
+                    let lookup = self.c.one_of(&["", "__startswith"]);
+                    let rhs = self.expr(scope, Ty::Text, 1, reach);
+                    Q::lookup(format!("{path}__kind{lookup}"), rhs)
+                }
+                _ if scope.depth > 1 => Q::lookup(format!("{before}parts__len"), int(2)),
+                _ => {
+                    let model = self.c.pick(4);
+                    let inner = self.within(scope, model);
+                    let query = self.subquery(&inner, Ty::Int, false);
+                    Q::lookup(
+                        format!("{path}__size__in"),
+                        Expr::Subquery(SubqueryExpr {
+                            queryset: Box::new(query),
+                            output: None,
+                            explicit: false,
+                        }),
+                    )
+                }
+            });
+        }
+        Q::And(conditions)
     }
 
     pub(super) fn relation(&mut self, scope: &Scope, reach: &Reach) -> Q {

@@ -79,6 +79,8 @@ pub const MODELS: [Model; 6] = [
             ("keywords", Ty::Texts),
             ("marks", Ty::Ints),
             ("meta", Ty::Json),
+            ("spot__level", Ty::Int),
+            ("spot__name", Ty::Text),
             ("author_id", Ty::Key),
             ("editor_id", Ty::Key),
         ],

@@ -65,7 +65,8 @@ pub fn order(a: &Bson, b: &Bson) -> Ordering {
         (Bson::Document(a), Bson::Document(b)) => a
             .iter()
             .zip(b)
-            .map(|((k, x), (l, y))| k.cmp(l).then(order(x, y)))
+            // Types before names before values, as the manual orders objects.
+            .map(|((k, x), (l, y))| rank(x).cmp(&rank(y)).then(k.cmp(l)).then(order(x, y)))
             .find(|o| o.is_ne())
             .unwrap_or(a.len().cmp(&b.len())),
         _ => match (Num::of(a), Num::of(b)) {
