@@ -9,7 +9,7 @@ use crate::functions::{LoweredAggregate, LoweredArg, LoweredCall, LoweredKey};
 use crate::mql::{Accumulator, Expr};
 use crate::plan::{AggregateCall, Scalar, SortKey};
 use crate::queryset::ArithmeticOp;
-use crate::schema::FieldType;
+use crate::schema::{FieldType, StorageFamily};
 
 impl Lowerer<'_> {
     /// A value as an argument of a registered function.
@@ -52,6 +52,15 @@ impl Lowerer<'_> {
         ty: &Arc<FieldType>,
     ) -> Result<Val> {
         let args = self.lowered_args(args)?;
+        // The server computes constants before it looks at a guard around them, and many operators refuse null.
+        if self.registry.null_rule(function).rejects_null() && args.iter().any(is_null) {
+            return Ok(Val {
+                expr: Expr::null(),
+                ty: ty.clone(),
+                nullable: true,
+                array: super::scalar::array_of(ty),
+            });
+        }
         let nullable = self
             .registry
             .nullable(function, args.iter().map(|a| a.nullable));
@@ -152,4 +161,9 @@ impl Lowerer<'_> {
         }
         Ok(value)
     }
+}
+
+/// The literal NULL. A null of JSON is a value.
+fn is_null(arg: &LoweredArg) -> bool {
+    arg.literal == Some(bson::Bson::Null) && arg.ty.kind.family() != StorageFamily::Json
 }
