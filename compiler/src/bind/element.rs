@@ -68,7 +68,7 @@ impl Binder<'_> {
     ) -> Result<Condition> {
         let mut given = Vec::new();
         let listed = names.last().is_some_and(|name| name == "in");
-        let rhs = self.from_around(rhs, listed, &mut given)?;
+        let rhs = self.given_by(rhs, listed, &mut given)?;
         let mut rest = names;
         let range = rest.first().and_then(|name| positions(name));
         if range.is_some() {
@@ -178,7 +178,7 @@ impl Binder<'_> {
 
     /// What an element is compared with and belongs to the document around it, as columns that stand for it. A queryset is
     /// a value, or for `in` (`listed`) the array of its values.
-    fn from_around(
+    fn given_by(
         &mut self,
         rhs: Rhs,
         listed: bool,
@@ -189,7 +189,7 @@ impl Binder<'_> {
             Rhs::List(items) => {
                 let items: Result<Vec<Rhs>> = items
                     .into_iter()
-                    .map(|item| self.from_around(item, false, given))
+                    .map(|item| self.given_by(item, false, given))
                     .collect();
                 return Ok(Rhs::List(items?));
             }
