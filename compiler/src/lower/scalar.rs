@@ -53,7 +53,7 @@ impl Lowerer<'_> {
                 for item in items {
                     let val = self.scalar(item)?;
                     // A missing member would shift the others.
-                    exprs.push(if val.nullable && val.literal().is_none() {
+                    exprs.push(if val.nullable && val.expr.may_be_missing() {
                         Expr::list("$ifNull", [val.expr, Expr::null()])
                     } else {
                         val.expr

@@ -57,7 +57,10 @@ impl Lowerer<'_> {
                 // An array would be sorted by its least or greatest element; inside a document it is a whole.
                 let name = self.fresh("order")?;
                 // Of an array, null and missing are the same NULL; of JSON they are not.
-                let value = if val.nullable && val.family() != StorageFamily::Json {
+                let value = if val.nullable
+                    && val.family() != StorageFamily::Json
+                    && val.expr.may_be_missing()
+                {
                     Expr::list("$ifNull", [val.expr, Expr::null()])
                 } else {
                     val.expr

@@ -190,7 +190,7 @@ impl Lowerer<'_> {
             self.push(include(std::slice::from_ref(&key)))?;
             return Ok(key.into());
         }
-        let expr = if nulls && val.nullable {
+        let expr = if nulls && val.nullable && val.expr.may_be_missing() {
             Expr::list("$ifNull", [val.expr, Expr::null()])
         } else {
             val.expr
