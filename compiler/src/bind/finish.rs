@@ -77,6 +77,12 @@ impl Binder<'_> {
         wanted.extend(order.iter().chain(&hidden).map(|k| k.scalar.clone()));
         wanted.extend(distinct_on.iter().cloned());
         if grouped {
+            // A subquery that orders without being selected is grouped by with the columns that it reads.
+            for key in order.iter().chain(&hidden) {
+                if !select.contains(&key.scalar) && matches!(key.scalar, Scalar::Column(_)) {
+                    wanted.extend(self.implied_columns(q, &key.scalar));
+                }
+            }
             self.group(
                 q,
                 &query,

@@ -60,10 +60,6 @@ impl Binder<'_> {
                 columns.push(id);
             }
         }
-        // Subqueries that read nothing of the rows are no keys: without others there is one group, even of no rows.
-        if columns.iter().all(|id| self.stands_alone(q, *id)) {
-            columns.clear();
-        }
         let mut ids = Vec::new();
         self.definitions_in(
             q,
@@ -79,6 +75,18 @@ impl Binder<'_> {
             if let Some((_, Definition::Aggregate(call))) = self.definitions.get(&id) {
                 aggregates.push((id, call.clone()));
             }
+        }
+        // Subqueries that read nothing of the rows are no keys: without others there is one group, even of no rows. One that
+        // an aggregate reads is computed for each row, and stays a key.
+        let is_read = |id: &ColumnId| {
+            aggregates.iter().any(|(_, call)| {
+                call.args
+                    .iter()
+                    .any(|arg| self.columns_in(arg).contains(id))
+            })
+        };
+        if columns.iter().all(|id| self.stands_alone(q, *id)) && !columns.iter().any(is_read) {
+            columns.clear();
         }
         self.prepare_aggregates(q, building, &columns, &aggregates)?;
         let carried = self.carried(query, &columns)?;
