@@ -147,17 +147,7 @@ impl Accumulator {
                 };
             }
             Op::Percentile => this.percentile = Some(Percentile::compile(name, argument, cx)?),
-            _ => {
-                this.argument = match argument {
-                    Bson::Array(items) if items.len() > 1 => {
-                        return Err(EngineError::location(
-                            40237,
-                            format!("The {name} accumulator is a unary operator"),
-                        ));
-                    }
-                    other => cx.compile(other)?,
-                };
-            }
+            _ => this.argument = cx.compile(argument)?,
         }
         Ok(this)
     }

@@ -58,10 +58,6 @@ pub(super) fn system(name: &str, path: Option<Path>) -> Result<Expr> {
         "CLUSTER_TIME" if path.is_none() => Node::ClusterTime,
         "NOW" | "CLUSTER_TIME" | "SEARCH_META" => Node::Literal(Value::Missing),
         "USER_ROLES" => Node::Literal(Value::array(Vec::new())),
-        // Outside $redact these are plain names of what to do.
-        "DESCEND" => Node::Literal(Value::str("descend")),
-        "PRUNE" => Node::Literal(Value::str("prune")),
-        "KEEP" => Node::Literal(Value::str("keep")),
         _ => {
             return Err(EngineError::location(
                 17276,

@@ -149,7 +149,10 @@ pub fn choose(
 }
 
 /// Refuses a `$near` without a geospatial index of its kind: a server sorts by distance with one only.
-fn measurable(collection: &Collection, path: &Path, kinds: &[&str]) -> Result<(), EngineError> {
+///
+/// # Errors
+/// `NoQueryExecutionPlans` without one.
+pub fn measurable(collection: &Collection, path: &Path, kinds: &[&str]) -> Result<(), EngineError> {
     let path = path.to_string();
     let fits = |spec: &IndexSpec| {
         let kind = spec.key.get_str(&path);

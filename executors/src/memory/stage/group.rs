@@ -80,6 +80,13 @@ impl Outputs {
                     format!("The field '{name}' must be an accumulator object"),
                 ));
             }
+            let several = matches!(argument, Bson::Array(items) if items.len() > 1);
+            if several && Accumulator::exists(operator) {
+                return Err(EngineError::location(
+                    40237,
+                    format!("The {operator} accumulator is a unary operator"),
+                ));
+            }
             fields.push((
                 name.as_str().into(),
                 Accumulator::compile(operator, argument, scope)?,

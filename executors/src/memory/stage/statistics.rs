@@ -5,10 +5,11 @@ use bson::{Bson, doc};
 
 use super::search::Search;
 use super::{Context, Documents, Source, drain};
-use crate::memory::error::EngineError;
+use crate::memory::error::{Code, EngineError};
 use crate::memory::expr::{Env, Scope};
 use crate::memory::filter::Filter;
 use crate::memory::geo::Geo;
+use crate::memory::plan::measurable;
 use crate::memory::storage::Collection;
 use crate::memory::value::{Document, Path, Value, num};
 
@@ -146,7 +147,15 @@ impl GeoNear {
         };
         let filter = match d.get("query") {
             None => Filter::all(),
-            Some(Bson::Document(q)) => Filter::compile(q, scope)?,
+            Some(Bson::Document(q)) => {
+                let filter = Filter::compile(q, scope)?;
+                if filter.text().is_some() {
+                    return Err(EngineError::bad_value(
+                        "text and geoNear not allowed in same query",
+                    ));
+                }
+                filter
+            }
             Some(_) => {
                 return Err(EngineError::type_mismatch(
                     "$geoNear parameter 'query' must be an object",
@@ -179,22 +188,28 @@ impl GeoNear {
         if let Some(key) = &self.key {
             return Ok(key.clone());
         }
-        let mut paths = collection
-            .indexes()
-            .iter()
-            .flat_map(|i| i.spec.key.iter())
-            .filter(|(_, v)| matches!(v, Bson::String(s) if s.starts_with("2d")));
-        match (paths.next(), paths.next()) {
-            (Some((path, _)), None) => Path::parse(path),
-            (None, _) => Err(EngineError::new(
-                crate::memory::error::Code::IndexNotFound,
-                "unable to find index for $geoNear query",
-            )),
-            _ => Err(EngineError::new(
-                crate::memory::error::Code::IndexNotFound,
-                "There is more than one 2d or 2dsphere index; unsure which to use for $geoNear",
-            )),
+        // A flat index comes first.
+        for kind in ["2d", "2dsphere"] {
+            let mut paths = collection
+                .indexes()
+                .iter()
+                .flat_map(|i| i.spec.key.iter())
+                .filter(|(_, v)| v.as_str() == Some(kind));
+            return match (paths.next(), paths.next()) {
+                (None, _) => continue,
+                (Some((path, _)), None) => Path::parse(path),
+                _ => Err(EngineError::new(
+                    Code::IndexNotFound,
+                    format!(
+                        "There is more than one {kind} index; unsure which to use for $geoNear"
+                    ),
+                )),
+            };
         }
+        Err(EngineError::new(
+            Code::IndexNotFound,
+            "$geoNear requires a 2d or 2dsphere index, but none were found",
+        ))
     }
 
     /// The documents with their distances, the nearest first.
@@ -208,6 +223,7 @@ impl GeoNear {
         env: &mut Env<'_>,
     ) -> Result<Vec<Document>, EngineError> {
         let path = self.path(collection)?;
+        measurable(collection, &path, self.geo.index_kinds())?;
         let (source, _) = super::open(
             Some(Arc::clone(collection)),
             vec![Arc::new(self.filter.clone())],

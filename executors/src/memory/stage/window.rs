@@ -43,6 +43,11 @@ impl SetWindowFields {
                 format!("BSON field '$setWindowFields.{unknown}' is an unknown field."),
             ));
         }
+        if !matches!(d.get("sortBy"), None | Some(Bson::Document(_))) {
+            return Err(EngineError::type_mismatch(
+                "BSON field '$setWindowFields.sortBy' must be an object",
+            ));
+        }
         let output = match d.get("output") {
             Some(Bson::Document(o)) => o,
             Some(other) => {
@@ -63,13 +68,8 @@ impl SetWindowFields {
             Some(v) => Some(Expr::compile(v, scope)?),
         };
         let sort = match d.get("sortBy") {
-            None => None,
             Some(Bson::Document(s)) => Some(SortSpec::compile(s)?),
-            Some(_) => {
-                return Err(EngineError::type_mismatch(
-                    "BSON field '$setWindowFields.sortBy' must be an object",
-                ));
-            }
+            _ => None,
         };
         let parts = sort.as_ref().map(|s| s.parts.clone()).unwrap_or_default();
         let (mut functions, mut slots, mut outputs) = (Vec::new(), Vec::new(), Tree::default());
@@ -86,7 +86,17 @@ impl SetWindowFields {
             let (next, slot) = inner.with(&name);
             inner = next;
             slots.push(slot);
-            outputs.insert(&Path::parse(path)?, Field::Slot(slot))?;
+            let put = outputs.insert(&Path::parse(path)?, Field::Slot(slot));
+            put.map_err(|_| {
+                EngineError::location(
+                    6_307_900,
+                    "$setWindowFields 'output' specification contains two conflicting paths",
+                )
+            })?;
+        }
+        let literal = partition.as_ref().and_then(Expr::as_literal);
+        if matches!(literal, Some(Value::Array(_))) {
+            return Err(no_array());
         }
         Ok(Self {
             partition,
@@ -96,6 +106,12 @@ impl SetWindowFields {
             outputs,
         })
     }
+}
+
+fn no_array() -> EngineError {
+    EngineError::type_mismatch(
+        "An expression used to partition cannot evaluate to value of type array",
+    )
 }
 
 impl StagePlan for SetWindowFields {
@@ -130,9 +146,7 @@ impl Windowing {
                 }
             };
             if matches!(key, Value::Array(_)) {
-                return Err(EngineError::type_mismatch(
-                    "An expression used to partition cannot evaluate to value of type array",
-                ));
+                return Err(no_array());
             }
             if let Some(c) = env.collation() {
                 key = c.fold(&key);

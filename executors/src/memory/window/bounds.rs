@@ -7,7 +7,7 @@ use bson::Bson;
 use super::SortPart;
 use crate::memory::datetime::{self, Unit, Zone};
 use crate::memory::error::EngineError;
-use crate::memory::expr::arith;
+use crate::memory::expr::{Expr, Scope, arith};
 use crate::memory::value::{Collation, Document, Value, compare_with, num};
 
 /// One end of a window.
@@ -266,14 +266,10 @@ fn ends_of(ends: &Bson) -> Result<(End, End), EngineError> {
     let end = |v: &Bson| match v {
         Bson::String(s) if s == "unbounded" => Ok(End::Unbounded),
         Bson::String(s) if s == "current" => Ok(End::Current),
-        other => {
-            let v = Value::from_bson(other);
-            if v.is_number() {
-                Ok(End::At(v))
-            } else {
-                Err(malformed())
-            }
-        }
+        other => match Expr::compile(other, &Scope::new())?.as_literal() {
+            Some(v) if v.is_number() => Ok(End::At(v.clone())),
+            _ => Err(malformed()),
+        },
     };
     Ok((end(low)?, end(high)?))
 }

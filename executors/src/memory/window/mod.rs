@@ -92,7 +92,7 @@ impl WindowFunction {
             Function::Series(series::Series::compile(
                 name, argument, window, sort, scope,
             )?)
-        } else if Accumulator::exists(name) {
+        } else if Accumulator::exists(name) && name != "$mergeObjects" {
             let bounds = Bounds::compile(window, sort)?;
             Function::Accumulate(
                 Box::new(Accumulator::compile(name, argument, scope)?),

@@ -9,7 +9,7 @@ use super::bounds::Bounds;
 use crate::memory::datetime::Unit;
 use crate::memory::decimal;
 use crate::memory::error::EngineError;
-use crate::memory::expr::{Context, Env, Evaluation, Expr, Fields, Scope, arith};
+use crate::memory::expr::{Context, Env, Evaluation, Expr, Fields, Scope, Summation, arith};
 use crate::memory::value::{Decimal, Document, Value, compare_with, num};
 
 type Result<T, E = EngineError> = std::result::Result<T, E>;
@@ -32,8 +32,7 @@ pub(super) enum Series {
         bounds: Bounds,
     },
     Covariance {
-        x: Expr,
-        y: Expr,
+        pair: Expr,
         sample: bool,
         bounds: Bounds,
     },
@@ -102,16 +101,6 @@ impl Series {
                 "'window' field is not allowed in {name}"
             )));
         }
-        let single = |code: i32| {
-            if sort.len() == 1 {
-                Ok(())
-            } else {
-                Err(EngineError::location(
-                    code,
-                    format!("{name} requires a sortBy with exactly one element"),
-                ))
-            }
-        };
         match name {
             "$shift" => {
                 if sort.is_empty() {
@@ -140,7 +129,7 @@ impl Series {
                         let unit = Unit::parse(s)?;
                         if unit.millis().is_none() {
                             return Err(EngineError::location(
-                                5_490_704,
+                                5_490_710,
                                 "unit must be 'week' or smaller",
                             ));
                         }
@@ -150,11 +139,11 @@ impl Series {
                         return Err(EngineError::location(5_490_703, "'unit' must be a string"));
                     }
                 };
-                single(if name == "$derivative" {
-                    5_490_703
-                } else {
-                    5_558_803
-                })?;
+                if sort.len() != 1 {
+                    return Err(parse_error(format!(
+                        "{name} requires a sortBy with exactly one element"
+                    )));
+                }
                 if window.is_none() && name == "$derivative" {
                     return Err(parse_error("$derivative requires explicit window bounds"));
                 }
@@ -173,24 +162,11 @@ impl Series {
                     }
                 })
             }
-            "$covariancePop" | "$covarianceSamp" => {
-                let Bson::Array(items) = argument else {
-                    return Err(parse_error(format!(
-                        "{name} takes an array of two expressions"
-                    )));
-                };
-                let [x, y] = items.as_slice() else {
-                    return Err(parse_error(format!(
-                        "{name} takes an array of two expressions"
-                    )));
-                };
-                Ok(Self::Covariance {
-                    x: cx.compile(x)?,
-                    y: cx.compile(y)?,
-                    sample: name == "$covarianceSamp",
-                    bounds: Bounds::compile(window, sort)?,
-                })
-            }
+            "$covariancePop" | "$covarianceSamp" => Ok(Self::Covariance {
+                pair: cx.compile(argument)?,
+                sample: name == "$covarianceSamp",
+                bounds: Bounds::compile(window, sort)?,
+            }),
             "$expMovingAvg" => {
                 if sort.is_empty() {
                     return Err(parse_error("$expMovingAvg requires an explicit 'sortBy'"));
@@ -221,7 +197,12 @@ impl Series {
                 Ok(Self::ExpMovingAvg { input, alpha })
             }
             "$linearFill" => {
-                single(605_001)?;
+                if sort.len() != 1 {
+                    return Err(EngineError::location(
+                        605_001,
+                        "$linearFill must be specified with a top level sortBy expression with exactly one element",
+                    ));
+                }
                 Ok(Self::LinearFill(cx.compile(argument)?))
             }
             "$minMaxScaler" => {
@@ -244,12 +225,7 @@ impl Series {
                     bounds: Bounds::compile(window, sort)?,
                 })
             }
-            _ => {
-                if sort.is_empty() {
-                    return Err(parse_error("$locf requires a sortBy"));
-                }
-                Ok(Self::Locf(cx.compile(argument)?))
-            }
+            _ => Ok(Self::Locf(cx.compile(argument)?)),
         }
     }
 
@@ -294,7 +270,7 @@ impl Series {
             Self::LinearFill(input) => {
                 let values = eval_all(input, partition, env)?;
                 one_scale(partition, sort)?;
-                linear_fill(values, &positions(partition, sort, None, false)?)
+                linear_fill(values, &positions(partition, sort, None, None)?)
             }
             Self::Derivative {
                 input,
@@ -302,7 +278,7 @@ impl Series {
                 bounds,
             } => {
                 let values = eval_all(input, partition, env)?;
-                let x = positions(partition, sort, *unit, true)?;
+                let x = positions(partition, sort, *unit, Some(&DERIVATIVE))?;
                 let ranges = bounds.ranges(partition, sort, env.collation())?;
                 ranges
                     .into_iter()
@@ -315,26 +291,21 @@ impl Series {
                 bounds,
             } => {
                 let values = eval_all(input, partition, env)?;
-                let x = positions(partition, sort, *unit, true)?;
+                let x = positions(partition, sort, *unit, Some(&INTEGRAL))?;
                 let ranges = bounds.ranges(partition, sort, env.collation())?;
                 integrals(&ranges, &x, &values, *unit)
             }
             Self::Covariance {
-                x,
-                y,
+                pair,
                 sample,
                 bounds,
             } => {
-                let xs = eval_all(x, partition, env)?;
-                let ys = eval_all(y, partition, env)?;
+                let pairs = eval_all(pair, partition, env)?;
                 let ranges = bounds.ranges(partition, sort, env.collation())?;
-                Ok(ranges
+                ranges
                     .into_iter()
-                    .map(|r| {
-                        let slice = |v: &[Value]| v.get(r.clone()).unwrap_or_default().to_vec();
-                        covariance(&slice(&xs), &slice(&ys), *sample)
-                    })
-                    .collect())
+                    .map(|r| covariance(pairs.get(r).unwrap_or_default(), *sample))
+                    .collect()
             }
             Self::MinMaxScaler {
                 input,
@@ -365,12 +336,33 @@ fn eval_all(e: &Expr, partition: &[Document], env: &mut Env<'_>) -> Result<Vec<V
 }
 
 /// The sort values as positions on an axis.
+/// What a sort value of the wrong type gives.
+struct Codes {
+    no_date: i32,
+    unit_missing: i32,
+    no_number: i32,
+}
+
+const DERIVATIVE: Codes = Codes {
+    no_date: 5_624_900,
+    unit_missing: 5_624_901,
+    no_number: 5_624_902,
+};
+
+const INTEGRAL: Codes = Codes {
+    no_date: 5_423_901,
+    unit_missing: 5_423_902,
+    no_number: 5_423_900,
+};
+
 fn positions(
     partition: &[Document],
     sort: &[SortPart],
     unit: Option<Unit>,
-    unit_matters: bool,
+    codes: Option<&Codes>,
 ) -> Result<Vec<Value>> {
+    let unit_matters = codes.is_some();
+    let codes = codes.unwrap_or(&DERIVATIVE);
     let Some(part) = sort.first() else {
         return Ok(Vec::new());
     };
@@ -379,11 +371,11 @@ fn positions(
         .map(|d| match part.value(d) {
             Value::Date(ms) if unit.is_some() || !unit_matters => Ok(Value::Int64(ms)),
             Value::Date(_) => Err(EngineError::location(
-                5_624_901,
+                codes.unit_missing,
                 "a 'unit' is required when the sortBy is a date",
             )),
             v if unit.is_some() => Err(EngineError::location(
-                5_624_900,
+                codes.no_date,
                 format!(
                     "with 'unit', the sortBy must be a date, but it was {}",
                     v.type_name()
@@ -391,7 +383,7 @@ fn positions(
             )),
             v if v.is_number() => Ok(v),
             v => Err(EngineError::location(
-                5_624_902,
+                codes.no_number,
                 format!("the sortBy must be numeric, but it was {}", v.type_name()),
             )),
         })
@@ -481,32 +473,59 @@ fn integrals(
     Ok(out)
 }
 
-fn covariance(xs: &[Value], ys: &[Value], sample: bool) -> Value {
-    let (mut n, mut mx, mut my, mut c) = (0_i64, 0.0, 0.0, 0.0);
-    let mut exact = false;
-    for (x, y) in xs.iter().zip(ys) {
-        if !x.is_number() || !y.is_number() {
+/// The covariance of all that are pairs of numbers. Pairs with an infinity or a NaN count as no pair, but spoil the sum.
+fn covariance(pairs: &[Value], sample: bool) -> Result<Value> {
+    let (mut mean_x, mut mean_y) = (Summation::default(), Summation::default());
+    let mut sum = Summation::default();
+    let mut count = 0_i64;
+    for pair in pairs {
+        let Value::Array(items) = pair else {
+            continue;
+        };
+        let (x, y) = (items.get(0), items.get(1));
+        if items.len() != 2 || !x.is_number() || !y.is_number() {
             continue;
         }
-        exact |= matches!(x, Value::Decimal(_)) || matches!(y, Value::Decimal(_));
-        let (x, y) = (
-            x.as_f64().unwrap_or(f64::NAN),
-            y.as_f64().unwrap_or(f64::NAN),
-        );
-        n += 1;
-        let count = num::i64_to_f64(n);
-        let dx = x - mx;
-        mx += dx / count;
-        my += (y - my) / count;
-        c += dx * (y - my);
+        let finite = |v: &Value| v.as_f64().is_some_and(f64::is_finite);
+        if !finite(&x) || !finite(&y) {
+            sum.add(spoiled(&x, &y).view());
+            continue;
+        }
+        let before = (count > 0).then(|| mean_x.mean(count));
+        count += 1;
+        mean_x.add(x.view());
+        mean_y.add(y.view());
+        if let Some(before) = before {
+            let dx = arith::sub(&x, &before)?;
+            let dy = arith::sub(&y, &mean_y.mean(count))?;
+            sum.add(arith::mul(&dx, &dy)?.view());
+        }
     }
-    let degrees = n - i64::from(sample);
-    if degrees <= 0 {
-        return Value::Null;
+    if count == 1 && !sample {
+        return Ok(Value::Double(0.0));
     }
-    let result = c / num::i64_to_f64(degrees);
-    if exact {
-        Value::Decimal(decimal::from_f64_exact(result))
+    let degrees = count - i64::from(sample);
+    Ok(if degrees <= 0 {
+        Value::Null
+    } else {
+        sum.mean(degrees)
+    })
+}
+
+/// What a pair with an infinity or a NaN adds.
+fn spoiled(x: &Value, y: &Value) -> Value {
+    let parts = [x.as_f64(), y.as_f64()].map(|v| v.unwrap_or(f64::NAN));
+    let has = |test: fn(f64) -> bool| parts.iter().any(|v| test(*v));
+    let (up, down) = (has(|v| v == f64::INFINITY), has(|v| v == f64::NEG_INFINITY));
+    let result = if has(f64::is_nan) || up && down {
+        f64::NAN
+    } else if up {
+        f64::INFINITY
+    } else {
+        f64::NEG_INFINITY
+    };
+    if matches!(x, Value::Decimal(_)) || matches!(y, Value::Decimal(_)) {
+        Value::Decimal(decimal::from_f64(result))
     } else {
         Value::Double(result)
     }
