@@ -120,7 +120,12 @@ impl Accumulator {
                 }
             },
             Op::FirstN | Op::LastN | Op::MinN | Op::MaxN => {
-                let fields = Fields::new(name, argument, &["input", "n"], 5_787_900, 5_787_901)?;
+                let form = if matches!(op, Op::MinN | Op::MaxN) {
+                    5_787_900
+                } else {
+                    5_787_801
+                };
+                let fields = Fields::new(name, argument, &["input", "n"], form, 5_787_901)?;
                 this.n = Some(constant_count(fields.required("n", 5_787_906, cx)?)?);
                 this.argument = fields.required("input", 5_787_907, cx)?;
             }
@@ -150,6 +155,11 @@ impl Accumulator {
             _ => this.argument = cx.compile(argument)?,
         }
         Ok(this)
+    }
+
+    /// Whether `n`, if there is one, is the same everywhere.
+    pub fn has_constant_count(&self) -> bool {
+        self.n.as_ref().is_none_or(|n| n.as_literal().is_some())
     }
 
     /// The state of a new group.

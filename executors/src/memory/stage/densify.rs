@@ -107,7 +107,13 @@ impl Densify {
                 "BSON field '$densify.range.step' is missing but a required field",
             );
         };
-        let positive = step.is_number() && compare(step.view(), Value::Int32(0).view()).is_gt();
+        if !step.is_number() {
+            return Err(EngineError::type_mismatch(format!(
+                "BSON field '$densify.range.step' is the wrong type '{}', expected types '[int, decimal, double, long]'",
+                step.type_name()
+            )));
+        }
+        let positive = compare(step.view(), Value::Int32(0).view()).is_gt();
         if !positive {
             return fail(
                 5_733_401,
@@ -165,6 +171,12 @@ impl Densify {
                 let (low, high) = (Value::from_bson(low), Value::from_bson(high));
                 let dates = matches!((&low, &high), (Value::Date(_), Value::Date(_)));
                 let numbers = low.is_number() && high.is_number();
+                if low.is_number() && !numbers {
+                    return fail(
+                        5_733_406,
+                        "A bounding array must contain either both dates or both numeric types",
+                    );
+                }
                 if !dates && !numbers {
                     return fail(
                         5_733_402,

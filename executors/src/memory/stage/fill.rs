@@ -14,7 +14,9 @@ fn fail<T>(code: i32, message: impl Into<String>) -> Result<T, EngineError> {
 /// 40414, 40415, 6050200 to 6050204 as MongoDB.
 pub fn stages(spec: &Bson) -> Result<Vec<Bdoc>, EngineError> {
     let Bson::Document(d) = spec else {
-        return fail(6_050_200, "The $fill stage specification must be an object");
+        return Err(EngineError::failed_to_parse(
+            "The $fill stage specification must be an object",
+        ));
     };
     if let Some(unknown) = d
         .keys()
@@ -78,13 +80,29 @@ pub fn stages(spec: &Bson) -> Result<Vec<Bdoc>, EngineError> {
         }
         (None, None) => None,
     };
+    if output.is_empty() {
+        return fail(
+            6_050_203,
+            "The 'output' field in '$fill' must contain at least one element",
+        );
+    }
     let (mut windows, mut values) = (Bdoc::new(), Bdoc::new());
     for (path, how) in output {
         let Bson::Document(how) = how else {
-            return Err(EngineError::type_mismatch(format!(
-                "BSON field '$fill.output.{path}' must be an object"
-            )));
+            return fail(
+                6_050_200,
+                format!("The '$fill.output.{path}' specification must be an object"),
+            );
         };
+        if let Some(unknown) = how
+            .keys()
+            .find(|k| !matches!(k.as_str(), "value" | "method"))
+        {
+            return fail(
+                40415,
+                format!("BSON field '$fill.output.{path}.{unknown}' is an unknown field."),
+            );
+        }
         let mut entries = how.iter();
         let (Some((key, v)), None) = (entries.next(), entries.next()) else {
             return fail(

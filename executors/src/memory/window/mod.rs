@@ -94,10 +94,14 @@ impl WindowFunction {
             )?)
         } else if Accumulator::exists(name) && name != "$mergeObjects" {
             let bounds = Bounds::compile(window, sort)?;
-            Function::Accumulate(
-                Box::new(Accumulator::compile(name, argument, scope)?),
-                bounds,
-            )
+            let accumulator = Accumulator::compile(name, argument, scope)?;
+            if !accumulator.has_constant_count() {
+                return Err(EngineError::location(
+                    5_787_902,
+                    format!("'n' of {name} must be constant in a window"),
+                ));
+            }
+            Function::Accumulate(Box::new(accumulator), bounds)
         } else {
             return Err(EngineError::failed_to_parse(format!(
                 "Unrecognized window function, {name}"
