@@ -6,32 +6,7 @@ use super::{Context, Env, Expr, Fields, Operator, Result, coerce_date};
 use crate::memory::datetime::{self, Format, Zone};
 use crate::memory::decimal;
 use crate::memory::error::{Code, EngineError};
-use crate::memory::value::{Decimal, Value, num};
-
-/// BSON's types by name and number, as `to` names them.
-const TYPES: &[(&str, i32)] = &[
-    ("double", 1),
-    ("string", 2),
-    ("object", 3),
-    ("array", 4),
-    ("binData", 5),
-    ("undefined", 6),
-    ("objectId", 7),
-    ("bool", 8),
-    ("date", 9),
-    ("null", 10),
-    ("regex", 11),
-    ("dbPointer", 12),
-    ("javascript", 13),
-    ("symbol", 14),
-    ("javascriptWithScope", 15),
-    ("int", 16),
-    ("timestamp", 17),
-    ("long", 18),
-    ("decimal", 19),
-    ("minKey", -1),
-    ("maxKey", 127),
-];
+use crate::memory::value::{Decimal, Value, num, type_named, type_numbered};
 
 /// The type to convert to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,11 +18,9 @@ struct Target {
 
 impl Target {
     fn by_name(name: &str) -> Result<Self> {
-        TYPES
-            .iter()
-            .find(|(n, _)| *n == name)
+        type_named(name)
             .map(|(name, code)| Self {
-                code: *code,
+                code,
                 name,
                 subtype: 0,
             })
@@ -77,7 +50,7 @@ impl Target {
                             "In $convert, numeric 'to' argument is not an integer",
                         )
                     })?;
-                let found = TYPES.iter().find(|(_, c)| *c == code);
+                let found = type_numbered(code);
                 let (name, _) = found.ok_or_else(|| {
                     EngineError::failed_to_parse(format!(
                         "In $convert, numeric value for 'to' does not correspond to a BSON type: {code}"

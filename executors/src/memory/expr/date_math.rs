@@ -4,7 +4,7 @@ use bson::Bson;
 use super::date::{ZoneArg, instant};
 use super::math::integral;
 use super::{Context, Env, Expr, Fields, Operator, Result};
-use crate::memory::datetime::{self, IsoParts, Parts, TimeOfDay, Unit, Weekday};
+use crate::memory::datetime::{self, IsoParts, Parts, TimeOfDay, Unit, Weekday, Zone};
 use crate::memory::error::EngineError;
 use crate::memory::value::Value;
 
@@ -138,13 +138,36 @@ pub(super) fn compile_add(name: &str, argument: &Bson, cx: Context<'_>) -> Resul
     }))
 }
 
+/// What counts and cuts units: their kind, the zone of their borders, the day on which weeks start.
+#[derive(Debug)]
+struct Calendar {
+    unit: UnitArg,
+    zone: ZoneArg,
+    week_start: Option<Expr>,
+}
+
+impl Calendar {
+    /// `None` if one of them is null.
+    fn get(&self, env: &mut Env<'_>, name: &str) -> Result<Option<(Unit, Zone, Weekday)>> {
+        let Some(unit) = self.unit.get(env, name)? else {
+            return Ok(None);
+        };
+        let Some(zone) = self.zone.get(env)? else {
+            return Ok(None);
+        };
+        let week = match unit {
+            Unit::Week => week_start(self.week_start.as_ref(), env, name)?,
+            _ => Some(Weekday::SUNDAY),
+        };
+        Ok(week.map(|week| (unit, zone, week)))
+    }
+}
+
 #[derive(Debug)]
 struct Diff {
     start: Expr,
     end: Expr,
-    unit: UnitArg,
-    zone: ZoneArg,
-    week_start: Option<Expr>,
+    calendar: Calendar,
 }
 
 impl Operator for Diff {
@@ -154,18 +177,7 @@ impl Operator for Diff {
         if start.is_nullish() || end.is_nullish() {
             return Ok(Value::Null);
         }
-        let Some(unit) = self.unit.get(env, NAME)? else {
-            return Ok(Value::Null);
-        };
-        let Some(zone) = self.zone.get(env)? else {
-            return Ok(Value::Null);
-        };
-        let week = if unit == Unit::Week {
-            week_start(self.week_start.as_ref(), env, NAME)?
-        } else {
-            Some(Weekday::SUNDAY)
-        };
-        let Some(week) = week else {
+        let Some((unit, zone, week)) = self.calendar.get(env, NAME)? else {
             return Ok(Value::Null);
         };
         let start = need_date(&start, 5_166_307, NAME, "startDate")?;
@@ -187,9 +199,11 @@ pub(super) fn compile_diff(name: &str, argument: &Bson, cx: Context<'_>) -> Resu
     Ok(Expr::operator(Diff {
         start,
         end,
-        unit,
-        zone: ZoneArg::compile(&fields, cx)?,
-        week_start: week,
+        calendar: Calendar {
+            unit,
+            zone: ZoneArg::compile(&fields, cx)?,
+            week_start: week,
+        },
     }))
 }
 
@@ -209,10 +223,8 @@ fn check_week_start(e: Option<&Expr>, name: &str) -> Result<()> {
 #[derive(Debug)]
 struct Trunc {
     date: Expr,
-    unit: UnitArg,
     bin: Option<Expr>,
-    zone: ZoneArg,
-    week_start: Option<Expr>,
+    calendar: Calendar,
 }
 
 impl Operator for Trunc {
@@ -246,18 +258,7 @@ impl Operator for Trunc {
                 }
             },
         };
-        let Some(unit) = self.unit.get(env, NAME)? else {
-            return Ok(Value::Null);
-        };
-        let Some(zone) = self.zone.get(env)? else {
-            return Ok(Value::Null);
-        };
-        let week = if unit == Unit::Week {
-            week_start(self.week_start.as_ref(), env, NAME)?
-        } else {
-            Some(Weekday::SUNDAY)
-        };
-        let Some(week) = week else {
+        let Some((unit, zone, week)) = self.calendar.get(env, NAME)? else {
             return Ok(Value::Null);
         };
         let ms = need_date(&date, 5_439_012, NAME, "date")?;
@@ -278,10 +279,12 @@ pub(super) fn compile_trunc(name: &str, argument: &Bson, cx: Context<'_>) -> Res
     }
     Ok(Expr::operator(Trunc {
         date,
-        unit,
         bin: fields.optional("binSize", cx)?,
-        zone: ZoneArg::compile(&fields, cx)?,
-        week_start: week,
+        calendar: Calendar {
+            unit,
+            zone: ZoneArg::compile(&fields, cx)?,
+            week_start: week,
+        },
     }))
 }
 

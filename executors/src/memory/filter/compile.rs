@@ -8,7 +8,7 @@ use crate::memory::error::EngineError;
 use crate::memory::expr::{Expr, Scope};
 use crate::memory::geo::Geo;
 use crate::memory::pattern::Pattern;
-use crate::memory::value::{Path, Regex, Value, compare, num};
+use crate::memory::value::{Path, Regex, Value, compare, num, type_named, type_numbered};
 
 type Compiled<T> = Result<T, EngineError>;
 
@@ -346,30 +346,6 @@ fn in_set(name: &str, arg: &Bson) -> Compiled<InSet> {
     Ok(set)
 }
 
-const TYPES: [(&str, i32); 21] = [
-    ("double", 1),
-    ("string", 2),
-    ("object", 3),
-    ("array", 4),
-    ("binData", 5),
-    ("undefined", 6),
-    ("objectId", 7),
-    ("bool", 8),
-    ("date", 9),
-    ("null", 10),
-    ("regex", 11),
-    ("dbPointer", 12),
-    ("javascript", 13),
-    ("symbol", 14),
-    ("javascriptWithScope", 15),
-    ("int", 16),
-    ("timestamp", 17),
-    ("long", 18),
-    ("decimal", 19),
-    ("minKey", -1),
-    ("maxKey", 127),
-];
-
 /// The argument of `$type` or `bsonType`: a name, a number or an array of them.
 ///
 /// # Errors
@@ -393,8 +369,8 @@ fn one_type(arg: &Bson, set: &mut TypeSet) -> Compiled<()> {
         Bson::String(name) if name == "number" => {
             [1, 16, 18, 19].into_iter().for_each(|n| set.add(n))
         }
-        Bson::String(name) => match TYPES.iter().find(|(n, _)| n == name) {
-            Some((_, number)) => set.add(*number),
+        Bson::String(name) => match type_named(name) {
+            Some((_, number)) => set.add(number),
             None => return bad(format!("Unknown type name alias: {name}")),
         },
         other => {
@@ -404,11 +380,9 @@ fn one_type(arg: &Bson, set: &mut TypeSet) -> Compiled<()> {
                     "type must be represented as a number or a string",
                 ));
             }
-            let number = value
-                .as_i64()
-                .filter(|n| TYPES.iter().any(|(_, t)| i64::from(*t) == *n));
-            match number.and_then(|n| i32::try_from(n).ok()) {
-                Some(n) => set.add(n),
+            let number = value.as_i64().and_then(|n| i32::try_from(n).ok());
+            match number.and_then(type_numbered) {
+                Some((_, number)) => set.add(number),
                 None => return bad(format!("Invalid numerical type code: {other}")),
             }
         }

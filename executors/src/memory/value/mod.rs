@@ -16,6 +16,7 @@ mod order;
 mod pack;
 mod path;
 mod raw;
+mod types;
 mod view;
 
 use std::fmt;
@@ -30,6 +31,7 @@ pub use document::{DocBuilder, DocIter, DocRef, Document};
 pub use order::{Key, compare, compare_with, equal, hash_value};
 pub use pack::{pack, unpack};
 pub use path::{Part, Path};
+pub use types::{type_named, type_numbered};
 pub use view::ValueRef;
 
 /// A regular expression value.
