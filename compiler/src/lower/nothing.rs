@@ -87,7 +87,16 @@ impl Lowerer<'_> {
                 zeros.extend(path.iter().map(String::from));
             }
         }
-        let Some(Stage::Group { fields, .. }) = self.scope()?.stages.last() else {
+        // Sets that the `$group` collected are counted by a `$set` after it.
+        let stages = &mut self.scope()?.stages;
+        let counts = stages
+            .iter()
+            .rev()
+            .take_while(|stage| matches!(stage, Stage::Set(_)))
+            .count();
+        let after = stages.split_off(stages.len().saturating_sub(counts));
+        let Some(Stage::Group { fields, .. }) = stages.last() else {
+            stages.extend(after);
             return Ok(());
         };
         let nothing = fields
@@ -98,7 +107,9 @@ impl Lowerer<'_> {
             collection: None,
             pipeline: vec![Stage::Documents(vec![Expr::Document(nothing)])],
         })?;
-        self.push(Stage::Limit(1))
+        self.push(Stage::Limit(1))?;
+        self.scope()?.stages.extend(after);
+        Ok(())
     }
 
     /// Values of the columns of an aggregate without groups where no row matches, as far as they are constant.
