@@ -56,6 +56,8 @@ fn conditions() {
         q("a", 1) ^ (q("b", 2) | q("c", 3)),
         "Q(a=1) ^ (Q(b=2) | Q(c=3))",
     );
+    // Django keeps the joins of a group inner, and those of a bare condition outer
+    condition(q("a", 1) ^ Q::And(vec![q("b", 2)]), "Q(a=1) ^ Q(Q(b=2))");
     condition(
         q("a-b", 1) & q("class", 2),
         r#"**{"a-b": 1}, **{"class": 2}"#,

@@ -199,7 +199,7 @@ fn sum(call: &LoweredAggregate<'_>, names: &mut Names<'_>, _target: &Target) -> 
     let total = accumulate("$sum", filtered(call, arg.expr.clone()));
     let test = counts(call, &[arg]);
     let number_of = match (call.args.get(1), test) {
-        _ if call.is_never_null() => None,
+        _ if call.never_null => None,
         // the numbers of values of the parts
         (Some(numbers), _) => Some(numbers.expr.clone()),
         (None, Some(test)) => Some(Expr::cond(test, int(1), int(0))),
@@ -231,7 +231,7 @@ fn avg(call: &LoweredAggregate<'_>, names: &mut Names<'_>, _target: &Target) -> 
         // the sums of the parts by the numbers of their values
         let number = names();
         let mean = fit(two("$divide", field(&name), field(&number)), from, call.ty);
-        let value = if call.is_never_null() {
+        let value = if call.never_null {
             mean
         } else {
             only_if(two("$ne", field(&number), int(0)), mean)

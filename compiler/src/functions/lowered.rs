@@ -93,18 +93,11 @@ pub struct LoweredAggregate<'a> {
     pub options: &'a IndexMap<String, Value>,
     /// Type of the result.
     pub ty: &'a FieldType,
+    /// There is a value for every group, and the sum of nothing is 0: [`AggregateCall::never_null`](crate::plan::AggregateCall::never_null).
+    pub never_null: bool,
 }
 
-/// The option of sums and averages that have a value for every group: [`AggregateCall::never_null`](crate::plan::AggregateCall::never_null).
-pub const NEVER_NULL: &str = "never_null";
-
 impl<'a> LoweredAggregate<'a> {
-    /// There is a value for every group: a sum of nothing is 0.
-    #[must_use]
-    pub fn is_never_null(&self) -> bool {
-        self.options.contains_key(NEVER_NULL)
-    }
-
     /// An argument.
     ///
     /// # Errors

@@ -71,8 +71,8 @@ pub use function::{
 };
 pub use lookup::{Left, LeftSide, Lookup, Meaning, Right};
 pub use lowered::{
-    Grouped, LoweredAggregate, LoweredArg, LoweredCall, LoweredKey, LoweredWindow, NEVER_NULL,
-    Names, Over, WindowPass, Windowed,
+    Grouped, LoweredAggregate, LoweredArg, LoweredCall, LoweredKey, LoweredWindow, Names, Over,
+    WindowPass, Windowed,
 };
 pub use path::Transform;
 pub use registry::Registry;

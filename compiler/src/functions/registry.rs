@@ -256,6 +256,7 @@ impl Registry {
                 order: request.order,
                 options: call.options,
                 ty: ty.clone(),
+                never_null: false,
             },
             default: request.default.map(|d| d.scalar),
             ty,

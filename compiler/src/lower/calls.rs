@@ -129,6 +129,7 @@ impl Lowerer<'_> {
                 order: &order,
                 options: &call.options,
                 ty: &call.ty,
+                never_null: call.never_null,
             },
             &mut names,
             self.target,

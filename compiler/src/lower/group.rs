@@ -228,8 +228,7 @@ impl Lowerer<'_> {
         Ok(Val {
             expr,
             ty: Arc::clone(&call.ty),
-            nullable: !call.is_never_null()
-                && self.registry.empty_value(&call.function) == Bson::Null,
+            nullable: !call.never_null && self.registry.empty_value(&call.function) == Bson::Null,
             array: super::scalar::array_of(&call.ty),
         })
     }

@@ -66,6 +66,7 @@ impl Lowerer<'_> {
                         order: &inner_order,
                         options: &call.call.options,
                         ty: &call.call.ty,
+                        never_null: call.call.never_null,
                     },
                     frame: call.frame,
                     order: &keys,

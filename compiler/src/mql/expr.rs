@@ -114,7 +114,9 @@ impl Expr {
     pub fn may_be_missing(&self) -> bool {
         match self {
             Expr::Literal(_) | Expr::Array(_) | Expr::Document(_) => false,
-            Expr::Op(op, _) => !super::operators::gives_null(op),
+            Expr::Op(op, _) => {
+                !super::operators::operator(op).is_some_and(|known| known.is_never_missing)
+            }
             Expr::Field(_) | Expr::Var { .. } | Expr::Parameter(_) | Expr::Raw(_) => true,
         }
     }

@@ -42,68 +42,6 @@ impl Place {
     }
 }
 
-/// Operators whose value of null or of nothing is null (MongoDB manual: "If the argument resolves to a value of null or refers to
-/// a missing field, returns null"), or that always have a value.
-pub(super) fn gives_null(op: &str) -> bool {
-    matches!(
-        op,
-        "$add"
-            | "$subtract"
-            | "$multiply"
-            | "$divide"
-            | "$mod"
-            | "$abs"
-            | "$ceil"
-            | "$floor"
-            | "$round"
-            | "$trunc"
-            | "$pow"
-            | "$sqrt"
-            | "$exp"
-            | "$ln"
-            | "$log10"
-            | "$concat"
-            | "$substrCP"
-            | "$toUpper"
-            | "$toLower"
-            | "$strLenCP"
-            | "$indexOfCP"
-            | "$dateTrunc"
-            | "$dateAdd"
-            | "$dateSubtract"
-            | "$dateDiff"
-            | "$dateToString"
-            | "$year"
-            | "$month"
-            | "$dayOfMonth"
-            | "$dayOfWeek"
-            | "$dayOfYear"
-            | "$hour"
-            | "$minute"
-            | "$second"
-            | "$isoWeek"
-            | "$isoWeekYear"
-            | "$toLong"
-            | "$toInt"
-            | "$toDouble"
-            | "$toDecimal"
-            | "$toString"
-            | "$toDate"
-            | "$size"
-            | "$type"
-            | "$eq"
-            | "$ne"
-            | "$lt"
-            | "$lte"
-            | "$gt"
-            | "$gte"
-            | "$and"
-            | "$or"
-            | "$not"
-            | "$in"
-    )
-}
-
 /// No limit to the number of arguments.
 const MANY: u8 = u8::MAX;
 
@@ -150,6 +88,9 @@ pub(super) struct Operator {
     arity: Arity,
     /// The version that brought it.
     pub since: ServerVersion,
+    /// Of null and of nothing it makes null (MongoDB manual: "If the argument resolves to a value of null or refers to a missing
+    /// field, returns null"), or it always has a value.
+    pub is_never_missing: bool,
 }
 
 const fn row(name: &'static str, places: Places, arity: Arity, since: ServerVersion) -> Operator {
@@ -158,6 +99,7 @@ const fn row(name: &'static str, places: Places, arity: Arity, since: ServerVers
         places,
         arity,
         since,
+        is_never_missing: false,
     }
 }
 
@@ -171,14 +113,14 @@ const OLD: ServerVersion = v(0, 0);
 /// Every operator, by name.
 #[rustfmt::skip] // one a line
 const OPERATORS: &[Operator] = &[
-    row("$abs", EXPR, args(1, 1), OLD),
+    row("$abs", EXPR, args(1, 1), OLD).never_missing(),
     row("$accumulator", GROUP, named(&["accumulate", "accumulateArgs", "merge", "lang", "init"], &["initArgs", "finalize"]), OLD),
     row("$acos", EXPR, args(1, 1), OLD),
     row("$acosh", EXPR, args(1, 1), OLD),
-    row("$add", EXPR, args(0, MANY), OLD),
+    row("$add", EXPR, args(0, MANY), OLD).never_missing(),
     row("$addToSet", GROUP, args(1, 1), OLD),
     row("$allElementsTrue", EXPR, args(1, 1), OLD),
-    row("$and", EXPR, args(0, MANY), OLD),
+    row("$and", EXPR, args(0, MANY), OLD).never_missing(),
     row("$anyElementTrue", EXPR, args(1, 1), OLD),
     row("$arrayElemAt", EXPR, args(2, 2), OLD),
     row("$arrayToObject", EXPR, args(1, 1), OLD),
@@ -196,9 +138,9 @@ const OPERATORS: &[Operator] = &[
     row("$bottom", GROUP, named(&["sortBy", "output"], &[]), v(5, 2)),
     row("$bottomN", GROUP, named(&["sortBy", "output", "n"], &[]), v(5, 2)),
     row("$bsonSize", EXPR, args(1, 1), OLD),
-    row("$ceil", EXPR, args(1, 1), OLD),
+    row("$ceil", EXPR, args(1, 1), OLD).never_missing(),
     row("$cmp", EXPR, args(2, 2), OLD),
-    row("$concat", EXPR, args(0, MANY), OLD),
+    row("$concat", EXPR, args(0, MANY), OLD).never_missing(),
     row("$concatArrays", ANY, args(0, MANY), OLD),
     row("$cond", EXPR, either(3, 3, &["if", "then", "else"], &[]), OLD),
     row("$convert", EXPR, named(&["input", "to"], &["onError", "onNull", "format", "byteOrder", "base"]), OLD),
@@ -207,58 +149,58 @@ const OPERATORS: &[Operator] = &[
     row("$count", GROUP, either(0, 0, &[], &[]), OLD),
     row("$covariancePop", WINDOW, args(2, 2), OLD),
     row("$covarianceSamp", WINDOW, args(2, 2), OLD),
-    row("$dateAdd", EXPR, named(&["startDate", "unit", "amount"], &["timezone"]), OLD),
-    row("$dateDiff", EXPR, named(&["startDate", "endDate", "unit"], &["timezone", "startOfWeek"]), OLD),
+    row("$dateAdd", EXPR, named(&["startDate", "unit", "amount"], &["timezone"]), OLD).never_missing(),
+    row("$dateDiff", EXPR, named(&["startDate", "endDate", "unit"], &["timezone", "startOfWeek"]), OLD).never_missing(),
     row("$dateFromParts", EXPR, named(&[], &["year", "month", "day", "hour", "minute", "second", "millisecond", "isoWeekYear", "isoWeek", "isoDayOfWeek", "timezone"]), OLD),
     row("$dateFromString", EXPR, named(&["dateString"], &["format", "timezone", "onError", "onNull"]), OLD),
-    row("$dateSubtract", EXPR, named(&["startDate", "unit", "amount"], &["timezone"]), OLD),
+    row("$dateSubtract", EXPR, named(&["startDate", "unit", "amount"], &["timezone"]), OLD).never_missing(),
     row("$dateToParts", EXPR, named(&["date"], &["timezone", "iso8601"]), OLD),
-    row("$dateToString", EXPR, named(&["date"], &["format", "timezone", "onNull"]), OLD),
-    row("$dateTrunc", EXPR, named(&["date", "unit"], &["binSize", "timezone", "startOfWeek"]), OLD),
-    row("$dayOfMonth", EXPR, either(1, 1, &["date"], &["timezone"]), OLD),
-    row("$dayOfWeek", EXPR, either(1, 1, &["date"], &["timezone"]), OLD),
-    row("$dayOfYear", EXPR, either(1, 1, &["date"], &["timezone"]), OLD),
+    row("$dateToString", EXPR, named(&["date"], &["format", "timezone", "onNull"]), OLD).never_missing(),
+    row("$dateTrunc", EXPR, named(&["date", "unit"], &["binSize", "timezone", "startOfWeek"]), OLD).never_missing(),
+    row("$dayOfMonth", EXPR, either(1, 1, &["date"], &["timezone"]), OLD).never_missing(),
+    row("$dayOfWeek", EXPR, either(1, 1, &["date"], &["timezone"]), OLD).never_missing(),
+    row("$dayOfYear", EXPR, either(1, 1, &["date"], &["timezone"]), OLD).never_missing(),
     row("$degreesToRadians", EXPR, args(1, 1), OLD),
     row("$denseRank", WINDOW, either(0, 0, &[], &[]), OLD),
     row("$derivative", WINDOW, named(&["input"], &["unit"]), OLD),
-    row("$divide", EXPR, args(2, 2), OLD),
+    row("$divide", EXPR, args(2, 2), OLD).never_missing(),
     row("$documentNumber", WINDOW, either(0, 0, &[], &[]), OLD),
-    row("$eq", EXPR, args(2, 2), OLD),
-    row("$exp", EXPR, args(1, 1), OLD),
+    row("$eq", EXPR, args(2, 2), OLD).never_missing(),
+    row("$exp", EXPR, args(1, 1), OLD).never_missing(),
     row("$expMovingAvg", WINDOW, named(&["input"], &["N", "alpha"]), OLD),
     row("$filter", EXPR, named(&["input", "cond"], &["as", "limit"]), OLD),
     row("$first", ANY, args(1, 1), OLD),
     row("$firstN", ANY, named(&["input", "n"], &[]), v(5, 2)),
-    row("$floor", EXPR, args(1, 1), OLD),
+    row("$floor", EXPR, args(1, 1), OLD).never_missing(),
     row("$function", EXPR, named(&["body", "args", "lang"], &[]), OLD),
     row("$getField", EXPR, either(1, 1, &["field"], &["input"]), OLD),
-    row("$gt", EXPR, args(2, 2), OLD),
-    row("$gte", EXPR, args(2, 2), OLD),
+    row("$gt", EXPR, args(2, 2), OLD).never_missing(),
+    row("$gte", EXPR, args(2, 2), OLD).never_missing(),
     row("$hash", EXPR, named(&["input", "algorithm"], &[]), v(8, 3)),
     row("$hexHash", EXPR, named(&["input", "algorithm"], &[]), v(8, 3)),
-    row("$hour", EXPR, either(1, 1, &["date"], &["timezone"]), OLD),
+    row("$hour", EXPR, either(1, 1, &["date"], &["timezone"]), OLD).never_missing(),
     row("$ifNull", EXPR, args(2, MANY), OLD),
-    row("$in", EXPR, args(2, 2), OLD),
+    row("$in", EXPR, args(2, 2), OLD).never_missing(),
     row("$indexOfArray", EXPR, args(2, 4), OLD),
     row("$indexOfBytes", EXPR, args(2, 4), OLD),
-    row("$indexOfCP", EXPR, args(2, 4), OLD),
+    row("$indexOfCP", EXPR, args(2, 4), OLD).never_missing(),
     row("$integral", WINDOW, named(&["input"], &["unit"]), OLD),
     row("$isArray", EXPR, args(1, 1), OLD),
     row("$isNumber", EXPR, args(1, 1), OLD),
     row("$isoDayOfWeek", EXPR, either(1, 1, &["date"], &["timezone"]), OLD),
-    row("$isoWeek", EXPR, either(1, 1, &["date"], &["timezone"]), OLD),
-    row("$isoWeekYear", EXPR, either(1, 1, &["date"], &["timezone"]), OLD),
+    row("$isoWeek", EXPR, either(1, 1, &["date"], &["timezone"]), OLD).never_missing(),
+    row("$isoWeekYear", EXPR, either(1, 1, &["date"], &["timezone"]), OLD).never_missing(),
     row("$last", ANY, args(1, 1), OLD),
     row("$lastN", ANY, named(&["input", "n"], &[]), v(5, 2)),
     row("$let", EXPR, named(&["vars", "in"], &[]), OLD),
     row("$linearFill", WINDOW, args(1, 1), v(5, 3)),
     row("$literal", EXPR, args(1, 1), OLD),
-    row("$ln", EXPR, args(1, 1), OLD),
+    row("$ln", EXPR, args(1, 1), OLD).never_missing(),
     row("$locf", WINDOW, args(1, 1), v(5, 2)),
     row("$log", EXPR, args(2, 2), OLD),
-    row("$log10", EXPR, args(1, 1), OLD),
-    row("$lt", EXPR, args(2, 2), OLD),
-    row("$lte", EXPR, args(2, 2), OLD),
+    row("$log10", EXPR, args(1, 1), OLD).never_missing(),
+    row("$lt", EXPR, args(2, 2), OLD).never_missing(),
+    row("$lte", EXPR, args(2, 2), OLD).never_missing(),
     row("$ltrim", EXPR, named(&["input"], &["chars"]), OLD),
     row("$map", EXPR, named(&["input", "in"], &["as"]), OLD),
     row("$max", ANY, args(1, MANY), OLD),
@@ -269,16 +211,16 @@ const OPERATORS: &[Operator] = &[
     row("$millisecond", EXPR, either(1, 1, &["date"], &["timezone"]), OLD),
     row("$min", ANY, args(1, MANY), OLD),
     row("$minN", ANY, named(&["input", "n"], &[]), v(5, 2)),
-    row("$minute", EXPR, either(1, 1, &["date"], &["timezone"]), OLD),
-    row("$mod", EXPR, args(2, 2), OLD),
-    row("$month", EXPR, either(1, 1, &["date"], &["timezone"]), OLD),
-    row("$multiply", EXPR, args(0, MANY), OLD),
-    row("$ne", EXPR, args(2, 2), OLD),
-    row("$not", EXPR, args(1, 1), OLD),
+    row("$minute", EXPR, either(1, 1, &["date"], &["timezone"]), OLD).never_missing(),
+    row("$mod", EXPR, args(2, 2), OLD).never_missing(),
+    row("$month", EXPR, either(1, 1, &["date"], &["timezone"]), OLD).never_missing(),
+    row("$multiply", EXPR, args(0, MANY), OLD).never_missing(),
+    row("$ne", EXPR, args(2, 2), OLD).never_missing(),
+    row("$not", EXPR, args(1, 1), OLD).never_missing(),
     row("$objectToArray", EXPR, args(1, 1), OLD),
-    row("$or", EXPR, args(0, MANY), OLD),
+    row("$or", EXPR, args(0, MANY), OLD).never_missing(),
     row("$percentile", ANY, named(&["input", "p", "method"], &[]), v(7, 0)),
-    row("$pow", EXPR, args(2, 2), OLD),
+    row("$pow", EXPR, args(2, 2), OLD).never_missing(),
     row("$push", GROUP, args(1, 1), OLD),
     row("$radiansToDegrees", EXPR, args(1, 1), OLD),
     row("$rand", EXPR, either(0, 0, &[], &[]), OLD),
@@ -291,10 +233,10 @@ const OPERATORS: &[Operator] = &[
     row("$replaceAll", EXPR, named(&["input", "find", "replacement"], &[]), OLD),
     row("$replaceOne", EXPR, named(&["input", "find", "replacement"], &[]), OLD),
     row("$reverseArray", EXPR, args(1, 1), OLD),
-    row("$round", EXPR, args(1, 2), OLD),
+    row("$round", EXPR, args(1, 2), OLD).never_missing(),
     row("$rtrim", EXPR, named(&["input"], &["chars"]), OLD),
     row("$sampleRate", EXPR, args(1, 1), OLD),
-    row("$second", EXPR, either(1, 1, &["date"], &["timezone"]), OLD),
+    row("$second", EXPR, either(1, 1, &["date"], &["timezone"]), OLD).never_missing(),
     row("$setDifference", EXPR, args(2, 2), OLD),
     row("$setEquals", EXPR, args(0, MANY), OLD),
     row("$setField", EXPR, named(&["field", "input", "value"], &[]), OLD),
@@ -304,48 +246,48 @@ const OPERATORS: &[Operator] = &[
     row("$shift", WINDOW, named(&["output", "by"], &["default"]), OLD),
     row("$sin", EXPR, args(1, 1), OLD),
     row("$sinh", EXPR, args(1, 1), OLD),
-    row("$size", EXPR, args(1, 1), OLD),
+    row("$size", EXPR, args(1, 1), OLD).never_missing(),
     row("$slice", EXPR, args(2, 3), OLD),
     row("$sortArray", EXPR, named(&["input", "sortBy"], &[]), v(5, 2)),
     row("$split", EXPR, args(2, 2), OLD),
-    row("$sqrt", EXPR, args(1, 1), OLD),
+    row("$sqrt", EXPR, args(1, 1), OLD).never_missing(),
     row("$stdDevPop", ANY, args(1, MANY), OLD),
     row("$stdDevSamp", ANY, args(1, MANY), OLD),
     row("$strLenBytes", EXPR, args(1, 1), OLD),
-    row("$strLenCP", EXPR, args(1, 1), OLD),
+    row("$strLenCP", EXPR, args(1, 1), OLD).never_missing(),
     row("$strcasecmp", EXPR, args(2, 2), OLD),
     row("$substr", EXPR, args(3, 3), OLD),
     row("$substrBytes", EXPR, args(3, 3), OLD),
-    row("$substrCP", EXPR, args(3, 3), OLD),
-    row("$subtract", EXPR, args(2, 2), OLD),
+    row("$substrCP", EXPR, args(3, 3), OLD).never_missing(),
+    row("$subtract", EXPR, args(2, 2), OLD).never_missing(),
     row("$sum", ANY, args(1, MANY), OLD),
     row("$switch", EXPR, named(&["branches"], &["default"]), OLD),
     row("$tan", EXPR, args(1, 1), OLD),
     row("$tanh", EXPR, args(1, 1), OLD),
     row("$toArray", EXPR, args(1, 1), v(8, 0)),
     row("$toBool", EXPR, args(1, 1), OLD),
-    row("$toDate", EXPR, args(1, 1), OLD),
-    row("$toDecimal", EXPR, args(1, 1), OLD),
-    row("$toDouble", EXPR, args(1, 1), OLD),
+    row("$toDate", EXPR, args(1, 1), OLD).never_missing(),
+    row("$toDecimal", EXPR, args(1, 1), OLD).never_missing(),
+    row("$toDouble", EXPR, args(1, 1), OLD).never_missing(),
     row("$toHashedIndexKey", EXPR, args(1, 1), OLD),
-    row("$toInt", EXPR, args(1, 1), OLD),
-    row("$toLong", EXPR, args(1, 1), OLD),
-    row("$toLower", EXPR, args(1, 1), OLD),
+    row("$toInt", EXPR, args(1, 1), OLD).never_missing(),
+    row("$toLong", EXPR, args(1, 1), OLD).never_missing(),
+    row("$toLower", EXPR, args(1, 1), OLD).never_missing(),
     row("$toObject", EXPR, args(1, 1), v(8, 0)),
     row("$toObjectId", EXPR, args(1, 1), OLD),
-    row("$toString", EXPR, args(1, 1), OLD),
+    row("$toString", EXPR, args(1, 1), OLD).never_missing(),
     row("$toUUID", EXPR, args(1, 1), v(8, 0)),
-    row("$toUpper", EXPR, args(1, 1), OLD),
+    row("$toUpper", EXPR, args(1, 1), OLD).never_missing(),
     row("$top", GROUP, named(&["sortBy", "output"], &[]), v(5, 2)),
     row("$topN", GROUP, named(&["sortBy", "output", "n"], &[]), v(5, 2)),
     row("$trim", EXPR, named(&["input"], &["chars"]), OLD),
-    row("$trunc", EXPR, args(1, 2), OLD),
+    row("$trunc", EXPR, args(1, 2), OLD).never_missing(),
     row("$tsIncrement", EXPR, args(1, 1), v(5, 1)),
     row("$tsSecond", EXPR, args(1, 1), v(5, 1)),
-    row("$type", EXPR, args(1, 1), OLD),
+    row("$type", EXPR, args(1, 1), OLD).never_missing(),
     row("$unsetField", EXPR, named(&["field", "input"], &[]), OLD),
     row("$week", EXPR, either(1, 1, &["date"], &["timezone"]), OLD),
-    row("$year", EXPR, either(1, 1, &["date"], &["timezone"]), OLD),
+    row("$year", EXPR, either(1, 1, &["date"], &["timezone"]), OLD).never_missing(),
     row("$zip", EXPR, named(&["inputs"], &["useLongestLength", "defaults"]), OLD),
 ];
 
@@ -356,6 +298,13 @@ pub(super) fn operator(name: &str) -> Option<&'static Operator> {
 }
 
 impl Operator {
+    const fn never_missing(self) -> Operator {
+        Operator {
+            is_never_missing: true,
+            ..self
+        }
+    }
+
     /// Whether it may stand there.
     pub(super) fn stands(&self, place: Place) -> bool {
         self.places & place.bit() != 0

@@ -6,7 +6,6 @@ use bson::Document;
 use indexmap::IndexMap;
 
 use super::{ColumnId, Deletion, Insertion, Output, Predicate, Scalar, SourceId};
-use crate::functions::NEVER_NULL;
 use crate::queryset::{FrameUnit, NullsOrder, Value};
 use crate::schema::FieldType;
 
@@ -187,21 +186,9 @@ pub struct AggregateCall {
     pub options: IndexMap<String, Value>,
     /// Type of the result.
     pub ty: Arc<FieldType>,
-}
-
-impl AggregateCall {
-    /// The sum of nothing is 0, or there is always something: where a whole is made of parts. An average and a sum that can be NULL
-    /// then have the numbers of values as a second argument.
-    pub fn never_null(&mut self) {
-        self.options
-            .insert(NEVER_NULL.to_owned(), Value::Bool(true));
-    }
-
-    /// Whether it has a value for every group.
-    #[must_use]
-    pub fn is_never_null(&self) -> bool {
-        self.options.contains_key(NEVER_NULL)
-    }
+    /// Every group has a value, and the sum of nothing is 0: where rules make a whole of parts. An average of parts, and a sum of parts that
+    /// can be NULL, have the numbers of values of the parts as a second argument.
+    pub never_null: bool,
 }
 
 /// A window function over a frame.

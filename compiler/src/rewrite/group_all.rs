@@ -170,6 +170,7 @@ fn greatest(of: ColumnId, ty: &Arc<FieldType>) -> AggregateCall {
         order: Vec::new(),
         options: IndexMap::new(),
         ty: Arc::clone(ty),
+        never_null: false,
     }
 }
 
@@ -203,7 +204,7 @@ fn replace(rel: &mut Rel, found: &Found, key: ColumnId, columns: &mut Columns) -
         let nothing = if is_count { Bson::Int32(0) } else { Bson::Null };
         let mut whole = greatest(either, &call.ty);
         if is_count {
-            whole.never_null();
+            whole.never_null = true;
         }
         union.push(either);
         of_rows.push(literal(nothing, &call.ty));

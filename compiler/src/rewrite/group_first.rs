@@ -231,7 +231,7 @@ fn needs_row(part: &Predicate, aggregates: &[(ColumnId, AggregateCall)]) -> bool
             matches!(
                 call.function.as_str(),
                 "Sum" | "Avg" | "Min" | "Max" | "StdDev" | "Variance"
-            ) && !call.is_never_null()
+            ) && !call.never_null
                 && of_row(call)
         })
     })

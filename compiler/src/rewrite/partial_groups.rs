@@ -128,6 +128,7 @@ impl Parts<'_> {
             order: Vec::new(),
             options: IndexMap::new(),
             ty: call.ty.clone(),
+            never_null: false,
         };
         let divided = matches!(call.function.as_str(), "Sum" | "Avg");
         if !divided {
@@ -145,7 +146,7 @@ impl Parts<'_> {
         if let Some(x) = call.args.first() {
             total.ty = x.ty(self.columns)?;
         }
-        total.never_null();
+        total.never_null = true;
         let count = AggregateCall {
             function: "Count".to_owned(),
             args: if nullable {
@@ -163,7 +164,7 @@ impl Parts<'_> {
         }
         let mut whole = whole(&call.function, args);
         if !nullable {
-            whole.never_null();
+            whole.never_null = true;
         }
         Ok(whole)
     }
@@ -176,7 +177,7 @@ impl Parts<'_> {
         let id = self.columns.add(Column {
             name: name.into(),
             ty: call.ty.clone(),
-            nullable: call.function != "Count" && !call.is_never_null(),
+            nullable: call.function != "Count" && !call.never_null,
             array: ArrayFact::No,
             origin: Origin::Computed,
         });

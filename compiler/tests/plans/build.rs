@@ -509,6 +509,7 @@ pub fn agg(function: &str, args: Vec<Scalar>) -> AggregateCall {
         order: Vec::new(),
         options: IndexMap::new(),
         ty: int_type(),
+        never_null: false,
     }
 }
 pub fn agg_where(function: &str, args: Vec<Scalar>, condition: Predicate) -> AggregateCall {

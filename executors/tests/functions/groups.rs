@@ -44,6 +44,7 @@ impl Case {
             order: &self.order,
             options: &options,
             ty: &ty,
+            never_null: false,
         };
         let grouped = Registry::django()
             .lower_aggregate(&call, &mut names, &server())

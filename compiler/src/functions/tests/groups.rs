@@ -55,6 +55,7 @@ impl Case {
             order: &self.order,
             options: &self.options,
             ty: &self.ty,
+            never_null: false,
         }
     }
 

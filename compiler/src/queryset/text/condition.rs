@@ -36,6 +36,17 @@ fn bare(q: &Q) -> &Q {
     }
 }
 
+/// A single condition in a group of its own. Between operators Django takes the group away, and under XOR it matters: joins that
+/// the group makes INNER stay so, while a bare condition's are LEFT (Django: `JoinPromoter`).
+fn is_group_of_one(q: &Q) -> bool {
+    let in_group = match q {
+        Q::And(parts) | Q::Or(parts) => parts.len() == 1,
+        Q::Xor(parts) => matches!(parts.as_slice(), [single] if is_group_of_one(single)),
+        _ => false,
+    };
+    in_group && matches!(bare(q), Q::Lookup { .. } | Q::Expr(_))
+}
+
 /// An empty condition vanishes between operators, negated or not.
 fn is_empty(q: &Q) -> bool {
     match q {
@@ -140,7 +151,13 @@ impl Writer {
                         Level::Xor => Level::And,
                         _ => Level::Sign,
                     };
-                    w.q(part, inner);
+                    if own == Level::Xor && is_group_of_one(part) {
+                        w.push("Q(");
+                        w.q(part, Level::Any);
+                        w.push(")");
+                    } else {
+                        w.q(part, inner);
+                    }
                 }
             }),
         }

@@ -68,7 +68,7 @@ impl Interpreter<'_> {
             };
         }
         let Some(first) = values.first().cloned() else {
-            return if call.is_never_null() {
+            return if call.never_null {
                 Bson::Int64(0)
             } else {
                 Bson::Null

@@ -16,53 +16,36 @@ fn cstring(bytes: &[u8], at: usize) -> Option<usize> {
     memchr::memchr(0, bytes.get(at..)?)
 }
 
-/// In [`WIDTHS`]: a length of four bytes comes first, and so many bytes more than it says follow.
+/// As a [`width`]: a length of four bytes comes first, and so many bytes more than it says follow.
 const COUNTED: u8 = 64;
-/// In [`WIDTHS`]: a regular expression.
+/// As a [`width`]: a regular expression.
 const PATTERN: u8 = 254;
-/// In [`WIDTHS`]: no type.
+/// As a [`width`]: no type.
 const BAD: u8 = 255;
 
-/// The bytes that a value of each type takes.
-#[allow(clippy::indexing_slicing)] // the compiler evaluates it
-const WIDTHS: [u8; 256] = {
-    let mut table = [BAD; 256];
-    let known: [(usize, u8); 21] = [
-        (0x10, 4),
-        (0x01, 8),
-        (0x09, 8),
-        (0x11, 8),
-        (0x12, 8),
-        (0x08, 1),
-        (0x06, 0),
-        (0x0a, 0),
-        (0xff, 0),
-        (0x7f, 0),
-        (0x07, 12),
-        (0x13, 16),
-        (0x02, COUNTED + 4),
-        (0x0d, COUNTED + 4),
-        (0x0e, COUNTED + 4),
-        (0x03, COUNTED),
-        (0x04, COUNTED),
-        (0x0f, COUNTED),
-        (0x05, COUNTED + 5),
-        (0x0c, COUNTED + 16),
-        (0x0b, PATTERN),
-    ];
-    let mut at = 0;
-    while at < known.len() {
-        let (kind, width) = known[at];
-        table[kind] = width;
-        at += 1;
+/// The bytes that a value of a type takes.
+#[inline(always)]
+const fn width(kind: u8) -> u8 {
+    match kind {
+        0x06 | 0x0a | 0x7f | 0xff => 0,
+        0x08 => 1,
+        0x10 => 4,
+        0x01 | 0x09 | 0x11 | 0x12 => 8,
+        0x07 => 12,
+        0x13 => 16,
+        0x03 | 0x04 | 0x0f => COUNTED,
+        0x02 | 0x0d | 0x0e => COUNTED + 4,
+        0x05 => COUNTED + 5,
+        0x0c => COUNTED + 16,
+        0x0b => PATTERN,
+        _ => BAD,
     }
-    table
-};
+}
 
 /// Where the value at `at` ends.
 #[inline(always)]
 pub(super) fn end_of(kind: u8, bytes: &[u8], at: usize) -> Option<usize> {
-    let width = *WIDTHS.get(usize::from(kind))?;
+    let width = width(kind);
     if width < COUNTED {
         return Some(at + usize::from(width));
     }
