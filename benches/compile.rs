@@ -96,28 +96,15 @@ fn growth(_: &mut Criterion) {
 
 /// Every statement of a recorded corpus, where `MQLC_CORPUS` says where one is.
 fn corpus(_: &mut Criterion) {
-    let mut times: Vec<(Duration, String)> = statements::corpus()
-        .into_iter()
-        .map(|case| {
-            let mut runs: Vec<Duration> = (0..9)
-                .map(|_| {
-                    let start = Instant::now();
-                    cold(&case.compiler, &case.json);
-                    start.elapsed()
-                })
-                .collect();
-            runs.sort();
-            (runs.get(4).copied().unwrap_or_default(), case.id)
-        })
-        .collect();
-    times.sort();
+    let times = statements::timed();
     let at = |percent: usize| times.get(times.len() * percent / 100).map(|t| t.0);
-    if let (Some((slowest, id)), Some(median), Some(p90), Some(p99)) =
+    if let (Some((slowest, case)), Some(median), Some(p90), Some(p99)) =
         (times.last(), at(50), at(90), at(99))
     {
         println!(
-            "corpus: {} statements: median {median:?}, p90 {p90:?}, p99 {p99:?}, heaviest {slowest:?} ({id})",
-            times.len()
+            "corpus: {} statements: median {median:?}, p90 {p90:?}, p99 {p99:?}, heaviest {slowest:?} ({})",
+            times.len(),
+            case.id
         );
     }
 }

@@ -1,7 +1,7 @@
 //! Compiles the same statements over and over, for a profiler.
 //!
 //! `cargo bench --bench loop -- NAME [TIMES]`, where NAME is a fixture (`filter/equality`), `fixtures` for all of them, `corpus` for the
-//! recorded statements at `MQLC_CORPUS`, `members:1000` and `conjuncts:1000` for long conditions. It prints the time of a statement; instructions are the difference of two
+//! recorded statements at `MQLC_CORPUS`, `corpus:40-60` for those between two percentiles of their times, `members:1000` and `conjuncts:1000` for long conditions. It prints the time of a statement; instructions are the difference of two
 //! runs: `valgrind --tool=callgrind target/release/deps/loop-HASH filter/equality 1000`.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)] // a benchmark may fail loudly
@@ -24,8 +24,14 @@ fn main() {
         .collect();
     let name = arguments.first().map_or("fixtures", String::as_str);
     let times: u32 = arguments.get(1).map_or(1000, |n| n.parse().unwrap());
-    let all: Vec<(Compiler, String)> = if name == "corpus" {
-        statements::corpus()
+    let all: Vec<(Compiler, String)> = if let Some(percentiles) = name.strip_prefix("corpus") {
+        let (from, to) = percentiles
+            .strip_prefix(':')
+            .and_then(|range| range.split_once('-'))
+            .map_or((0, 100), |(from, to)| {
+                (from.parse().unwrap(), to.parse().unwrap())
+            });
+        statements::between(from, to)
             .into_iter()
             .map(|case| (case.compiler, case.json))
             .collect()

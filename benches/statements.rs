@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use mqlc::Compiler;
 use mqlc::compiler::queryset::Statement;
@@ -103,6 +104,35 @@ pub struct Case {
     pub compiler: Compiler,
     /// Queryset JSON.
     pub json: String,
+}
+
+/// Each with its time, the quickest first.
+pub fn timed() -> Vec<(Duration, Case)> {
+    let mut out: Vec<(Duration, Case)> = corpus()
+        .into_iter()
+        .map(|case| {
+            let mut runs: Vec<Duration> = (0..9)
+                .map(|_| {
+                    let start = Instant::now();
+                    cold(&case.compiler, &case.json);
+                    start.elapsed()
+                })
+                .collect();
+            runs.sort();
+            (runs[4], case)
+        })
+        .collect();
+    out.sort_by_key(|(time, _)| *time);
+    out
+}
+
+/// Those between two percentiles of their times.
+pub fn between(from: usize, to: usize) -> Vec<Case> {
+    let all = timed();
+    let at = |percent: usize| all.len() * percent / 100;
+    let (first, count) = (at(from), at(to) - at(from));
+    let rest = all.into_iter().skip(first).take(count);
+    rest.map(|(_, case)| case).collect()
 }
 
 /// Every statement of a recorded corpus that compiles, where `MQLC_CORPUS` says where one is.
