@@ -10,6 +10,7 @@
 //! | render | mql | bson | `render` |
 
 pub mod bind;
+mod bits;
 pub mod builder;
 mod compiler;
 mod diagnostic;

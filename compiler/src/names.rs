@@ -6,6 +6,10 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use bson::Bson;
+use indexmap::IndexMap;
+
+/// What names of the schema or of functions stand for, in the order in which they were declared, quick to find.
+pub type NameMap<K, V> = IndexMap<K, V, foldhash::fast::RandomState>;
 
 /// A name, cheap to clone. It compares with texts, and orders and hashes as one.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

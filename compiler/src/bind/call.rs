@@ -65,7 +65,7 @@ impl Binder<'_> {
             },
             &mut cx.reuse,
         )?;
-        self.q_mut(q)?.promote(joins)?;
+        self.q_mut(q)?.promote(joins.iter())?;
         Ok(predicate)
     }
 

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 
 use super::Binder;
+use super::aliases::AliasSet;
 use super::query::{Combined, DateOrder, FilteredRelation, GroupBy, QueryId, Rows};
 use crate::error::{Code, Error, Result};
 use crate::plan::SetOp;
@@ -44,7 +45,7 @@ impl Binder<'_> {
     fn call(&mut self, q: QueryId, call: &Call) -> Result<QueryId> {
         let query = self.q_mut(q)?;
         if !query.sticky {
-            query.used_aliases.clear();
+            query.used_aliases = AliasSet::new();
         }
         query.sticky = false;
         match call {

@@ -1,7 +1,8 @@
 //! `&`, `|` and `^` of two querysets (Django's `Query.combine`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use super::aliases::AliasSet;
 use super::filter::conjunction;
 use super::query::{AliasId, JoinPromoter, QueryId, Rows};
 use super::{Binder, Definition};
@@ -53,14 +54,14 @@ impl Binder<'_> {
         let base = self.initial_alias(q)?;
         let rhs_base = self.initial_alias(rhs)?;
         let conjunctive = op == CombineOp::And;
-        let mut reuse: BTreeSet<AliasId> = if conjunctive {
-            BTreeSet::new()
+        let mut reuse = if conjunctive {
+            AliasSet::new()
         } else {
             (0..self.q(q)?.aliases.len()).collect()
         };
         let mut promoter = JoinPromoter::new(op == CombineOp::Or, 2);
         promoter.add_votes(self.q(q)?.inner_aliases());
-        let mut votes: BTreeSet<AliasId> = BTreeSet::new();
+        let mut votes = AliasSet::new();
         let mut aliases: BTreeMap<AliasId, AliasId> = BTreeMap::from([(rhs_base, base)]);
         self.copy_filtered_relations(rhs, q)?;
         let order = self.q(rhs)?.order.clone();
@@ -84,13 +85,13 @@ impl Binder<'_> {
             if join.kind == JoinKind::Inner {
                 votes.insert(new);
             }
-            reuse.remove(&new);
+            reuse.remove(new);
             aliases.insert(id, new);
             if alias.refs <= 0 {
                 self.q_mut(q)?.unref_alias(new)?;
             }
         }
-        promoter.add_votes(votes);
+        promoter.add_votes(votes.iter());
         if op != CombineOp::Xor {
             promoter.update(self.q_mut(q)?)?;
         }
@@ -101,7 +102,7 @@ impl Binder<'_> {
                 .alias(*from)?
                 .join
                 .as_ref()
-                .and_then(|j| j.condition.clone());
+                .and_then(|j| j.condition.as_deref().cloned());
             if let Some(mut condition) = condition {
                 substitute_predicate(&mut condition, &definitions);
                 self.set_join_condition(q, *to, condition)?;

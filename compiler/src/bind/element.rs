@@ -62,12 +62,12 @@ impl Binder<'_> {
     pub(super) fn element_lookup(
         &mut self,
         q: QueryId,
-        names: &[String],
+        names: &[&str],
         lhs: &Bound,
         rhs: Rhs,
     ) -> Result<Condition> {
         let mut given = Vec::new();
-        let listed = names.last().is_some_and(|name| name == "in");
+        let listed = names.last() == Some(&"in");
         let rhs = self.given_by(rhs, listed, &mut given)?;
         let mut rest = names;
         let range = rest.first().and_then(|name| positions(name));
@@ -129,8 +129,7 @@ impl Binder<'_> {
             relation: None,
             field: Some(inner.reference),
         };
-        let rest = rest.to_vec();
-        let condition = self.build_lookup(q, &rest, bound, rhs)?;
+        let condition = self.build_lookup(q, rest, bound, rhs)?;
         Ok(Condition {
             predicate: Predicate::AnyElement(Box::new(AnyElement {
                 array: lhs.scalar.clone(),

@@ -1,14 +1,14 @@
 //! `exclude()` over multi-valued relations: an anti-join.
 
+use super::aliases::AliasSet;
 use super::filter::{FilterContext, Reuse, pairwise_equal};
-use super::path::PathInfo;
+use super::path::{Names, PathInfo};
 use super::query::{AliasId, QueryId};
 use super::{Binder, Resolve};
 use crate::error::{Error, Result};
 use crate::plan::{JoinKind, Predicate, SubKind, SubPlan};
 use crate::queryset::{Expr, OuterRef, Q};
 use crate::schema::{FieldKind, FieldRef, FieldType};
-use std::collections::BTreeSet;
 
 impl Binder<'_> {
     /// An exclude over a multi-valued relation: no related row satisfies the condition.
@@ -20,7 +20,7 @@ impl Binder<'_> {
         context: FilterContext,
         reuse: &mut Reuse,
         prefix: &[(String, Vec<PathInfo>)],
-    ) -> Result<(Predicate, BTreeSet<AliasId>)> {
+    ) -> Result<(Predicate, AliasSet)> {
         let model = self.q(q)?.model;
         let inner = self.new_query(model, Some(q));
         self.q_mut(inner)?.filtered_relations = self.q(q)?.filtered_relations.clone();
@@ -52,9 +52,9 @@ impl Binder<'_> {
         let name = alias_name(self, inner, select_alias)?;
         let mut shared = None;
         if let Some(reuse) = reuse.as_ref() {
-            for id in reuse {
-                if alias_name(self, q, *id)? == name {
-                    shared = Some(*id);
+            for id in reuse.iter() {
+                if alias_name(self, q, id)? == name {
+                    shared = Some(id);
                 }
             }
         }
@@ -82,7 +82,8 @@ impl Binder<'_> {
                     reuse: reuse.clone(),
                     summarize: false,
                 };
-                let outer = self.resolve_path(q, &trimmed.prefix, &mut resolve)?;
+                let prefix: Names<'_> = trimmed.prefix.iter().map(String::as_str).collect();
+                let outer = self.resolve_path(q, &prefix, &mut resolve)?;
                 *reuse = resolve.reuse;
                 // Of a relation of several columns Django correlates the first only.
                 self.equal(lhs, outer.scalar)?
@@ -106,7 +107,7 @@ impl Binder<'_> {
             )?;
             predicate = Predicate::Or(vec![predicate, or_null]);
         }
-        Ok((predicate, BTreeSet::new()))
+        Ok((predicate, AliasSet::new()))
     }
 
     /// Leaves out the joins up to the multi-valued relation from the query of an anti-join.
@@ -175,7 +176,7 @@ impl Binder<'_> {
         let (alias, fields) = if trims {
             self.q_mut(q)?.unref_alias(here)?;
             if let Some(condition) = join.and_then(|j| j.condition) {
-                self.q_mut(q)?.conditions.push(condition);
+                self.q_mut(q)?.conditions.push(*condition);
             }
             (first, inner_fields)
         } else {

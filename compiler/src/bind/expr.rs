@@ -147,7 +147,7 @@ impl Binder<'_> {
                         &mut cx.reuse,
                     )
                     .map_err(|e| e.inside("rhs").inside("compare"))?;
-                let condition = self.build_lookup(q, std::slice::from_ref(lookup), l, rhs)?;
+                let condition = self.build_lookup(q, &[lookup.as_str()], l, rhs)?;
                 Ok(boolean(condition.predicate))
             }
             Expr::Transform { name, expr, text } => {
@@ -275,14 +275,14 @@ impl Binder<'_> {
     pub(super) fn resolve_path(
         &mut self,
         q: QueryId,
-        names: &[String],
+        names: &[&str],
         cx: &mut Resolve,
     ) -> Result<Bound> {
         if let Some((bound, used)) = self.annotation_of(q, names, cx.summarize)? {
             let whole = used == names.len();
             let first = names.first().is_some_and(|n| {
                 self.q(q)
-                    .is_ok_and(|query| query.annotations.contains_key(n))
+                    .is_ok_and(|query| query.annotations.contains_key(*n))
             });
             if whole || first {
                 if !cx.allow_joins {
@@ -324,7 +324,7 @@ impl Binder<'_> {
         let mut bound = self.field_bound(q, alias, &targets, None)?;
         bound = self.path_transforms(q, bound, &info, names)?;
         if let Some(reuse) = &mut cx.reuse {
-            reuse.extend(joins);
+            reuse.extend(joins.iter().copied());
         }
         Ok(bound)
     }
@@ -333,7 +333,7 @@ impl Binder<'_> {
     pub(super) fn annotation_of(
         &self,
         q: QueryId,
-        names: &[String],
+        names: &[&str],
         summarize: bool,
     ) -> Result<Option<(Bound, usize)>> {
         let query = self.q(q)?;
@@ -397,7 +397,9 @@ impl Binder<'_> {
             slot.1 = cx.reuse;
         }
         if outer.path.contains("__") {
-            self.spanning.extend(self.columns_in(&bound.scalar));
+            for column in self.columns_in(&bound.scalar) {
+                self.spanning.insert(column);
+            }
         }
         Ok(bound)
     }
@@ -449,11 +451,13 @@ impl Binder<'_> {
         q: QueryId,
         bound: Bound,
         info: &JoinInfo,
-        names: &[String],
+        names: &[&str],
     ) -> Result<Bound> {
         let mut bound = bound;
-        for (i, name) in info.transforms.iter().enumerate() {
-            bound = match self.try_transform(bound, name, &info.transforms) {
+        let fields = names.len().saturating_sub(info.transforms);
+        let (fields, transforms) = names.split_at_checked(fields).unwrap_or((names, &[]));
+        for (i, name) in transforms.iter().enumerate() {
+            bound = match self.try_transform(bound, name, transforms) {
                 Ok(bound) => bound,
                 Err(error) if i == 0 && error.code() == Code::UnsupportedLookup => {
                     return Err(match info.end {
@@ -462,13 +466,11 @@ impl Binder<'_> {
                         }
                         FinalField::Relation(_) => error,
                         FinalField::Plain(_) => {
-                            let before = names.len().checked_sub(info.transforms.len() + 1);
-                            let field = before.and_then(|at| names.get(at));
                             error.reworded(
                                 Code::UnknownField,
                                 format!(
                                     "Cannot resolve keyword '{name}' into field. Join on '{}' not permitted.",
-                                    field.map_or("", String::as_str)
+                                    fields.last().copied().unwrap_or_default()
                                 ),
                             )
                         }

@@ -1,9 +1,8 @@
 //! `filter()` and `exclude()`: conditions, join types, and anti-joins for excludes over multi-valued relations.
 
-use std::collections::BTreeSet;
-
+use super::aliases::AliasSet;
 use super::path::{PathError, split};
-use super::query::{AliasId, JoinPromoter, QueryId};
+use super::query::{JoinPromoter, QueryId};
 use super::{Binder, Bound, Resolve, Rhs};
 use crate::error::{Code, Error, Result};
 use crate::plan::{CompareOp, JoinKind, Predicate, Scalar};
@@ -39,21 +38,15 @@ impl Default for FilterContext {
 }
 
 /// Aliases that may be reused; `None` for all.
-pub(super) type Reuse = Option<BTreeSet<AliasId>>;
+pub(super) type Reuse = Option<AliasSet>;
 
 impl Binder<'_> {
     /// Adds a condition to a query, as one `filter()` call.
     pub(super) fn add_q(&mut self, q: QueryId, condition: &Q, negated: bool) -> Result<()> {
         let inner = self.q(q)?.inner_aliases();
         let mut reuse: Reuse = Some(std::mem::take(&mut self.q_mut(q)?.used_aliases));
-        let wrapped;
-        let condition = if negated {
-            wrapped = Q::Not(Box::new(condition.clone()));
-            &wrapped
-        } else {
-            condition
-        };
-        let (predicate, _) = self.build_q(q, condition, FilterContext::default(), &mut reuse)?;
+        let (predicate, _) =
+            self.build_signed(q, condition, negated, FilterContext::default(), &mut reuse)?;
         let predicate = super::element::same_element(predicate);
         let query = self.q_mut(q)?;
         if let Some(used) = reuse {
@@ -70,9 +63,21 @@ impl Binder<'_> {
         condition: &Q,
         context: FilterContext,
         reuse: &mut Reuse,
-    ) -> Result<(Predicate, BTreeSet<AliasId>)> {
+    ) -> Result<(Predicate, AliasSet)> {
+        self.build_signed(q, condition, false, context, reuse)
+    }
+
+    /// A `Q`, or its negation.
+    fn build_signed(
+        &mut self,
+        q: QueryId,
+        condition: &Q,
+        negated: bool,
+        context: FilterContext,
+        reuse: &mut Reuse,
+    ) -> Result<(Predicate, AliasSet)> {
         self.enter()?;
-        let result = self.build_q_inner(q, condition, context, reuse);
+        let result = self.build_q_inner(q, condition, negated, context, reuse);
         self.leave();
         result
     }
@@ -81,11 +86,13 @@ impl Binder<'_> {
         &mut self,
         q: QueryId,
         condition: &Q,
+        negated: bool,
         context: FilterContext,
         reuse: &mut Reuse,
-    ) -> Result<(Predicate, BTreeSet<AliasId>)> {
+    ) -> Result<(Predicate, AliasSet)> {
         // A Q is a Q wherever it stands as a condition.
-        if let Q::Expr(expr) = condition
+        if !negated
+            && let Q::Expr(expr) = condition
             && let Expr::Q(inner) = expr
         {
             return self
@@ -94,29 +101,22 @@ impl Binder<'_> {
         }
         // Django's Q has a connector, a negation and children: a negation of a connector is one node.
         let (negated, node) = match condition {
-            Q::Not(inner) => match inner.as_ref() {
-                Q::And(_) | Q::Or(_) | Q::Xor(_) => (true, inner.as_ref()),
-                _ => (true, condition),
-            },
-            _ => (false, condition),
+            Q::Not(inner) if !negated => (true, inner.as_ref()),
+            _ => (negated, condition),
         };
-        let single;
         let (connector, children): (Connector, &[Q]) = match node {
             Q::And(children) => (Connector::And, children),
             Q::Or(children) => (Connector::Or, children),
             Q::Xor(children) => (Connector::Xor, children),
-            Q::Not(inner) => {
-                single = [inner.as_ref().clone()];
-                (Connector::And, &single)
-            }
+            single if negated => (Connector::And, std::slice::from_ref(single)),
             leaf if context.alone => {
                 let (predicate, votes) = self.build_leaf(q, leaf, context, reuse)?;
                 let mut promoter = JoinPromoter::new(context.current_negated, 1);
-                promoter.add_votes(votes);
+                promoter.add_votes(votes.iter());
                 let needed = if context.update_join_types {
                     promoter.update(self.q_mut(q)?)?
                 } else {
-                    BTreeSet::new()
+                    AliasSet::new()
                 };
                 return Ok((predicate, needed));
             }
@@ -143,13 +143,13 @@ impl Binder<'_> {
             let (part, votes) = self
                 .build_q(q, child, inner, reuse)
                 .map_err(|e| e.inside(i).inside(connector.tag()))?;
-            promoter.add_votes(votes);
+            promoter.add_votes(votes.iter());
             parts.push(part);
         }
         let needed = if inner.update_join_types && !xor_plain {
             promoter.update(self.q_mut(q)?)?
         } else {
-            BTreeSet::new()
+            AliasSet::new()
         };
         let predicate = match connector {
             Connector::And => conjunction(parts),
@@ -185,14 +185,14 @@ impl Binder<'_> {
         leaf: &Q,
         context: FilterContext,
         reuse: &mut Reuse,
-    ) -> Result<(Predicate, BTreeSet<AliasId>)> {
+    ) -> Result<(Predicate, AliasSet)> {
         match leaf {
             Q::Lookup { path, rhs } => self
                 .build_filter(q, path, rhs, context, reuse)
                 .map_err(|e| e.inside("lookup")),
             Q::Expr(expr) => self
                 .build_condition(q, expr, context, reuse)
-                .map(|p| (p, BTreeSet::new()))
+                .map(|p| (p, AliasSet::new()))
                 .map_err(|e| e.inside("expr")),
             _ => Err(Error::internal("a connector is no leaf")),
         }
@@ -246,7 +246,7 @@ impl Binder<'_> {
         rhs: &Expr,
         context: FilterContext,
         reuse: &mut Reuse,
-    ) -> Result<(Predicate, BTreeSet<AliasId>)> {
+    ) -> Result<(Predicate, AliasSet)> {
         if path.is_empty() {
             return Err(Error::new(
                 Code::FieldError,
@@ -262,17 +262,17 @@ impl Binder<'_> {
             let condition = self
                 .build_lookup(q, lookups, annotation, rhs)
                 .map_err(|e| e.at("/path"))?;
-            return Ok((condition.predicate, BTreeSet::new()));
+            return Ok((condition.predicate, AliasSet::new()));
         }
         let model = self.q(q)?.model;
-        let known = match self.names_to_path(q, &names, model, true, false) {
-            Ok(path) => path.used,
+        let found = match self.names_to_path(q, &names, model, true, false) {
+            Ok(path) => path,
             Err(PathError::Other(error)) => return Err(error.at("/path")),
             Err(PathError::Multi(_)) => {
                 return Err(Error::internal("multi-valued relation where allowed"));
             }
         };
-        let (parts, lookups) = names.split_at_checked(known).unwrap_or((&names, &[]));
+        let (parts, lookups) = names.split_at_checked(found.used).unwrap_or((&names, &[]));
         if !context.allow_joins && parts.len() > 1 {
             return Err(Error::new(
                 Code::FieldError,
@@ -280,18 +280,31 @@ impl Binder<'_> {
             )
             .at("/path"));
         }
-        let before = self.q(q)?.refs();
+        // Only an expression can use aliases.
+        let before = match rhs {
+            Expr::Value(_) => None,
+            _ => Some(self.q(q)?.refs()),
+        };
         let value = self
             .resolve_rhs(q, rhs, context, reuse)
             .map_err(|e| e.inside("rhs"))?;
-        let mut used: BTreeSet<AliasId> = (0_usize..)
-            .zip(&self.q(q)?.aliases)
-            .filter(|(i, alias)| alias.refs > before.get(*i).copied().unwrap_or(0))
-            .map(|(i, _)| i)
-            .collect();
+        let mut used = AliasSet::new();
+        if let Some(before) = before {
+            let aliases = (0_usize..).zip(&self.q(q)?.aliases);
+            used.extend(
+                aliases
+                    .filter(|(i, alias)| alias.refs > before.get(*i).copied().unwrap_or(0))
+                    .map(|(i, _)| i),
+            );
+        }
         let alias = self.initial_alias(q)?;
         let allow_many = !context.branch_negated || !context.split;
-        let info = match self.setup_joins(q, parts, model, alias, reuse.as_mut(), allow_many) {
+        let joined = if allow_many || !found.infos.iter().any(|join| join.many) {
+            self.add_joins(q, found, 0, alias, reuse.as_mut())
+        } else {
+            self.setup_joins(q, parts, model, alias, reuse.as_mut(), allow_many)
+        };
+        let info = match joined {
             Ok(info) => info,
             Err(PathError::Other(error)) => return Err(error.at("/path")),
             Err(PathError::Multi(prefix)) => {
@@ -299,7 +312,9 @@ impl Binder<'_> {
             }
         };
         self.check_related(&info, &value)?;
-        self.q_mut(q)?.lookup_joins.clone_from(&info.joins);
+        if self.q(q)?.anti {
+            self.q_mut(q)?.lookup_joins = info.joins.clone();
+        }
         used.extend(info.joins.iter().copied());
         let (targets, alias, joins) = self.trim_joins(q, &info)?;
         if let Some(reuse) = reuse {
@@ -350,7 +365,7 @@ impl Binder<'_> {
         }
         Ok((
             predicate,
-            if require_outer { BTreeSet::new() } else { used },
+            if require_outer { AliasSet::new() } else { used },
         ))
     }
 

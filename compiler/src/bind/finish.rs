@@ -3,20 +3,19 @@
 //! Joins, conditions, grouping, conditions on groups, windows, conditions on windows, distinct, order, slice:
 //! the order in which SQL evaluates a SELECT.
 
-use std::collections::HashSet;
-
 use super::filter::conjunction;
 use super::grouping::without_carried;
 use super::query::{GroupBy, Query, QueryId, Rows};
 use super::{Binder, Definition};
 use crate::error::{Code, Error, Result};
 use crate::names::Name;
+use crate::plan::facts::ColumnSet;
 use crate::plan::{ColumnId, Node, Predicate, Rel, Scalar, SortKey, WindowCall, visit};
 
 /// A relation under construction, with the computed columns that it already has.
 pub(super) struct Building {
     pub(super) rel: Rel,
-    pub(super) defined: HashSet<ColumnId>,
+    pub(super) defined: ColumnSet,
 }
 
 impl Building {
@@ -73,9 +72,13 @@ impl Binder<'_> {
                 building.map(|input| Rel::Filter { input, predicate });
             }
         }
-        let mut wanted: Vec<Scalar> = select.to_vec();
-        wanted.extend(order.iter().chain(&hidden).map(|k| k.scalar.clone()));
-        wanted.extend(distinct_on.iter().cloned());
+        // Only for groups, and for what is defined here, it matters what is read above.
+        let mut wanted: Vec<Scalar> = Vec::new();
+        if grouped || !self.definitions.is_empty() {
+            wanted.extend_from_slice(select);
+            wanted.extend(order.iter().chain(&hidden).map(|k| k.scalar.clone()));
+            wanted.extend(distinct_on.iter().cloned());
+        }
         if grouped {
             // A subquery that orders without being selected is grouped by with the columns that it reads.
             for key in order.iter().chain(&hidden) {
@@ -239,7 +242,7 @@ impl Binder<'_> {
         &self,
         q: QueryId,
         id: ColumnId,
-        defined: &mut HashSet<ColumnId>,
+        defined: &mut ColumnSet,
         out: &mut Vec<(ColumnId, Scalar)>,
     ) -> Result<()> {
         let Some((owner, Definition::Computed(scalar))) = self.definitions.get(&id) else {
@@ -269,7 +272,7 @@ impl Binder<'_> {
         for node in nodes {
             columns_of(node, &mut todo);
         }
-        let mut seen = HashSet::new();
+        let mut seen = ColumnSet::new();
         while let Some(id) = todo.pop() {
             if !seen.insert(id) {
                 continue;

@@ -4,11 +4,11 @@ use super::finish::{Building, columns_of};
 use super::query::{GroupBy, Query, QueryId};
 use super::{Binder, Definition};
 use crate::error::Result;
+use crate::plan::facts::ColumnSet;
 use crate::plan::{
     AggregateCall, ColumnId, Node, Origin, Predicate, Rel, Scalar, SourceId,
     facts::{Scope, defined_inside, scope},
 };
-use std::collections::HashSet;
 
 impl Binder<'_> {
     /// `GROUP BY` and its aggregates.
@@ -94,9 +94,8 @@ impl Binder<'_> {
             .into_iter()
             .map(|id| (id, Scalar::Column(id)))
             .collect();
-        building
-            .defined
-            .retain(|id| keys.iter().any(|(key, _)| key == id));
+        let kept: ColumnSet = keys.iter().map(|(key, _)| *key).collect();
+        building.defined.intersect(&kept);
         building.map(|input| Rel::Aggregate {
             input,
             keys,
@@ -123,7 +122,7 @@ impl Binder<'_> {
         let mut keys = vec![scalar.clone()];
         for id in self.columns_in(subquery) {
             let columns = self.group_columns(q, &Scalar::Column(id));
-            if !columns.is_empty() && self.spanning.contains(&id) {
+            if !columns.is_empty() && self.spanning.contains(id) {
                 return self.group_columns(q, scalar);
             }
             keys.extend(columns);
@@ -305,12 +304,14 @@ pub(super) fn without_carried(
 }
 
 /// Columns that a relation computes.
-pub(super) fn computed_in(rel: &Rel) -> HashSet<ColumnId> {
-    let mut defined = HashSet::new();
+pub(super) fn computed_in(rel: &Rel) -> ColumnSet {
+    let mut defined = ColumnSet::new();
     let mut todo = vec![rel];
     while let Some(rel) = todo.pop() {
         if let Rel::Extend { columns, .. } = rel {
-            defined.extend(columns.iter().map(|(id, _)| *id));
+            for (id, _) in columns {
+                defined.insert(*id);
+            }
         }
         rel.inputs(&mut |input| todo.push(input));
     }

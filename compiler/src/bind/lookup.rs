@@ -50,7 +50,7 @@ impl Binder<'_> {
     pub(super) fn build_lookup(
         &mut self,
         q: QueryId,
-        lookups: &[String],
+        lookups: &[&str],
         lhs: Bound,
         rhs: Rhs,
     ) -> Result<Condition> {
@@ -69,7 +69,7 @@ impl Binder<'_> {
             None => None,
             Some(last) => {
                 if self.enters_elements(&lhs, last)? {
-                    return self.element_lookup(q, std::slice::from_ref(last), &lhs, rhs);
+                    return self.element_lookup(q, &[last], &lhs, rhs);
                 }
                 let found = self.registry.lookup(Self::left_side(&lhs), last);
                 if found.is_none() {

@@ -5,7 +5,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `query` | the state of a queryset: aliases, join types |
+//! | `query`, `aliases` | the state of a queryset: aliases, join types; sets of aliases |
 //! | `path`, `reference` | from a path of names to joins, and to columns |
 //! | `calls`, `values`, `loading`, `combine` | queryset methods; `values()`; `select_related()` and `only()`; `&`, `\|`, `^` |
 //! | `filter`, `exclusion` | conditions and anti-joins |
@@ -23,6 +23,7 @@
 //! | `prefetch` | follow-up queries |
 
 mod aggregate;
+mod aliases;
 mod annotation;
 mod call;
 mod calls;
@@ -60,14 +61,13 @@ mod tuple;
 mod values;
 mod write;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use indexmap::IndexMap;
-
 use crate::error::{Code, Error, Result};
 use crate::functions::{Arg, Context, Registry};
+use crate::plan::facts::ColumnSet;
 use crate::plan::{AggregateCall, ColumnId, Columns, Plan, Rel, Scalar, SortKey, WindowCall};
 use crate::queryset::{Statement, Value};
 use crate::schema::{FieldRef, FieldType, Schema};
@@ -88,10 +88,10 @@ pub fn bind(schema: &Schema, registry: &Registry, statement: &Statement) -> Resu
         registry,
         columns: Columns::default(),
         queries: Vec::new(),
-        definitions: IndexMap::new(),
+        definitions: BTreeMap::new(),
         outer_reuse: Vec::new(),
         summaries: Vec::new(),
-        spanning: std::collections::HashSet::new(),
+        spanning: ColumnSet::new(),
         collation: None,
         depth: 0,
         lenient: false,
@@ -123,13 +123,13 @@ struct Binder<'s> {
     columns: Columns,
     queries: Vec<Rc<Query>>,
     /// Of every column that is not stored: the query that defines it, and how.
-    definitions: IndexMap<ColumnId, (QueryId, Definition)>,
+    definitions: BTreeMap<ColumnId, (QueryId, Definition)>,
     /// Aliases of outer queries that references from a subquery may reuse.
     outer_reuse: Vec<(QueryId, Reuse)>,
     /// Results of the `aggregate()` being bound: other results may use them, but not aggregate them again.
     summaries: Vec<ColumnId>,
     /// Columns that an `OuterRef` reaches by a path over relations.
-    spanning: std::collections::HashSet<ColumnId>,
+    spanning: ColumnSet,
     /// The collation that the statement names.
     collation: Option<String>,
     depth: usize,
@@ -156,7 +156,7 @@ struct Bound {
 /// A relation at the end of a path.
 #[derive(Debug, Clone)]
 struct Relation {
-    targets: Vec<FieldRef>,
+    targets: path::Targets,
     by: JoinField,
 }
 

@@ -1,11 +1,8 @@
 //! Order keys: `order_by()`, the model's default ordering, and orderings through relations.
 
-use std::borrow::Cow;
-use std::collections::HashSet;
-
 use indexmap::IndexMap;
 
-use super::path::{FinalField, PathError, split};
+use super::path::{FinalField, Joins, PathError, split};
 use super::query::{AliasId, QueryId};
 use super::{Binder, Resolve};
 use crate::error::{Code, Error, Result};
@@ -30,13 +27,26 @@ impl Binder<'_> {
         }
         let schema = self.schema;
         let model = schema.model(query.model)?;
-        let (terms, meta) = if !query.order_by.is_empty() {
-            (Cow::Owned(query.order_by.clone()), false)
-        } else if query.default_ordering && !model.ordering.is_empty() {
-            (Cow::Borrowed(model.ordering.as_slice()), true)
-        } else {
-            return Ok((Vec::new(), false));
-        };
+        if query.order_by.is_empty() {
+            if !query.default_ordering || model.ordering.is_empty() {
+                return Ok((Vec::new(), false));
+            }
+            return Ok((self.keys_of(q, &model.ordering, true, reversed)?, true));
+        }
+        let terms = std::mem::take(&mut self.q_mut(q)?.order_by);
+        let keys = self.keys_of(q, &terms, false, reversed)?;
+        self.q_mut(q)?.order_by = terms;
+        Ok((keys, false))
+    }
+
+    /// The keys of a model's own ordering (`meta`), or of `order_by()`.
+    fn keys_of(
+        &mut self,
+        q: QueryId,
+        terms: &[OrderTerm],
+        meta: bool,
+        reversed: bool,
+    ) -> Result<Vec<SortKey>> {
         let mut keys: Vec<SortKey> = Vec::with_capacity(terms.len());
         for (i, term) in terms.iter().enumerate() {
             let found = match term {
@@ -68,7 +78,7 @@ impl Binder<'_> {
                 }
             }
         }
-        Ok((keys, meta))
+        Ok(keys)
     }
 
     fn order_expression(
@@ -131,17 +141,17 @@ impl Binder<'_> {
             }]);
         }
         let model = self.q(q)?.model;
-        let mut seen = HashSet::new();
+        let mut seen = Vec::new();
         self.find_ordering(q, bare, desc, model, None, "", &mut seen)
     }
 
     /// A path that starts with an annotation and not with a field.
-    pub(super) fn annotation_first(&self, q: QueryId, names: &[String]) -> Result<bool> {
+    pub(super) fn annotation_first(&self, q: QueryId, names: &[&str]) -> Result<bool> {
         let query = self.q(q)?;
         let model = self.schema.model(query.model)?;
         Ok(names
             .first()
-            .is_some_and(|n| query.annotations.contains_key(n) && !model.names.contains_key(n)))
+            .is_some_and(|n| query.annotations.contains_key(*n) && !model.names.contains_key(*n)))
     }
 
     /// Follows a name; a relation is ordered by its own model's ordering (Django's `find_ordering_name`).
@@ -154,7 +164,7 @@ impl Binder<'_> {
         model: ModelId,
         alias: Option<AliasId>,
         prefix: &str,
-        seen: &mut HashSet<Vec<AliasId>>,
+        seen: &mut Vec<Joins>,
     ) -> Result<Vec<SortKey>> {
         let pieces = split(name);
         let alias = match alias {
@@ -169,25 +179,27 @@ impl Binder<'_> {
             }
         };
         if let FinalField::Relation(by) = info.end
-            && info.transforms.is_empty()
+            && info.transforms == 0
             && name != "pk"
         {
             let field = self.schema.field(by.field)?;
             let raw = !by.reverse
-                && pieces.last().is_some_and(|last| *last == field.attname)
+                && pieces.last().is_some_and(|last| field.attname == *last)
                 && field.attname != field.name;
-            let ordering = self.schema.model(info.model)?.ordering.clone();
+            let schema = self.schema;
+            let ordering = schema.model(info.model)?.ordering.as_slice();
             if !raw && !ordering.is_empty() {
-                if !seen.insert(info.joins.clone()) {
+                if seen.contains(&info.joins) {
                     return Err(Error::new(
                         Code::FieldError,
                         "Infinite loop caused by ordering.",
                     ));
                 }
+                seen.push(info.joins.clone());
                 let last = info.joins.last().copied().unwrap_or(alias);
                 let path = format!("{prefix}{name}__");
                 let mut keys = Vec::new();
-                for term in &ordering {
+                for term in ordering {
                     match term {
                         OrderTerm::Expr(order) => {
                             let order = Order {

@@ -1,20 +1,29 @@
 //! From a path of names to joins: `author__publisher__name`.
 
-use std::borrow::Cow;
-use std::collections::BTreeSet;
+use smallvec::{SmallVec, smallvec};
 
 use super::Binder;
+use super::aliases::AliasSet;
 use super::query::{AliasId, JoinField, QueryId};
 use crate::diagnostic::closest;
 use crate::error::{Code, Error, Result};
 use crate::plan::{CompareOp, Literal, Predicate, Scalar};
 use crate::schema::{FieldKind, FieldRef, ModelId, NameTarget, Schema};
 
+/// The names of a path: few, and parts of its text.
+pub(super) type Names<'p> = SmallVec<[&'p str; 4]>;
+
+/// Fields that a relation ends at: one, or the parts of a composite key.
+pub(super) type Targets = SmallVec<[FieldRef; 2]>;
+
+/// Aliases from the base to the end of a path.
+pub(super) type Joins = SmallVec<[AliasId; 4]>;
+
 /// One join of a path.
 #[derive(Debug, Clone)]
 pub(super) struct PathInfo {
     pub to: ModelId,
-    pub targets: Vec<FieldRef>,
+    pub targets: Targets,
     pub by: JoinField,
     pub many: bool,
     pub direct: bool,
@@ -33,7 +42,7 @@ pub(super) enum FinalField {
 pub(super) struct ResolvedPath {
     pub infos: Vec<PathInfo>,
     pub end: FinalField,
-    pub targets: Vec<FieldRef>,
+    pub targets: Targets,
     /// Model at the end of the joins.
     pub model: ModelId,
     /// How many names were used.
@@ -41,7 +50,7 @@ pub(super) struct ResolvedPath {
 }
 
 /// The fields that a path ends at when it is trimmed, the alias that has them, and the joins that are left.
-pub(super) type Ends<'i> = (Cow<'i, [FieldRef]>, AliasId, &'i [AliasId]);
+pub(super) type Ends<'i> = (Targets, AliasId, &'i [AliasId]);
 
 /// A path that could not be resolved as wanted.
 pub(super) enum PathError {
@@ -60,12 +69,12 @@ impl From<Error> for PathError {
 #[derive(Debug, Clone)]
 pub(super) struct JoinInfo {
     pub end: FinalField,
-    pub targets: Vec<FieldRef>,
+    pub targets: Targets,
     pub model: ModelId,
-    pub joins: Vec<AliasId>,
+    pub joins: Joins,
     pub path: Vec<PathInfo>,
-    /// Names after the field: transforms.
-    pub transforms: Vec<String>,
+    /// How many names come after the field: transforms.
+    pub transforms: usize,
 }
 
 impl<'s> Binder<'s> {
@@ -73,7 +82,7 @@ impl<'s> Binder<'s> {
     pub(super) fn names_to_path(
         &self,
         q: QueryId,
-        names: &[String],
+        names: &[&str],
         start: ModelId,
         allow_many: bool,
         strict: bool,
@@ -82,22 +91,22 @@ impl<'s> Binder<'s> {
         let mut infos: Vec<PathInfo> = Vec::new();
         // Where the joins of each relation end.
         let mut ends: Vec<usize> = Vec::new();
-        let mut end: Option<(FinalField, Vec<FieldRef>)> = None;
+        let mut end: Option<(FinalField, Targets)> = None;
         let mut used = 0;
         for (position, name) in names.iter().enumerate() {
             let here = self.schema.model(model)?;
             let mut filtered = None;
-            let target = if name == "pk" {
+            let target = if *name == "pk" {
                 Some(NameTarget::Field(here.pk))
             } else {
-                here.names.get(name).copied()
+                here.names.get(*name).copied()
             };
             let mut prefix: Vec<PathInfo> = Vec::new();
             let target = match target {
                 Some(target) => Some(target),
-                None if position == 0 => match self.q(q)?.filtered_relations.get(name) {
+                None if position == 0 => match self.q(q)?.filtered_relations.get(*name) {
                     Some(relation) => {
-                        filtered = Some(name.clone());
+                        filtered = Some((*name).to_owned());
                         let parts = split(&relation.relation);
                         let (last, first) = parts
                             .split_last()
@@ -107,7 +116,7 @@ impl<'s> Binder<'s> {
                             prefix = before.infos;
                             model = before.model;
                         }
-                        self.schema.model(model)?.names.get(last).copied()
+                        self.schema.model(model)?.names.get(*last).copied()
                     }
                     None => None,
                 },
@@ -186,9 +195,9 @@ impl<'s> Binder<'s> {
                         model = last.to;
                     }
                     infos.extend(step);
-                    end = Some((FinalField::Plain(field_ref), vec![field_ref]));
+                    end = Some((FinalField::Plain(field_ref), smallvec![field_ref]));
                     if strict && position + 1 != names.len() {
-                        let next = names.get(position + 1).map_or("", String::as_str);
+                        let next = names.get(position + 1).copied().unwrap_or_default();
                         return Err(Error::new(
                             Code::UnknownField,
                             format!(
@@ -312,7 +321,7 @@ impl<'s> Binder<'s> {
                 };
                 let mut path = vec![PathInfo {
                     to: holder,
-                    targets: vec![pk_of(holder)?],
+                    targets: smallvec![pk_of(holder)?],
                     by,
                     many: true,
                     direct: false,
@@ -336,7 +345,7 @@ impl<'s> Binder<'s> {
                 let target = by.field.model;
                 vec![PathInfo {
                     to: target,
-                    targets: vec![pk_of(target)?],
+                    targets: smallvec![pk_of(target)?],
                     by,
                     many: true,
                     direct: false,
@@ -345,7 +354,7 @@ impl<'s> Binder<'s> {
             }
             _ if by.reverse => vec![PathInfo {
                 to: by.field.model,
-                targets: self.unnest(pk_of(by.field.model)?)?.to_vec(),
+                targets: self.unnest(pk_of(by.field.model)?)?.into(),
                 by,
                 many: !field.unique,
                 direct: false,
@@ -377,10 +386,10 @@ impl<'s> Binder<'s> {
     pub(super) fn setup_joins(
         &mut self,
         q: QueryId,
-        names: &[String],
+        names: &[&str],
         model: ModelId,
         alias: AliasId,
-        mut reuse: Option<&mut BTreeSet<AliasId>>,
+        reuse: Option<&mut AliasSet>,
         allow_many: bool,
     ) -> Result<JoinInfo, PathError> {
         let mut last_error = None;
@@ -402,8 +411,20 @@ impl<'s> Binder<'s> {
         }
         let (path, pivot) =
             found.ok_or_else(|| last_error.unwrap_or_else(|| Error::internal("empty path")))?;
-        let transforms = names.get(pivot..).unwrap_or(&[]).to_vec();
-        let mut joins = vec![alias];
+        let transforms = names.len() - pivot;
+        self.add_joins(q, path, transforms, alias, reuse)
+    }
+
+    /// Adds the joins of a path. `reuse` is `None` if every alias may be reused.
+    pub(super) fn add_joins(
+        &mut self,
+        q: QueryId,
+        path: ResolvedPath,
+        transforms: usize,
+        alias: AliasId,
+        mut reuse: Option<&mut AliasSet>,
+    ) -> Result<JoinInfo, PathError> {
+        let mut joins: Joins = smallvec![alias];
         let mut at = alias;
         for info in &path.infos {
             let nullable = if info.direct {
@@ -519,13 +540,13 @@ impl<'s> Binder<'s> {
     /// Leaves out joins at the end whose only use is a key that the row before them has too.
     pub(super) fn trim_joins<'i>(&mut self, q: QueryId, info: &'i JoinInfo) -> Result<Ends<'i>> {
         let mut joins = info.joins.as_slice();
-        let mut targets = Cow::Borrowed(info.targets.as_slice());
+        let mut targets = info.targets.clone();
         for path in info.path.iter().rev() {
             if joins.len() == 1 || !path.direct || path.filtered.is_some() {
                 break;
             }
             let field = self.schema.field(path.by.field)?;
-            let mut local = Vec::with_capacity(targets.len());
+            let mut local = Targets::new();
             for target in targets.iter() {
                 match field.links.iter().find(|(_, t)| t == target) {
                     Some((l, _)) => local.push(*l),
@@ -535,7 +556,7 @@ impl<'s> Binder<'s> {
             if local.len() != targets.len() {
                 break;
             }
-            targets = Cow::Owned(local);
+            targets = local;
             if let Some((dropped, rest)) = joins.split_last() {
                 self.q_mut(q)?.unref_alias(*dropped)?;
                 joins = rest;
@@ -547,12 +568,12 @@ impl<'s> Binder<'s> {
 }
 
 /// The joins of each name.
-fn by_name(names: &[String], infos: &[PathInfo], ends: &[usize]) -> Vec<(String, Vec<PathInfo>)> {
+fn by_name(names: &[&str], infos: &[PathInfo], ends: &[usize]) -> Vec<(String, Vec<PathInfo>)> {
     let mut start = 0;
     let mut parts = Vec::with_capacity(ends.len());
     for (name, end) in names.iter().zip(ends) {
         parts.push((
-            name.clone(),
+            (*name).to_owned(),
             infos.get(start..*end).unwrap_or_default().to_vec(),
         ));
         start = *end;
@@ -561,6 +582,22 @@ fn by_name(names: &[String], infos: &[PathInfo], ends: &[usize]) -> Vec<(String,
 }
 
 /// `a__b__c` as names.
-pub(super) fn split(path: &str) -> Vec<String> {
-    path.split("__").map(str::to_owned).collect()
+pub(super) fn split(path: &str) -> Names<'_> {
+    let mut names = Names::new();
+    let bytes = path.as_bytes();
+    let (mut start, mut at) = (0, 0);
+    // Underscores are bytes of their own in UTF-8, and most names have none.
+    while let Some(found) = bytes
+        .get(at..)
+        .and_then(|rest| rest.iter().position(|b| *b == b'_'))
+    {
+        at += found + 1;
+        if bytes.get(at) == Some(&b'_') {
+            names.push(path.get(start..at - 1).unwrap_or_default());
+            at += 1;
+            start = at;
+        }
+    }
+    names.push(path.get(start..).unwrap_or_default());
+    names
 }

@@ -3,7 +3,6 @@
 //! The rules for reusing, promoting and demoting joins are Django's (`django.db.models.sql.query`,
 //! documented under "Spanning multi-valued relationships").
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -11,7 +10,9 @@ use bson::Document;
 use indexmap::{IndexMap, IndexSet};
 
 use super::Binder;
+use super::aliases::AliasSet;
 use super::filter::conjunction;
+use super::path::Joins;
 use crate::error::{Error, Result};
 use crate::names::Name;
 use crate::plan::{JoinKind, Predicate, Scalar, SetOp, Source, SourceId};
@@ -53,7 +54,7 @@ pub(super) struct AliasJoin {
     /// Name of the filtered relation, if it is one.
     pub filtered: Option<String>,
     /// Condition beside the equality of keys.
-    pub condition: Option<Predicate>,
+    pub condition: Option<Box<Predicate>>,
 }
 
 /// What a row of the result consists of.
@@ -155,7 +156,7 @@ pub(super) struct Query {
     pub defer: bool,
     pub combined: Option<Combined>,
     pub sticky: bool,
-    pub used_aliases: BTreeSet<AliasId>,
+    pub used_aliases: AliasSet,
     pub prefetch: Vec<Prefetch>,
     pub hint: Option<Hint>,
     pub raw: Vec<Document>,
@@ -163,8 +164,8 @@ pub(super) struct Query {
     /// The query of an anti-join, which Django resolves apart from the query around it.
     pub anti: bool,
     pub select_for_update: bool,
-    /// Joins of the last lookup, for splitting an exclude.
-    pub lookup_joins: Vec<AliasId>,
+    /// Joins of the last lookup of an anti-join.
+    pub lookup_joins: Joins,
 }
 
 impl Query {
@@ -198,14 +199,14 @@ impl Query {
             defer: true,
             combined: None,
             sticky: false,
-            used_aliases: BTreeSet::new(),
+            used_aliases: AliasSet::new(),
             prefetch: Vec::new(),
             hint: None,
             raw: Vec::new(),
             is_none: false,
             anti: false,
             select_for_update: false,
-            lookup_joins: Vec::new(),
+            lookup_joins: Joins::new(),
         }
     }
 
@@ -344,7 +345,8 @@ impl Query {
 pub(super) struct JoinPromoter {
     or: bool,
     children: usize,
-    votes: BTreeMap<AliasId, usize>,
+    /// Of each alias, by its number.
+    votes: Vec<usize>,
 }
 
 impl JoinPromoter {
@@ -353,30 +355,38 @@ impl JoinPromoter {
         JoinPromoter {
             or,
             children,
-            votes: BTreeMap::new(),
+            votes: Vec::new(),
         }
     }
 
     pub fn add_votes(&mut self, votes: impl IntoIterator<Item = AliasId>) {
         for alias in votes {
-            *self.votes.entry(alias).or_default() += 1;
+            if alias >= self.votes.len() {
+                self.votes.resize(alias + 1, 0);
+            }
+            if let Some(count) = self.votes.get_mut(alias) {
+                *count += 1;
+            }
         }
     }
 
     /// Applies the votes; gives the aliases that are needed INNER.
-    pub fn update(&self, query: &mut Query) -> Result<BTreeSet<AliasId>> {
-        let mut promote = BTreeSet::new();
-        let mut demote = BTreeSet::new();
-        for (alias, votes) in &self.votes {
-            if self.or && *votes < self.children {
-                promote.insert(*alias);
+    pub fn update(&self, query: &mut Query) -> Result<AliasSet> {
+        let mut promote = AliasSet::new();
+        let mut demote = AliasSet::new();
+        for (alias, votes) in self.votes.iter().copied().enumerate() {
+            if votes == 0 {
+                continue;
             }
-            if !self.or || *votes == self.children {
-                demote.insert(*alias);
+            if self.or && votes < self.children {
+                promote.insert(alias);
+            }
+            if !self.or || votes == self.children {
+                demote.insert(alias);
             }
         }
-        query.promote(promote)?;
-        query.demote(demote.iter().copied())?;
+        query.promote(promote.iter())?;
+        query.demote(demote.iter())?;
         Ok(demote)
     }
 }
@@ -453,7 +463,7 @@ impl Binder<'_> {
         nullable: bool,
         many: bool,
         filtered: Option<&str>,
-        reuse: Option<&BTreeSet<AliasId>>,
+        reuse: Option<&AliasSet>,
     ) -> Result<AliasId> {
         let concrete = self.schema.model(self.schema.model(model)?.concrete)?;
         let collection = concrete.collection.clone();
@@ -462,7 +472,7 @@ impl Binder<'_> {
             .order
             .iter()
             .copied()
-            .filter(|id| reuse.is_none_or(|r| r.contains(id)))
+            .filter(|id| reuse.is_none_or(|r| r.contains(*id)))
             .rfind(|id| {
                 self.q(q)
                     .ok()
@@ -515,7 +525,7 @@ impl Binder<'_> {
         let id = query.aliases.len() - 1;
         query.order.push(id);
         if let Some(name) = filtered {
-            let resolve: Option<BTreeSet<AliasId>> = reuse.map(|r| {
+            let resolve: Option<AliasSet> = reuse.map(|r| {
                 let mut r = r.clone();
                 r.insert(id);
                 r
@@ -528,7 +538,7 @@ impl Binder<'_> {
                 query.order.push(id);
             }
             if let Some(join) = query.aliases.get_mut(id).and_then(|a| a.join.as_mut()) {
-                join.condition = Some(condition);
+                join.condition = Some(Box::new(condition));
             }
         }
         Ok(id)
@@ -545,15 +555,17 @@ impl Binder<'_> {
             return Ok(());
         };
         match join.condition.take() {
-            None => join.condition = Some(condition),
-            Some(Predicate::And(parts)) if parts.contains(&condition) => {
-                join.condition = Some(Predicate::And(parts));
+            None => join.condition = Some(Box::new(condition)),
+            Some(known) => {
+                let has = *known == condition
+                    || matches!(&*known, Predicate::And(parts) if parts.contains(&condition));
+                // The condition of a filtered relation holds as well.
+                join.condition = Some(if join.filtered.is_some() && !has {
+                    Box::new(conjunction(vec![condition, *known]))
+                } else {
+                    known
+                });
             }
-            // The condition of a filtered relation holds as well.
-            Some(other) if join.filtered.is_some() && other != condition => {
-                join.condition = Some(conjunction(vec![condition, other]));
-            }
-            known => join.condition = known,
         }
         Ok(())
     }

@@ -190,7 +190,8 @@ impl Binder<'_> {
         if requested.is_none() && depth > 5 {
             return Ok(Vec::new());
         }
-        let here = self.schema.model(model)?.clone();
+        let schema = self.schema;
+        let here = schema.model(model)?;
         let mut nodes = Vec::new();
         let mut found: Vec<&str> = Vec::new();
         let mut todo: Vec<(String, Option<RelatedTree>)> = Vec::new();
@@ -257,14 +258,13 @@ impl Binder<'_> {
                     ),
                 ));
             }
-            let info =
-                match self.setup_joins(q, std::slice::from_ref(name), model, alias, None, true) {
-                    Ok(info) => info,
-                    Err(PathError::Other(error)) => return Err(error),
-                    Err(PathError::Multi(_)) => {
-                        return Err(Error::internal("multi-valued relation where allowed"));
-                    }
-                };
+            let info = match self.setup_joins(q, &[name.as_str()], model, alias, None, true) {
+                Ok(info) => info,
+                Err(PathError::Other(error)) => return Err(error),
+                Err(PathError::Multi(_)) => {
+                    return Err(Error::internal("multi-valued relation where allowed"));
+                }
+            };
             let last = info.joins.last().copied().unwrap_or(alias);
             let empty = Mask::default();
             let sub_mask = mask.0.get(name).unwrap_or(&empty);
@@ -405,8 +405,7 @@ impl Binder<'_> {
         alias: AliasId,
         name: &str,
     ) -> Result<Bound> {
-        let names = [name.to_owned()];
-        let info = match self.setup_joins(q, &names, model, alias, None, true) {
+        let info = match self.setup_joins(q, &[name], model, alias, None, true) {
             Ok(info) => info,
             Err(PathError::Other(error)) => return Err(error),
             Err(PathError::Multi(_)) => {

@@ -1,12 +1,13 @@
 //! The collection that is scanned, and the joins that are needed.
 
 use super::Binder;
+use super::aliases::AliasSet;
 use super::finish::Building;
 use super::query::{AliasId, Query, QueryId};
 use crate::error::{Error, Result};
+use crate::plan::facts::ColumnSet;
 use crate::plan::{Cardinality, ColumnId, Join, Node, Predicate, Rel, Scalar};
 use crate::schema::FieldKind;
-use std::collections::{BTreeSet, HashSet};
 
 impl Binder<'_> {
     /// Scan and joins.
@@ -18,7 +19,7 @@ impl Binder<'_> {
         if query.empty {
             return Ok(Building {
                 rel: Rel::Empty,
-                defined: HashSet::new(),
+                defined: ColumnSet::new(),
             });
         }
         let used: Vec<AliasId> = self.used_aliases(&query);
@@ -37,7 +38,7 @@ impl Binder<'_> {
         };
         let mut building = Building {
             rel,
-            defined: HashSet::new(),
+            defined: ColumnSet::new(),
         };
         let mut joined = vec![base_source];
         for id in aliases {
@@ -52,11 +53,11 @@ impl Binder<'_> {
                 ));
             }
             joined.push(alias.source);
-            let field = self.schema.field(join.by.field)?;
-            let links = field.links.clone();
+            let schema = self.schema;
+            let field = schema.field(join.by.field)?;
             let generic = field.ty.kind == FieldKind::GenericRelation;
-            let mut on = Vec::with_capacity(links.len());
-            for (local, target) in links {
+            let mut on = Vec::with_capacity(field.links.len());
+            for (local, target) in field.links.iter().copied() {
                 // A link's local field is on the relation's own model; of a generic relation on its target.
                 let (from, to) = if join.by.reverse ^ generic {
                     (target, local)
@@ -67,7 +68,7 @@ impl Binder<'_> {
                 let rhs = self.column(alias.source, to)?;
                 on.push((self.fitting(lhs, rhs)?, rhs));
             }
-            if let Some(condition) = &join.condition {
+            if let Some(condition) = join.condition.as_deref() {
                 self.ensure_all(
                     q,
                     &mut building,
@@ -80,7 +81,11 @@ impl Binder<'_> {
                 source: alias.source,
                 kind: join.kind,
                 on,
-                condition: join.condition.clone().filter(|p| *p != Predicate::TRUE),
+                condition: join
+                    .condition
+                    .as_deref()
+                    .filter(|p| **p != Predicate::TRUE)
+                    .cloned(),
                 cardinality: if join.many {
                     Cardinality::Many
                 } else {
@@ -93,7 +98,7 @@ impl Binder<'_> {
 
     /// Aliases that are needed: referenced, or on the way to one that is.
     pub(super) fn used_aliases(&self, query: &Query) -> Vec<AliasId> {
-        let mut needed: BTreeSet<AliasId> = BTreeSet::new();
+        let mut needed = AliasSet::new();
         let first_used = query
             .order
             .iter()
@@ -118,12 +123,12 @@ impl Binder<'_> {
         if let Some(base) = base {
             needed.insert(base);
         }
-        let mut out: Vec<AliasId> = Vec::with_capacity(needed.len());
+        let mut out: Vec<AliasId> = Vec::with_capacity(query.order.len());
         if let Some(base) = base {
             out.push(base);
         }
         for id in &query.order {
-            if needed.contains(id) && Some(*id) != base {
+            if needed.contains(*id) && Some(*id) != base {
                 out.push(*id);
             }
         }

@@ -80,11 +80,10 @@ impl Binder<'_> {
         if let Some(combined) = query.combined.clone() {
             let (rel, columns) = self.finish_combined(q, &combined)?;
             let related = self.combined_related(&combined, &columns)?;
-            let own: Vec<(Name, Scalar)> = columns
+            let own = columns
                 .into_iter()
-                .filter(|(name, _)| *name != *super::combined::RELATED)
-                .collect();
-            let mut nodes = self.nodes(q, &own)?;
+                .filter(|(name, _)| *name != *super::combined::RELATED);
+            let mut nodes = self.nodes(q, own)?;
             nodes.extend(related);
             return Ok((
                 rel,
@@ -97,7 +96,7 @@ impl Binder<'_> {
         }
         let mut places = RelatedPlaces::new();
         let selection = self.selection(q)?;
-        let mut nodes = self.nodes(q, &selection)?;
+        let mut nodes = self.nodes(q, selection)?;
         if kind == RowKind::Model {
             let related = self.related_nodes(q, &mut places)?;
             nodes.extend(related);
@@ -124,10 +123,15 @@ impl Binder<'_> {
     }
 
     /// Selected values as parts of a row.
-    fn nodes(&mut self, q: QueryId, selection: &[(Name, Scalar)]) -> Result<Vec<OutputNode>> {
-        let mut nodes = Vec::with_capacity(selection.len());
+    fn nodes(
+        &mut self,
+        q: QueryId,
+        selection: impl IntoIterator<Item = (Name, Scalar)>,
+    ) -> Result<Vec<OutputNode>> {
+        let selection = selection.into_iter();
+        let mut nodes = Vec::with_capacity(selection.size_hint().0);
         for (name, scalar) in selection {
-            if let Scalar::Literal(literal) = scalar
+            if let Scalar::Literal(literal) = &scalar
                 && super::expr::is_untyped(&literal.ty)
             {
                 return Err(Error::new(
@@ -140,16 +144,13 @@ impl Binder<'_> {
                 Scalar::List(parts) => {
                     let mut columns = Vec::with_capacity(parts.len());
                     for part in parts {
-                        columns.push(self.as_column(q, name, part.clone())?);
+                        columns.push(self.as_column(q, &name, part)?);
                     }
-                    OutputNode::Tuple {
-                        name: name.clone(),
-                        columns,
-                    }
+                    OutputNode::Tuple { name, columns }
                 }
                 scalar => OutputNode::Column {
-                    name: name.clone(),
-                    column: self.as_column(q, name, scalar.clone())?,
+                    column: self.as_column(q, &name, scalar)?,
+                    name,
                 },
             });
         }
@@ -289,7 +290,7 @@ impl Binder<'_> {
         let query = self.q(q)?;
         let combined = query.combined.is_some();
         let rel = if combined {
-            return self.aggregated_combination(q, &results);
+            return self.aggregated_combination(q, results);
         } else {
             let inputs = self.inputs_of_aggregates(q, &scalars);
             let inputs: Vec<Scalar> = inputs
@@ -328,7 +329,7 @@ impl Binder<'_> {
             self.finish_rows(q, &select)?
         };
         let (rel, _) = self.aggregate_all(q, rel, &scalars)?;
-        let nodes = self.nodes(q, &results)?;
+        let nodes = self.nodes(q, results)?;
         Ok((
             rel,
             Terminal::Aggregate {
@@ -345,7 +346,7 @@ impl Binder<'_> {
     fn aggregated_combination(
         &mut self,
         q: QueryId,
-        results: &[(Name, Scalar)],
+        results: Vec<(Name, Scalar)>,
     ) -> Result<(Rel, Terminal)> {
         let Some(combined) = self.q(q)?.combined.clone() else {
             return Err(Error::internal("combination without queries"));

@@ -15,7 +15,7 @@ impl Binder<'_> {
         &mut self,
         lhs: Bound,
         name: &str,
-        lookups: &[String],
+        lookups: &[&str],
     ) -> Result<Bound> {
         if lhs.relation.is_none()
             && let Some(transform) = self
@@ -66,7 +66,7 @@ impl Binder<'_> {
             Some(relation) => self.schema.field(relation.by.field)?.ty.kind.name(),
             None => lhs.ty.kind.name(),
         };
-        let unsupported = match lookups.iter().position(|l| l == name) {
+        let unsupported = match lookups.iter().position(|l| *l == name) {
             Some(i) => lookups.get(i..).unwrap_or(&[]).join("__"),
             None => name.to_owned(),
         };

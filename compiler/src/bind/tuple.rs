@@ -7,7 +7,6 @@ use super::{Binder, Bound, Rhs};
 use crate::error::{Code, Error, Result};
 use crate::plan::{CompareOp, Predicate, Scalar};
 use crate::queryset::Value;
-use crate::schema::FieldRef;
 
 impl Binder<'_> {
     pub(super) fn tuple_values(
@@ -22,7 +21,7 @@ impl Binder<'_> {
                 format!("the lookup must have {} elements", parts.len()),
             ));
         }
-        let targets: Vec<FieldRef> = lhs
+        let targets = lhs
             .relation
             .as_ref()
             .map(|r| r.targets.clone())

@@ -2,6 +2,8 @@
 
 use indexmap::IndexMap;
 
+use crate::names::NameMap;
+
 use super::{
     Arg, Call, Context, Function, Left, LeftSide, Lookup, Meaning, NullRule, Registry, Right,
 };
@@ -55,8 +57,8 @@ pub(super) struct Named {
 /// Names in paths.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Names {
-    lookups: IndexMap<&'static str, Vec<Lookup>>,
-    transforms: IndexMap<&'static str, Vec<Named>>,
+    lookups: NameMap<&'static str, Vec<Lookup>>,
+    transforms: NameMap<&'static str, Vec<Named>>,
 }
 
 impl Names {

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use bson::Bson;
 use indexmap::IndexMap;
 
+use crate::names::NameMap;
+
 use super::typing::{infer, plain, unknown_type};
 use super::{
     AggregateRequest, AggregateRules, Arg, Call, Context, Function, Grouped, Kind,
@@ -64,7 +66,7 @@ const ABSENT: &[(&[&str], &str)] = &[
 /// Functions by name.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
-    functions: IndexMap<&'static str, Function>,
+    functions: NameMap<&'static str, Function>,
     pub(super) names: super::path::Names,
 }
 

@@ -1,6 +1,5 @@
 //! The resolved form of a schema: models, fields and what leads from one to another.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -9,7 +8,7 @@ use super::{
     FieldKind, FieldType, GenericSpec, IndexSpec, OnDelete, SchemaSpec, Settings, StorageFamily,
 };
 use crate::error::{Code, Error, Result};
-use crate::names::{Name, Path};
+use crate::names::{Name, NameMap, Path};
 use crate::queryset::{OrderTerm, Value};
 
 /// Number of a model in its schema.
@@ -29,7 +28,7 @@ pub struct FieldRef {
 pub struct Schema {
     pub(super) settings: Settings,
     pub(super) models: Vec<Model>,
-    pub(super) labels: HashMap<String, ModelId>,
+    pub(super) labels: NameMap<String, ModelId>,
 }
 
 /// A model with everything that its names lead to.
@@ -68,7 +67,7 @@ pub struct Model {
     /// Declared indexes, those of fields included.
     pub indexes: Vec<IndexSpec>,
     /// What each name that a path may start with leads to.
-    pub names: IndexMap<String, NameTarget>,
+    pub names: NameMap<String, NameTarget>,
     /// Relations of other models to this one (hidden ones too), those of its parents included.
     pub related_objects: Vec<RelatedObject>,
 }

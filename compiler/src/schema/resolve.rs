@@ -1,23 +1,20 @@
 //! From the declared form to the resolved one: ids instead of names, inherited fields, reverse relations.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-
-use indexmap::IndexMap;
 
 use super::{FieldKind, FieldSpec, IndexKey, IndexSpec, ModelSpec, SchemaSpec};
 use crate::error::{Code, Error, Result};
-use crate::names::{Name, Path};
+use crate::names::{Name, NameMap, Path};
 
 use super::{Field, FieldRef, Model, ModelId, NameTarget, RelatedObject, Schema, ThroughFields};
 
 pub(super) struct Resolver {
-    labels: HashMap<String, ModelId>,
+    labels: NameMap<String, ModelId>,
 }
 
 impl Resolver {
     pub(super) fn new(spec: &SchemaSpec) -> Result<Self> {
-        let mut labels = HashMap::new();
+        let mut labels = NameMap::default();
         for (i, label) in spec.models.keys().enumerate() {
             let id = u32::try_from(i)
                 .map_err(|_| Error::new(Code::Limit, "a schema holds at most 2^32 models"))?;
@@ -137,7 +134,7 @@ impl Resolver {
             unique_together: Vec::new(),
             unique_keys: Vec::new(),
             indexes: model.indexes.clone(),
-            names: IndexMap::new(),
+            names: NameMap::default(),
             related_objects: Vec::new(),
         })
     }
@@ -350,7 +347,7 @@ impl Resolver {
         for label in spec.models.keys() {
             let id = self.model_id(label)?;
             let model = schema.model(id)?;
-            let mut names = IndexMap::new();
+            let mut names = NameMap::default();
             for field in &model.all_fields {
                 let field = schema.field(*field)?;
                 names.insert(field.name.clone(), NameTarget::Field(field.id));
