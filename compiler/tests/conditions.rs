@@ -65,7 +65,7 @@ mod simplify {
         let book = b.source("Book");
         let pages = b.column(book, "pages");
         let decimal = |text: &str| {
-            Scalar::Literal(Literal {
+            Scalar::from(Literal {
                 value: Bson::Decimal128(text.parse().expect("a decimal")),
                 ty: ty(FieldKind::DecimalField),
             })

@@ -77,7 +77,7 @@ impl Binder<'_> {
         }
         let prepared = self.prepare(ty, value)?;
         let stored = self.store(ty, &prepared)?;
-        Ok(Some(Scalar::Literal(crate::plan::Literal {
+        Ok(Some(Scalar::from(crate::plan::Literal {
             value: stored,
             ty: Arc::new(ty.clone()),
         })))

@@ -5,7 +5,7 @@ use super::query::QueryId;
 use super::{Binder, Bound, Definition, Resolve};
 use crate::error::{Code, Error, Result};
 use crate::functions::{COLLATE, Call as FunctionCall};
-use crate::plan::{Literal, Predicate, Scalar};
+use crate::plan::{Predicate, Scalar};
 use crate::queryset::{Case, Expr, Func, Q};
 use crate::schema::FieldType;
 use std::sync::Arc;
@@ -162,21 +162,14 @@ impl Binder<'_> {
         ty: Arc<FieldType>,
     ) -> Result<Bound> {
         let scalar = match scalar {
-            Scalar::Literal(literal) => Scalar::Literal(Literal {
-                value: literal.value,
-                ty: ty.clone(),
-            }),
-            Scalar::Call {
-                function,
-                args,
-                options,
-                ..
-            } => Scalar::Call {
-                function,
-                args,
-                options,
-                ty: ty.clone(),
-            },
+            Scalar::Literal(mut literal) => {
+                literal.ty = ty.clone();
+                Scalar::Literal(literal)
+            }
+            Scalar::Call(mut call) => {
+                call.ty = ty.clone();
+                Scalar::Call(call)
+            }
             Scalar::Case {
                 when, otherwise, ..
             } => Scalar::Case {

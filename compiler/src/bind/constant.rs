@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 
 use super::{Binder, Resolve};
 use crate::error::{Code, Error, Result};
-use crate::plan::Scalar;
+use crate::plan::{FunctionCall, Scalar};
 use crate::queryset::{Expr, Value};
 use crate::schema::{FieldKind, Model};
 use crate::storage;
@@ -66,12 +66,13 @@ impl Binder<'_> {
     fn constant(&self, scalar: &Scalar) -> Option<Bson> {
         match scalar {
             Scalar::Literal(literal) => Some(literal.value.clone()),
-            Scalar::Call {
-                function,
-                args,
-                options,
-                ty,
-            } => {
+            Scalar::Call(call) => {
+                let FunctionCall {
+                    function,
+                    args,
+                    options,
+                    ty,
+                } = &**call;
                 let args: Option<Vec<Bson>> = args.iter().map(|arg| self.constant(arg)).collect();
                 let args = args?;
                 let args: Vec<&Bson> = args.iter().collect();

@@ -19,7 +19,7 @@ impl Bound {
     pub(super) fn untyped_null() -> Self {
         let ty = untyped();
         Bound::of(
-            Scalar::Literal(Literal {
+            Scalar::from(Literal {
                 value: Bson::Null,
                 ty: ty.clone(),
             }),
@@ -193,7 +193,10 @@ impl Binder<'_> {
             Expr::Star => Err(Error::new(Code::FieldError, "* stands in Count() only")),
             Expr::Raw(bson) => {
                 let ty = plain(FieldKind::JSONField);
-                Ok(Bound::of(Scalar::Raw(bson.clone(), ty.clone()), ty))
+                Ok(Bound::of(
+                    Scalar::Raw(Box::new(bson.clone()), ty.clone()),
+                    ty,
+                ))
             }
         }
     }
@@ -225,7 +228,7 @@ impl Binder<'_> {
         let ty = plain(kind);
         let value = self.store(&ty, value)?;
         Ok(Bound::of(
-            Scalar::Literal(Literal {
+            Scalar::from(Literal {
                 value,
                 ty: ty.clone(),
             }),
@@ -242,7 +245,7 @@ impl Binder<'_> {
             self.store(&ty, &prepared)?
         };
         Ok(Bound::of(
-            Scalar::Literal(Literal {
+            Scalar::from(Literal {
                 value: stored,
                 ty: ty.clone(),
             }),

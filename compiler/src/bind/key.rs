@@ -7,7 +7,6 @@ use crate::error::{Error, Result};
 use crate::plan::facts::Nulls;
 use crate::plan::{JsonStep, Predicate, Scalar, SubKind};
 use crate::queryset::Value;
-use indexmap::IndexMap;
 
 impl Binder<'_> {
     /// `has_key`, `has_keys`, `has_any_keys`: the key is there. The last key is never an index.
@@ -89,7 +88,6 @@ impl Binder<'_> {
             name: name.to_owned(),
             lhs: lhs.scalar.clone(),
             rhs,
-            options: IndexMap::new(),
         }
         .into())
     }

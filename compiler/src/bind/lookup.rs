@@ -231,7 +231,6 @@ impl Binder<'_> {
                             name: "json_is_json_null".to_owned(),
                             lhs: lhs.scalar,
                             rhs: null_literal(),
-                            options: IndexMap::new(),
                         },
                         is_null: None,
                         json_null: value == Value::Null,
@@ -306,7 +305,7 @@ impl Binder<'_> {
                 if lhs.ty.kind == FieldKind::UUIDField && pattern != Pattern::Regex {
                     text_value = text_value.replace('-', "");
                 }
-                Scalar::Literal(Literal {
+                Scalar::from(Literal {
                     value: Bson::String(text_value),
                     ty: text,
                 })
@@ -314,7 +313,7 @@ impl Binder<'_> {
             Rhs::Scalar(bound) if lhs.ty.kind == FieldKind::UUIDField => {
                 // UUIDs are stored without hyphens (Django: `UUIDTextMixin`).
                 let text = |value: &str| crate::functions::Arg {
-                    scalar: Scalar::Literal(Literal {
+                    scalar: Scalar::from(Literal {
                         value: Bson::String(value.to_owned()),
                         ty: text.clone(),
                     }),

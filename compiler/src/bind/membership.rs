@@ -10,7 +10,6 @@ use crate::error::{Code, Error, Result};
 use crate::plan::{CompareOp, Predicate, Scalar, SubKind};
 use crate::queryset::Value;
 use crate::schema::{FieldKind, StorageFamily};
-use indexmap::IndexMap;
 
 impl Binder<'_> {
     pub(super) fn in_lookup(&mut self, q: QueryId, lhs: Bound, rhs: Rhs) -> Result<Condition> {
@@ -58,7 +57,6 @@ impl Binder<'_> {
                         name: "in_array".to_owned(),
                         lhs: lhs.scalar,
                         rhs: bound.scalar,
-                        options: IndexMap::new(),
                     }
                     .into());
                 }

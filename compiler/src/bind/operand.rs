@@ -26,7 +26,7 @@ impl Binder<'_> {
             super::prep::named(e, field.map_or("", |field| &field.name))
         })?;
         let stored = self.store(&ty, &prepared)?;
-        Ok(Scalar::Literal(Literal { value: stored, ty }))
+        Ok(Scalar::from(Literal { value: stored, ty }))
     }
 
     /// An expression on the right; an untyped NULL stays NULL, other literals stay as they are.

@@ -6,7 +6,7 @@ use super::path::{FinalField, Joins, PathError, split};
 use super::query::{AliasId, QueryId};
 use super::{Binder, Resolve};
 use crate::error::{Code, Error, Result};
-use crate::plan::{Scalar, SortKey};
+use crate::plan::{FunctionCall, Scalar, SortKey};
 use crate::queryset::{Case, Direction, Expr, Func, NullsOrder, Order, OrderTerm, When};
 use crate::schema::{FieldKind, ModelId};
 
@@ -110,12 +110,12 @@ impl Binder<'_> {
     fn order_name(&mut self, q: QueryId, name: &str, reversed: bool) -> Result<Vec<SortKey>> {
         if name == "?" {
             return Ok(vec![SortKey {
-                scalar: Scalar::Call {
+                scalar: Scalar::from(FunctionCall {
                     function: "Random".to_owned(),
                     args: Vec::new(),
                     options: IndexMap::new(),
                     ty: super::expr::plain(FieldKind::FloatField),
-                },
+                }),
                 desc: false,
                 nulls: None,
             }]);

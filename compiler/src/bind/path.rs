@@ -501,7 +501,7 @@ impl<'s> Binder<'s> {
             Predicate::Compare {
                 op: CompareOp::Eq,
                 lhs: Scalar::Column(column),
-                rhs: Scalar::Literal(Literal {
+                rhs: Scalar::from(Literal {
                     value: bson::Bson::Int64(key),
                     ty,
                 }),

@@ -333,7 +333,7 @@ impl Binder<'_> {
                 self.q_mut(child)?.conditions.push(Predicate::Compare {
                     op: CompareOp::Eq,
                     lhs: Scalar::Column(column),
-                    rhs: Scalar::Literal(Literal {
+                    rhs: Scalar::from(Literal {
                         value: bson::Bson::Int64(key),
                         ty,
                     }),
@@ -603,7 +603,7 @@ impl Binder<'_> {
             },
         );
         let bound = |n: u64| {
-            Scalar::Literal(Literal {
+            Scalar::from(Literal {
                 value: bson::Bson::Int64(i64::try_from(n).unwrap_or(i64::MAX)),
                 ty: ty.clone(),
             })

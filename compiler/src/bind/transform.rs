@@ -165,13 +165,10 @@ impl Binder<'_> {
         ty: Arc<FieldType>,
     ) -> Result<Bound> {
         let (arg, path) = match &lhs.scalar {
-            Scalar::Call {
-                function: known,
-                args,
-                options,
-                ..
-            } if known == function
-                && let ([arg], Some(Value::Str(path))) = (args.as_slice(), options.get("path")) =>
+            Scalar::Call(call)
+                if call.function == function
+                    && let ([arg], Some(Value::Str(path))) =
+                        (call.args.as_slice(), call.options.get("path")) =>
             {
                 (self.typed(arg.clone())?, format!("{path}.{key}"))
             }

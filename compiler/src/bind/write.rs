@@ -137,7 +137,7 @@ impl Binder<'_> {
                 ));
             }
             let value = self.store(&ty, &self.prepare(&ty, value)?)?;
-            return Ok(Scalar::Literal(Literal {
+            return Ok(Scalar::from(Literal {
                 value,
                 ty: Arc::new(ty),
             }));

@@ -6,7 +6,9 @@ use bson::Bson;
 use indexmap::IndexMap;
 
 use crate::error::Result;
-use crate::plan::{AggregateCall, ColumnId, Columns, Literal, Predicate, Scalar, SortKey};
+use crate::plan::{
+    AggregateCall, ColumnId, Columns, FunctionCall, Literal, Predicate, Scalar, SortKey,
+};
 use crate::queryset::Value;
 use crate::schema::{FieldKind, FieldType, Settings};
 
@@ -36,7 +38,7 @@ impl Arg {
     #[must_use]
     pub fn untyped_null() -> Arg {
         Arg {
-            scalar: Scalar::Literal(Literal {
+            scalar: Scalar::from(Literal {
                 value: Bson::Null,
                 ty: Arc::new(FieldType::new(FieldKind::TextField)),
             }),
@@ -48,7 +50,7 @@ impl Arg {
     pub fn literal(value: impl Into<Bson>, kind: FieldKind) -> Arg {
         let ty = Arc::new(FieldType::new(kind));
         Arg {
-            scalar: Scalar::Literal(Literal {
+            scalar: Scalar::from(Literal {
                 value: value.into(),
                 ty: ty.clone(),
             }),
@@ -89,7 +91,7 @@ impl Arg {
                 .get(*id)
                 .map(|c| c.name.to_string())
                 .unwrap_or_default(),
-            Scalar::Call { function, .. } => function.clone(),
+            Scalar::Call(call) => call.function.clone(),
             _ => "None".to_owned(),
         }
     }
@@ -192,12 +194,13 @@ impl ResolvedAggregate {
     pub fn value(&self, column: ColumnId) -> Scalar {
         match &self.default {
             None => Scalar::Column(column),
-            Some(default) => Scalar::Call {
+            Some(default) => FunctionCall {
                 function: "Coalesce".to_owned(),
                 args: vec![Scalar::Column(column), default.clone()],
                 options: IndexMap::new(),
                 ty: self.ty.clone(),
-            },
+            }
+            .into(),
         }
     }
 }

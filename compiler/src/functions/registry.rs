@@ -16,7 +16,7 @@ use super::{
 };
 use crate::error::{Code, Error, Result};
 use crate::mql::Expr;
-use crate::plan::{AggregateCall, Scalar, WindowFrame};
+use crate::plan::{AggregateCall, FunctionCall, Scalar, WindowFrame};
 use crate::queryset::{ArithmeticOp, Value};
 use crate::schema::{FieldKind, FieldType};
 use crate::target::Target;
@@ -174,12 +174,13 @@ impl Registry {
             ));
         }
         let ty = output_type(function, &call, cx)?.ok_or_else(unknown_type)?;
-        Ok(Scalar::Call {
+        Ok(FunctionCall {
             function: call.name,
             args: call.args.into_iter().map(|a| a.scalar).collect(),
             options: call.options,
             ty,
-        })
+        }
+        .into())
     }
 
     /// The type of a call with given arguments, without checks of the arguments.
@@ -334,12 +335,13 @@ impl Registry {
     /// An explicit conversion.
     #[must_use]
     pub fn cast(&self, arg: Arg, to: Arc<FieldType>) -> Scalar {
-        Scalar::Call {
+        FunctionCall {
             function: "Cast".to_owned(),
             args: vec![arg.scalar],
             options: IndexMap::new(),
             ty: to,
         }
+        .into()
     }
 
     /// The common type of several expressions (`Case` and the like).

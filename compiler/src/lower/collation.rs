@@ -88,7 +88,7 @@ fn gather<'a>(root: Node<'a>, nodes: &mut Vec<Node<'a>>) {
 }
 
 fn is_call(node: Node<'_>) -> bool {
-    matches!(node, Node::Scalar(Scalar::Call { function, .. }) if function == COLLATE)
+    matches!(node, Node::Scalar(Scalar::Call(call)) if call.function == COLLATE)
 }
 
 struct Check<'a> {
@@ -102,10 +102,8 @@ impl Check<'_> {
         match node {
             Node::Rel(rel) => self.rel(rel),
             Node::Predicate(predicate) => self.predicate(predicate),
-            Node::Scalar(Scalar::Call { function, args, .. })
-                if COMPARING.contains(&function.as_str()) =>
-            {
-                self.compared(args)
+            Node::Scalar(Scalar::Call(call)) if COMPARING.contains(&call.function.as_str()) => {
+                self.compared(&call.args)
             }
             Node::Scalar(_) | Node::SubPlan(_) => Ok(()),
         }
@@ -275,11 +273,13 @@ struct Strip;
 
 impl VisitMut for Strip {
     fn scalar(&mut self, scalar: &mut Scalar) {
-        while let Scalar::Call { function, args, .. } = scalar {
-            if function != COLLATE || args.len() != 1 {
+        while let Scalar::Call(call) = scalar {
+            if call.function != COLLATE || call.args.len() != 1 {
                 break;
             }
-            let Some(inner) = args.pop() else { break };
+            let Some(inner) = call.args.pop() else {
+                break;
+            };
             *scalar = inner;
         }
         walk_scalar(self, scalar);

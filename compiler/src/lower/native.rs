@@ -99,13 +99,11 @@ impl Lowerer<'_> {
 
     /// An element of a stored array of single values, at a known place: a path of its own.
     pub fn element(&mut self, scalar: &Scalar) -> Result<Option<Val>> {
-        let Scalar::Call {
-            function, args, ty, ..
-        } = scalar
-        else {
+        let Scalar::Call(call) = scalar else {
             return Ok(None);
         };
-        let ([array, Scalar::Literal(index)], "ArrayIndex") = (args.as_slice(), function.as_str())
+        let ([array, Scalar::Literal(index)], "ArrayIndex") =
+            (call.args.as_slice(), call.function.as_str())
         else {
             return Ok(None);
         };
@@ -124,7 +122,7 @@ impl Lowerer<'_> {
         let keys = path.then(n.to_string());
         Ok(Some(Val {
             expr: Expr::Field(keys),
-            ty: ty.clone(),
+            ty: call.ty.clone(),
             nullable: true,
             array: ArrayFact::No,
         }))
@@ -132,10 +130,10 @@ impl Lowerer<'_> {
 
     /// The number of elements of a stored array against a literal.
     pub fn length(&mut self, op: CompareOp, lhs: &Scalar, rhs: &Val) -> Result<Option<Filter>> {
-        let Scalar::Call { function, args, .. } = lhs else {
+        let Scalar::Call(call) = lhs else {
             return Ok(None);
         };
-        let ([array], "ArrayLength") = (args.as_slice(), function.as_str()) else {
+        let ([array], "ArrayLength") = (call.args.as_slice(), call.function.as_str()) else {
             return Ok(None);
         };
         let n = match rhs.literal() {

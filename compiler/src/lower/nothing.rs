@@ -10,7 +10,9 @@ use super::scope::Val;
 use crate::error::Result;
 use crate::functions::NullRule;
 use crate::mql::{Accumulator, Expr, Stage};
-use crate::plan::{AggregateCall, ArrayFact, ColumnId, Output, OutputNode, Rel, RowKind, Scalar};
+use crate::plan::{
+    AggregateCall, ArrayFact, ColumnId, FunctionCall, Output, OutputNode, Rel, RowKind, Scalar,
+};
 use crate::program::Program;
 use crate::shape::{RowShape, Shape};
 
@@ -143,12 +145,13 @@ impl Lowerer<'_> {
                 let sides = [self.constant(lhs, known)?, self.constant(rhs, known)?];
                 sides.contains(&Bson::Null).then_some(Bson::Null)
             }
-            Scalar::Call {
-                function,
-                args,
-                options,
-                ty,
-            } => {
+            Scalar::Call(call) => {
+                let FunctionCall {
+                    function,
+                    args,
+                    options,
+                    ty,
+                } = &**call;
                 let args = args
                     .iter()
                     .map(|a| self.constant(a, known))

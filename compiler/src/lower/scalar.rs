@@ -27,12 +27,7 @@ impl Lowerer<'_> {
                 ty: literal.ty.clone(),
             },
             Scalar::Arithmetic { op, lhs, rhs, ty } => self.arithmetic(*op, lhs, rhs, ty)?,
-            Scalar::Call {
-                function,
-                args,
-                options,
-                ty,
-            } => self.call(function, args, options, ty)?,
+            Scalar::Call(call) => self.call(&call.function, &call.args, &call.options, &call.ty)?,
             Scalar::Case {
                 when,
                 otherwise,
@@ -68,7 +63,7 @@ impl Lowerer<'_> {
             }
             Scalar::Subquery(sub) => self.subquery_value(sub)?,
             Scalar::Raw(raw, ty) => Val {
-                expr: Expr::Raw(raw.clone()),
+                expr: Expr::Raw((**raw).clone()),
                 ty: ty.clone(),
                 nullable: true,
                 array: array_of(ty),

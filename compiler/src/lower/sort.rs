@@ -96,5 +96,5 @@ impl Lowerer<'_> {
 
 /// A random order.
 pub(super) fn is_random(keys: &[SortKey]) -> bool {
-    matches!(keys, [SortKey { scalar: Scalar::Call { function, .. }, .. }] if function == "Random")
+    matches!(keys, [SortKey { scalar: Scalar::Call(call), .. }] if call.function == "Random")
 }

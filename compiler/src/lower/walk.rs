@@ -235,9 +235,8 @@ pub(super) fn scalar(s: &Scalar, visit: &mut Visit<'_>) {
             scalar(lhs, visit);
             scalar(rhs, visit);
         }
-        Scalar::Call { args, .. } | Scalar::List(args) => {
-            args.iter().for_each(|s| scalar(s, visit))
-        }
+        Scalar::Call(call) => call.args.iter().for_each(|s| scalar(s, visit)),
+        Scalar::List(parts) => parts.iter().for_each(|s| scalar(s, visit)),
         Scalar::Case {
             when, otherwise, ..
         } => {

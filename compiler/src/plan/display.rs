@@ -14,9 +14,9 @@ use std::fmt::{self, Display, Formatter, Write};
 use bson::Bson;
 
 use super::{
-    AggregateCall, Cardinality, ColumnId, Columns, CompareOp, Conflict, DeletedBy, Deletion, Join,
-    JoinKind, JsonStep, Origin, Output, OutputNode, Pattern, Plan, Predicate, Rel, Scalar, SetOp,
-    SortKey, SourceId, SubKind, SubPlan, Terminal,
+    AggregateCall, Cardinality, ColumnId, Columns, CompareOp, Conflict, DeletedBy, Deletion,
+    FunctionCall, Join, JoinKind, JsonStep, Origin, Output, OutputNode, Pattern, Plan, Predicate,
+    Rel, Scalar, SetOp, SortKey, SourceId, SubKind, SubPlan, Terminal,
 };
 use crate::queryset::{ArithmeticOp, NullsOrder};
 
@@ -376,12 +376,13 @@ impl<'a, 'f, 'b> Printer<'a, 'f, 'b> {
                 self.scalar(rhs)?;
                 self.f.write_char(')')
             }
-            Scalar::Call {
-                function,
-                args,
-                options,
-                ..
-            } => {
+            Scalar::Call(call) => {
+                let FunctionCall {
+                    function,
+                    args,
+                    options,
+                    ..
+                } = &**call;
                 write!(self.f, "{function}(")?;
                 self.list(args, ", ", |p, s| p.scalar(s))?;
                 for (i, (name, value)) in options.iter().enumerate() {

@@ -50,7 +50,7 @@ pub use rel::{
     WindowCall, WindowFrame,
 };
 pub use rename::{Counterparts, counterparts, rename};
-pub use scalar::{JsonStep, Literal, Scalar, SubKind, SubPlan};
+pub use scalar::{FunctionCall, JsonStep, Literal, Scalar, SubKind, SubPlan};
 pub use substitute::{
     Definitions, as_column, has_volatile, is_copyable, is_volatile, stored_path,
     substitute_predicate, substitute_rel, substitute_scalar,

@@ -1,9 +1,6 @@
 //! Conditions with three truth values.
 
-use indexmap::IndexMap;
-
 use super::{ColumnId, Scalar, SourceId, SubPlan};
-use crate::queryset::Value;
 
 /// A condition: true, false or unknown (SQL's three-valued logic).
 #[derive(Debug, Clone, PartialEq)]
@@ -85,8 +82,6 @@ pub enum Predicate {
         lhs: Scalar,
         /// Right.
         rhs: Scalar,
-        /// Options that are no expressions.
-        options: IndexMap<String, Value>,
     },
 }
 

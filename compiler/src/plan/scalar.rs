@@ -16,7 +16,7 @@ pub enum Scalar {
     /// A column, of this query or an outer one.
     Column(ColumnId),
     /// A literal in the form in which it is stored.
-    Literal(Literal),
+    Literal(Box<Literal>),
     /// Arithmetic; the operands are already of fitting types.
     Arithmetic {
         /// Operator.
@@ -29,16 +29,7 @@ pub enum Scalar {
         ty: Arc<FieldType>,
     },
     /// A function of the registry.
-    Call {
-        /// Name in the registry: `Lower`, `Extract`, ...
-        function: String,
-        /// Arguments.
-        args: Vec<Scalar>,
-        /// Options that are no expressions (`tzinfo`, `kind`, `lookup_name`).
-        options: IndexMap<String, Value>,
-        /// Type of the result.
-        ty: Arc<FieldType>,
-    },
+    Call(Box<FunctionCall>),
     /// The first branch whose condition is true.
     Case {
         /// Conditions and results.
@@ -64,7 +55,20 @@ pub enum Scalar {
     /// A subquery: one value, or an array of them.
     Subquery(Box<SubPlan>),
     /// An expression of the aggregation language, as the user wrote it.
-    Raw(Bson, Arc<FieldType>),
+    Raw(Box<Bson>, Arc<FieldType>),
+}
+
+/// A call of a function.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FunctionCall {
+    /// Name in the registry: `Lower`, `Extract`, ...
+    pub function: String,
+    /// Arguments.
+    pub args: Vec<Scalar>,
+    /// Options that are no expressions (`tzinfo`, `kind`, `lookup_name`).
+    pub options: IndexMap<String, Value>,
+    /// Type of the result.
+    pub ty: Arc<FieldType>,
 }
 
 /// A literal with its type.
@@ -111,7 +115,25 @@ pub enum SubKind {
     Set,
 }
 
+impl From<Literal> for Scalar {
+    fn from(literal: Literal) -> Self {
+        Scalar::Literal(Box::new(literal))
+    }
+}
+
+impl From<FunctionCall> for Scalar {
+    fn from(call: FunctionCall) -> Self {
+        Scalar::Call(Box::new(call))
+    }
+}
+
 impl Scalar {
+    /// A literal in the form in which it is stored.
+    #[must_use]
+    pub fn literal(value: Bson, ty: Arc<FieldType>) -> Self {
+        Literal { value, ty }.into()
+    }
+
     /// The type of the value.
     ///
     /// # Errors
@@ -120,10 +142,10 @@ impl Scalar {
         Ok(match self {
             Scalar::Column(id) => columns.get(*id)?.ty.clone(),
             Scalar::Literal(literal) => literal.ty.clone(),
-            Scalar::Arithmetic { ty, .. }
-            | Scalar::Call { ty, .. }
-            | Scalar::Case { ty, .. }
-            | Scalar::Raw(_, ty) => ty.clone(),
+            Scalar::Call(call) => call.ty.clone(),
+            Scalar::Arithmetic { ty, .. } | Scalar::Case { ty, .. } | Scalar::Raw(_, ty) => {
+                ty.clone()
+            }
             Scalar::Predicate(_) => Arc::new(FieldType::new(FieldKind::BooleanField)),
             Scalar::Json { text: true, .. } => Arc::new(FieldType::new(FieldKind::TextField)),
             Scalar::Json { .. } => Arc::new(FieldType::new(FieldKind::JSONField)),

@@ -53,7 +53,7 @@ pub fn is_copyable(node: Node<'_>) -> bool {
     visit(node, &mut |node, _| {
         match node {
             Node::SubPlan(_) | Node::Scalar(Scalar::Raw(..)) => copyable = false,
-            Node::Scalar(Scalar::Call { function, .. }) if is_volatile(function) => {
+            Node::Scalar(Scalar::Call(call)) if is_volatile(&call.function) => {
                 copyable = false;
             }
             _ => {}
@@ -77,8 +77,8 @@ pub fn is_volatile(function: &str) -> bool {
 pub fn has_volatile(node: Node<'_>) -> bool {
     let mut found = false;
     visit(node, &mut |node, _| {
-        if let Node::Scalar(Scalar::Call { function, .. }) = node {
-            found |= is_volatile(function);
+        if let Node::Scalar(Scalar::Call(call)) = node {
+            found |= is_volatile(&call.function);
         }
         !found
     });

@@ -79,9 +79,8 @@ fn scalar_children<'a>(scalar: &'a Scalar, f: &mut dyn FnMut(Node<'a>)) {
             f(Node::Scalar(lhs));
             f(Node::Scalar(rhs));
         }
-        Scalar::Call { args, .. } | Scalar::List(args) => {
-            args.iter().for_each(|s| f(Node::Scalar(s)));
-        }
+        Scalar::Call(call) => call.args.iter().for_each(|s| f(Node::Scalar(s))),
+        Scalar::List(parts) => parts.iter().for_each(|s| f(Node::Scalar(s))),
         Scalar::Case {
             when, otherwise, ..
         } => {
@@ -361,9 +360,8 @@ pub fn walk_scalar<V: VisitMut + ?Sized>(v: &mut V, scalar: &mut Scalar) {
             v.scalar(lhs);
             v.scalar(rhs);
         }
-        Scalar::Call { args, .. } | Scalar::List(args) => {
-            args.iter_mut().for_each(|s| v.scalar(s));
-        }
+        Scalar::Call(call) => call.args.iter_mut().for_each(|s| v.scalar(s)),
+        Scalar::List(parts) => parts.iter_mut().for_each(|s| v.scalar(s)),
         Scalar::Case {
             when, otherwise, ..
         } => {

@@ -60,7 +60,7 @@ fn rewrite(query: Query<'_>, columns: &mut Columns) -> bool {
                     origin: Origin::Computed,
                 });
                 let value = bson::Bson::Int32(1);
-                *keys = vec![(one, Scalar::Literal(Literal { value, ty }))];
+                *keys = vec![(one, Scalar::from(Literal { value, ty }))];
                 return true;
             }
         }

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::{Context, Kinds, Rule, literal, walk};
 use crate::error::Result;
-use crate::plan::{Columns, CompareOp, Literal, Plan, Predicate, Scalar};
+use crate::plan::{Columns, CompareOp, FunctionCall, Literal, Plan, Predicate, Scalar};
 use crate::queryset::Value;
 use crate::schema::StorageFamily;
 
@@ -94,15 +94,15 @@ impl Unit {
 
 /// A date, a part of it and the zone in which it is read.
 fn part<'s>(scalar: &'s Scalar, columns: &Columns) -> Option<(&'s Scalar, Part, Option<&'s str>)> {
-    let Scalar::Call {
+    let Scalar::Call(call) = scalar else {
+        return None;
+    };
+    let FunctionCall {
         function,
         args,
         options,
         ty,
-    } = scalar
-    else {
-        return None;
-    };
+    } = &**call;
     let text = |name: &str| match options.get(name) {
         Some(Value::Str(text)) => Some(text.as_str()),
         _ => None,
@@ -323,7 +323,7 @@ fn compare(op: CompareOp, date: &Scalar, at: DateTime, columns: &Columns) -> Opt
     Some(Predicate::Compare {
         op,
         lhs: date.clone(),
-        rhs: Scalar::Literal(Literal {
+        rhs: Scalar::from(Literal {
             value: Bson::DateTime(at),
             ty: Arc::clone(&date.ty(columns).ok()?),
         }),
@@ -471,7 +471,7 @@ mod tests {
     }
 
     fn at(text: &str) -> Scalar {
-        Scalar::Literal(Literal {
+        Scalar::from(Literal {
             value: instant(text).map_or(Bson::Null, Bson::DateTime),
             ty: ty(FieldKind::DateTimeField),
         })

@@ -40,7 +40,7 @@ fn apply(plan: &mut Plan, _: &Context<'_>) -> Result<bool> {
         if sub.kind != SubKind::Scalar || sub.rel != Rel::Empty {
             return false;
         }
-        *s = Scalar::Literal(Literal {
+        *s = Scalar::from(Literal {
             value: Bson::Null,
             ty: Arc::clone(&sub.ty),
         });

@@ -165,7 +165,7 @@ fn fold_scalar(scalar: &mut Scalar) -> bool {
             ) {
                 return false;
             }
-            *scalar = Scalar::Literal(Literal {
+            *scalar = Scalar::from(Literal {
                 value: Bson::Int64(value),
                 ty: ty.clone(),
             });

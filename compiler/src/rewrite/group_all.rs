@@ -155,7 +155,7 @@ fn computed(column: &Column) -> Column {
 }
 
 fn literal(value: Bson, ty: &Arc<FieldType>) -> Scalar {
-    Scalar::Literal(Literal {
+    Scalar::from(Literal {
         value,
         ty: Arc::clone(ty),
     })

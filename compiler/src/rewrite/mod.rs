@@ -225,7 +225,7 @@ impl Kinds {
                     | Predicate::Lookup { .. } => Kinds::ALWAYS,
                 },
                 Node::Scalar(scalar) => match scalar {
-                    Scalar::Call { .. } | Scalar::Arithmetic { .. } => Kinds::CALL,
+                    Scalar::Call(_) | Scalar::Arithmetic { .. } => Kinds::CALL,
                     Scalar::Case { .. } => Kinds::CASE,
                     Scalar::Subquery(_) => Kinds::SUBQUERY,
                     _ => Kinds::ALWAYS,

@@ -6,9 +6,9 @@ use bson::Bson;
 use indexmap::IndexMap;
 use mqlc_compiler::names::Path;
 use mqlc_compiler::plan::{
-    AggregateCall, ArrayFact, Cardinality, Column, ColumnId, Columns, CompareOp, Join, JoinKind,
-    Literal, Origin, Output, OutputNode, Pattern, Plan, Predicate, Rel, RowKind, Scalar, SetOp,
-    SortKey, Source, SourceId, SubKind, SubPlan, Terminal,
+    AggregateCall, ArrayFact, Cardinality, Column, ColumnId, Columns, CompareOp, FunctionCall,
+    Join, JoinKind, Literal, Origin, Output, OutputNode, Pattern, Plan, Predicate, Rel, RowKind,
+    Scalar, SetOp, SortKey, Source, SourceId, SubKind, SubPlan, Terminal,
 };
 use mqlc_compiler::queryset::{ArithmeticOp, Value};
 use mqlc_compiler::rewrite;
@@ -230,7 +230,7 @@ impl Operand for ColumnId {
     }
 }
 fn literal(value: Bson, kind: FieldKind) -> Scalar {
-    Scalar::Literal(Literal {
+    Scalar::from(Literal {
         value,
         ty: ty(kind),
     })
@@ -276,12 +276,13 @@ pub fn plus(a: impl Operand, b: impl Operand) -> Scalar {
     }
 }
 pub fn call(function: &str, args: Vec<Scalar>, ty: Arc<FieldType>) -> Scalar {
-    Scalar::Call {
+    FunctionCall {
         function: function.to_owned(),
         args,
         options: IndexMap::new(),
         ty,
     }
+    .into()
 }
 pub fn call_with(
     function: &str,
@@ -289,7 +290,7 @@ pub fn call_with(
     options: &[(&str, Value)],
     ty: Arc<FieldType>,
 ) -> Scalar {
-    Scalar::Call {
+    FunctionCall {
         function: function.to_owned(),
         args,
         options: options
@@ -298,6 +299,7 @@ pub fn call_with(
             .collect(),
         ty,
     }
+    .into()
 }
 pub fn as_value(p: Predicate) -> Scalar {
     Scalar::Predicate(Box::new(p))

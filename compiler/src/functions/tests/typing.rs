@@ -327,12 +327,10 @@ fn zones_are_put_into_calls_on_datetimes_only() {
             None => c,
         });
         match resolved {
-            Ok((
-                Scalar::Call {
+            Ok((Scalar::Call(call), _)) => {
+                let crate::plan::FunctionCall {
                     function, options, ..
-                },
-                _,
-            )) => {
+                } = *call;
                 let options: Vec<String> = options
                     .iter()
                     .map(|(k, v)| match v {
@@ -532,8 +530,8 @@ fn slices_are_functions() {
     let registry = Registry::django();
     let slice = |kind, start, stop| registry.slice(column(&columns, kind), start, stop, &cx);
     match slice(K::CharField, 2, Some(5)).unwrap() {
-        Scalar::Call { function, args, .. } => {
-            assert_eq!((function.as_str(), args.len()), ("Substr", 3));
+        Scalar::Call(call) => {
+            assert_eq!((call.function.as_str(), call.args.len()), ("Substr", 3));
         }
         other => panic!("{other:?}"),
     }

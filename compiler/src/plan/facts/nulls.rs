@@ -131,10 +131,10 @@ impl<'a> Nulls<'a> {
                 };
                 !total || self.nullable_scalar(lhs) || self.nullable_scalar(rhs)
             }
-            Scalar::Call { function, args, .. } => match function.as_str() {
-                "Coalesce" => args.iter().all(|a| self.nullable_scalar(a)),
+            Scalar::Call(call) => match call.function.as_str() {
+                "Coalesce" => call.args.iter().all(|a| self.nullable_scalar(a)),
                 "Now" => false,
-                f if is_total(f) => args.iter().any(|a| self.nullable_scalar(a)),
+                f if is_total(f) => call.args.iter().any(|a| self.nullable_scalar(a)),
                 _ => true,
             },
             Scalar::Case {
@@ -272,8 +272,8 @@ fn add_strict(scalar: &Scalar, set: &mut ColumnSet) {
             add_strict(lhs, set);
             add_strict(rhs, set);
         }
-        Scalar::Call { function, args, .. } if is_strict(function) => {
-            args.iter().for_each(|a| add_strict(a, set));
+        Scalar::Call(call) if is_strict(&call.function) => {
+            call.args.iter().for_each(|a| add_strict(a, set));
         }
         Scalar::Json { base, .. } => add_strict(base, set),
         _ => {}

@@ -2,7 +2,8 @@
 
 use bson::Bson;
 use mqlc_compiler::plan::{
-    ColumnId, CompareOp, JsonStep, Origin, Pattern, Predicate, Scalar, SubKind, SubPlan,
+    ColumnId, CompareOp, FunctionCall, JsonStep, Origin, Pattern, Predicate, Scalar, SubKind,
+    SubPlan,
 };
 use mqlc_compiler::queryset::ArithmeticOp;
 use mqlc_compiler::schema::{FieldType, StorageFamily};
@@ -62,12 +63,13 @@ impl Interpreter<'_> {
                 let (a, b) = (self.value(lhs, row), self.value(rhs, row));
                 self.arithmetic(*op, &a, &b, ty)
             }
-            Scalar::Call {
-                function,
-                args,
-                options,
-                ty,
-            } => {
+            Scalar::Call(call) => {
+                let FunctionCall {
+                    function,
+                    args,
+                    options,
+                    ty,
+                } = &**call;
                 let types: Vec<_> = args
                     .iter()
                     .map(|s| s.ty(self.columns).expect("a type"))
