@@ -30,7 +30,7 @@ pub fn command(command: &Command, values: Values<'_>) -> Document {
                 .map_or(Bson::Int32(1), |c| Bson::String(c.clone()));
             let mut out =
                 doc! {"aggregate": target, "pipeline": r.pipeline(pipeline), "cursor": {}};
-            options(&mut out, hint.as_ref());
+            options(&mut out, hint.as_deref());
             out
         }
         Command::Count {
@@ -47,7 +47,7 @@ pub fn command(command: &Command, values: Values<'_>) -> Document {
             if *skip > 0 {
                 out.insert("skip", number(*skip));
             }
-            options(&mut out, hint.as_ref());
+            options(&mut out, hint.as_deref());
             out.remove("allowDiskUse");
             out
         }
@@ -75,12 +75,12 @@ pub fn command(command: &Command, values: Values<'_>) -> Document {
             for update in updates {
                 let key = update.key.and_then(|_| keys.next());
                 let mut update = r.update(update, key);
-                which(&mut update, hint.as_ref());
+                which(&mut update, hint.as_deref());
                 rendered.push(update);
             }
             let updates = rendered;
             let mut out = doc! {"update": collection, "updates": updates, "ordered": *ordered};
-            remarks(&mut out, hint.as_ref());
+            remarks(&mut out, hint.as_deref());
             out
         }
         Command::Delete {
@@ -90,9 +90,9 @@ pub fn command(command: &Command, values: Values<'_>) -> Document {
             hint,
         } => {
             let mut delete = doc! {"q": r.filter(filter), "limit": i32::from(*one)};
-            which(&mut delete, hint.as_ref());
+            which(&mut delete, hint.as_deref());
             let mut out = doc! {"delete": collection, "deletes": [delete]};
-            remarks(&mut out, hint.as_ref());
+            remarks(&mut out, hint.as_deref());
             out
         }
         Command::FindAndModify {
@@ -173,7 +173,7 @@ impl Render<'_> {
         if let Some(limit) = find.limit {
             out.insert("limit", number(limit));
         }
-        options(&mut out, find.hint.as_ref());
+        options(&mut out, find.hint.as_deref());
         out
     }
 

@@ -158,7 +158,7 @@ pub(super) struct Query {
     pub sticky: bool,
     pub used_aliases: AliasSet,
     pub prefetch: Vec<Prefetch>,
-    pub hint: Option<Hint>,
+    pub hint: Option<Box<Hint>>,
     pub raw: Vec<Document>,
     pub is_none: bool,
     /// The query of an anti-join, which Django resolves apart from the query around it.

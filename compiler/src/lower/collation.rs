@@ -9,7 +9,6 @@ use crate::plan::{
     AggregateCall, ColumnId, Columns, Node, Plan, Predicate, Rel, Scalar, SetOp, SortKey, Terminal,
     VisitMut, visit, walk_scalar,
 };
-use crate::queryset::Hint;
 use crate::schema::StorageFamily;
 
 /// Functions whose result depends on how texts compare.
@@ -58,7 +57,7 @@ pub(super) fn settle(plan: &mut Plan) -> Result<()> {
         for node in nodes.iter().rev() {
             check.node(*node)?;
         }
-        let hint = plan.hint.get_or_insert_with(Hint::default);
+        let hint = plan.hint.get_or_insert_default();
         match &hint.collation {
             Some(other) if *other != collation => {
                 return Err(Error::unsupported(

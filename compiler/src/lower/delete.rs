@@ -79,7 +79,7 @@ impl Lowerer<'_> {
     }
 }
 
-fn all(collection: String, filter: Filter, hint: Option<Hint>) -> Command {
+fn all(collection: String, filter: Filter, hint: Option<Box<Hint>>) -> Command {
     Command::Delete {
         collection,
         filter,

@@ -98,11 +98,11 @@ fn remark(program: &mut Program, hint: &Hint) {
             &mut step.command
             && own.is_none()
         {
-            *own = Some(Hint {
+            *own = Some(Box::new(Hint {
                 comment: hint.comment.clone(),
                 max_time_ms: hint.max_time_ms,
                 ..Hint::default()
-            });
+            }));
         }
     }
 }
@@ -129,7 +129,7 @@ struct Lowerer<'a> {
     /// Whoever reads the next aggregate without groups knows what it is where no row matches.
     shape_knows: bool,
     /// Options of the commands.
-    hint: Option<Hint>,
+    hint: Option<Box<Hint>>,
     depth: usize,
 }
 

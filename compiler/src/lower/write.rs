@@ -198,7 +198,7 @@ fn update_all(
     collection: String,
     filter: Filter,
     update: WriteModel,
-    hint: Option<Hint>,
+    hint: Option<Box<Hint>>,
 ) -> Command {
     Command::Update {
         collection,

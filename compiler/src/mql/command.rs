@@ -17,7 +17,7 @@ pub enum Command {
         /// Stages.
         pipeline: Vec<Stage>,
         /// Options.
-        hint: Option<Hint>,
+        hint: Option<Box<Hint>>,
     },
     /// `count`.
     Count {
@@ -30,7 +30,7 @@ pub enum Command {
         /// Rows left out.
         skip: u64,
         /// Options.
-        hint: Option<Hint>,
+        hint: Option<Box<Hint>>,
     },
     /// `insert`.
     Insert {
@@ -52,7 +52,7 @@ pub enum Command {
         /// Stop at the first error.
         ordered: bool,
         /// Options.
-        hint: Option<Hint>,
+        hint: Option<Box<Hint>>,
     },
     /// `delete`.
     Delete {
@@ -63,7 +63,7 @@ pub enum Command {
         /// At most one.
         one: bool,
         /// Options.
-        hint: Option<Hint>,
+        hint: Option<Box<Hint>>,
     },
     /// `findAndModify`.
     FindAndModify {
@@ -84,11 +84,11 @@ impl Command {
     /// Its options.
     pub(crate) fn hint(&self) -> Option<&Hint> {
         match self {
-            Command::Find(find) => find.hint.as_ref(),
+            Command::Find(find) => find.hint.as_deref(),
             Command::Aggregate { hint, .. }
             | Command::Count { hint, .. }
             | Command::Update { hint, .. }
-            | Command::Delete { hint, .. } => hint.as_ref(),
+            | Command::Delete { hint, .. } => hint.as_deref(),
             Command::Insert { .. } | Command::FindAndModify { .. } => None,
         }
     }
@@ -131,7 +131,7 @@ pub struct Find {
     /// Rows at most.
     pub limit: Option<u64>,
     /// Options.
-    pub hint: Option<Hint>,
+    pub hint: Option<Box<Hint>>,
 }
 
 /// One update of an `update` command.

@@ -70,7 +70,7 @@ pub struct Plan {
     /// What is done with them.
     pub terminal: Terminal,
     /// Options of its commands.
-    pub hint: Option<Hint>,
+    pub hint: Option<Box<Hint>>,
     /// What texts are compared by where the plan holds a call of `Collate`.
     pub collation: Option<Document>,
 }
