@@ -185,7 +185,12 @@ impl Binder<'_> {
             }
             Call::Difference(others) => return self.combinator(q, SetOp::Difference, others),
             Call::Combine { op, other } => return self.combine(q, *op, other),
-            Call::Raw(stages) => self.q_mut(q)?.raw.clone_from(stages),
+            Call::Raw(stages) => {
+                let query = self.q_mut(q)?;
+                query.raw.clone_from(stages);
+                // The stages say the order.
+                query.default_ordering = false;
+            }
             Call::Using(_) => {}
             Call::SelectForUpdate { .. } => {
                 return Err(Error::new(

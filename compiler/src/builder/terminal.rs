@@ -55,7 +55,18 @@ impl Query {
     /// ordering of the model is not known here, so name it with `order_by`.
     #[must_use]
     pub fn first(self) -> Statement {
-        self.ordered().slice(..1).rows()
+        let given = self.calls().iter().rev().find_map(|call| match call {
+            Call::OrderBy(_) => Some(false),
+            // Its stages say the order.
+            Call::Raw(_) => Some(true),
+            _ => None,
+        });
+        let rows = if given == Some(true) {
+            self
+        } else {
+            self.ordered()
+        };
+        rows.slice(..1).rows()
     }
 
     /// The last row, likewise.

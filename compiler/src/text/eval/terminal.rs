@@ -142,7 +142,15 @@ impl Evaluator<'_> {
 
     /// `first()` and `last()`: order by the key if nothing is ordered (Django: `QuerySet.first`).
     fn first_or_last(&mut self, rows: Rows, name: &str) -> Result<Py> {
-        let ordered = self.is_ordered(&rows);
+        let raw = !rows.facts.ordered && rows.calls.iter().any(|c| matches!(c, Call::Raw(_)));
+        if raw && name == "last" {
+            return Err(Error::unsupported(
+                "last() of the rows of raw_aggregate()",
+                "their order is that of the stages",
+            )
+            .with_hint("order_by() says an order that can be reversed"));
+        }
+        let ordered = raw || self.is_ordered(&rows);
         if !ordered && rows.facts.grouped && self.grouped_without_key(&rows)? {
             return Err(type_error(format!(
                 "Cannot use QuerySet.{name}() on an unordered queryset performing aggregation. Add an ordering with \
