@@ -36,8 +36,8 @@ pub enum Counted {
     Written(usize),
     /// The documents that a command deleted from the collection of a model, given by its label.
     Deleted(usize, String),
-    /// The documents that a command found: others write them.
-    Found(usize),
+    /// The number that a command says: others write these documents.
+    Number(usize),
 }
 
 /// How one document becomes a row.

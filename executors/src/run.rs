@@ -263,15 +263,12 @@ fn portions(
 fn written(steps: &[Vec<Document>], counted: &[Counted]) -> Written {
     let mut written = Written::default();
     for counted in counted {
-        let (Counted::Written(step) | Counted::Deleted(step, _) | Counted::Found(step)) = counted;
+        let (Counted::Written(step) | Counted::Deleted(step, _) | Counted::Number(step)) = counted;
         let replies = steps.get(*step).map(Vec::as_slice).unwrap_or_default();
-        let count = match counted {
-            Counted::Found(_) => u64::try_from(replies.len()).unwrap_or(u64::MAX),
-            _ => replies
-                .iter()
-                .map(|reply| number(reply.get("n")).unwrap_or(0))
-                .sum(),
-        };
+        let count: u64 = replies
+            .iter()
+            .map(|reply| number(reply.get("n")).unwrap_or(0))
+            .sum();
         written.count += count;
         for reply in replies {
             if let (Counted::Written(_), Ok(keys)) = (counted, reply.get_array(KEYS)) {

@@ -32,13 +32,20 @@ impl Lowerer<'_> {
         let Some(root) = deletion.sets.first() else {
             return Err(Error::internal("a delete without documents"));
         };
+        let alone = deletion.sets.len() == 1
+            && deletion.guards.is_empty()
+            && deletion.detached.is_empty()
+            && root.origins.is_empty();
+        if alone && let Some((filter, keys)) = self.referring(rel, source, program)? {
+            let deleted = Counted::Deleted(program.steps.len(), root.label.clone());
+            program.steps.push(Step {
+                parameters: vec![keys],
+                ..all(root.collection.clone(), filter, None).into()
+            });
+            return Ok(Shape::Written(vec![deleted]));
+        }
         self.rel(unordered(rel))?;
-        let alone =
-            deletion.sets.len() == 1 && deletion.guards.is_empty() && deletion.detached.is_empty();
-        if alone
-            && root.origins.is_empty()
-            && let Some(filter) = self.direct(source)?
-        {
+        if alone && let Some(filter) = self.direct(source)? {
             program
                 .steps
                 .push(all(root.collection.clone(), filter, self.hint.clone()).into());

@@ -23,8 +23,14 @@ impl Lowerer<'_> {
             .collect::<Result<Vec<_>>>()?;
         self.push_match(Filter::all(early))?;
         for p in late {
-            let filter = self.assuming(&known, |l| l.truth(p, true))?;
-            self.push_match(filter)?;
+            let parts = self.not_in_parts(p)?;
+            for p in parts
+                .as_ref()
+                .map_or(std::slice::from_ref(p), |parts| parts)
+            {
+                let filter = self.assuming(&known, |l| l.truth(p, true))?;
+                self.push_match(filter)?;
+            }
         }
         Ok(())
     }

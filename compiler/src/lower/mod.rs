@@ -18,10 +18,12 @@
 //! | `truth` | predicates as expressions |
 //! | `scalar` | scalar expressions |
 //! | `join`, `subquery` | `$lookup` |
+//! | `not_in` | `NOT IN` a subquery, in two tests |
 //! | `group`, `window`, `set_op`, `sort` | their stages |
 //! | `nothing` | aggregates over no rows |
 //! | `output` | terminals, projections, shapes |
 //! | `write` | updates |
+//! | `refer` | writes of documents by the keys that they refer to |
 //! | `insert` | inserts, with the keys that are counted |
 //! | `delete` | deletes, with what hangs on the documents |
 //! | `collation` | what texts are compared by |
@@ -38,8 +40,10 @@ mod join;
 mod leaf;
 mod lookup;
 mod native;
+mod not_in;
 mod nothing;
 mod output;
+mod refer;
 mod rel;
 mod scalar;
 mod scope;

@@ -25,12 +25,24 @@ impl Lowerer<'_> {
         let Some(first) = assignments.first() else {
             return Ok(Shape::Written(Vec::new()));
         };
-        self.rel(unordered(rel))?;
         let own = self.columns.source(source)?.collection == first.collection;
         let computed = assignments
             .iter()
             .flat_map(|a| &a.values)
             .any(|(_, value)| holds_subquery(value));
+        if let ([assignment], true, false) = (assignments, own, computed)
+            && let Some((filter, keys)) = self.referring(rel, source, program)?
+        {
+            let update = self.computed_from(source, &assignment.values)?;
+            let command = update_all(assignment.collection.clone(), filter, update, None);
+            let written = Counted::Written(program.steps.len());
+            program.steps.push(Step {
+                parameters: vec![keys],
+                ..command.into()
+            });
+            return Ok(Shape::Written(vec![written]));
+        }
+        self.rel(unordered(rel))?;
         if let ([assignment], true, false) = (assignments, own, computed)
             && let Some(filter) = self.direct(source)?
         {
@@ -82,8 +94,8 @@ impl Lowerer<'_> {
         Ok(Shape::Written(vec![counted]))
     }
 
-    /// Values that need other documents: the server computes them in a pipeline and merges them into the documents, whose
-    /// keys were found before.
+    /// Values that need other documents: the server computes them in a pipeline and merges them into the documents, which
+    /// were counted before, as its reply does not tell.
     fn merge(&mut self, assignments: &[Assignment], program: &mut Program) -> Result<Shape> {
         let [assignment] = assignments else {
             return Err(Error::unsupported(
@@ -100,11 +112,7 @@ impl Lowerer<'_> {
             key => Projection::Expr(key),
         };
         let id = ("_id".to_owned(), key);
-        // What is written is counted by the rows that are found: nothing of the values is needed for that.
-        let rows = self.scope()?.stages.clone();
-        self.push(Stage::Project(vec![id.clone()]))?;
-        self.finish(Vec::new(), program)?;
-        self.scope()?.stages = rows;
+        self.number_of(&id.1, program)?;
         let mut fields = vec![id];
         for (name, expr) in self.new_values(&assignment.values)? {
             fields.push((name, Projection::Expr(expr)));
@@ -118,7 +126,40 @@ impl Lowerer<'_> {
         }};
         self.push(Stage::Other(into))?;
         self.finish(Vec::new(), program)?;
-        Ok(Shape::Written(vec![Counted::Found(0)]))
+        Ok(Shape::Written(vec![Counted::Number(0)]))
+    }
+
+    /// A step that says, as `n`, how many documents the rows so far are of, where a row is one and where joins repeat them.
+    fn number_of(&mut self, key: &Projection, program: &mut Program) -> Result<()> {
+        let hint = self.hint.clone();
+        let scope = self.scope()?;
+        let collection = scope.collection.clone();
+        let mut stages = tidy::pipeline(scope.stages.clone());
+        let command = match (&collection, tidy::as_count(&stages)) {
+            (Some(collection), Some((filter, skip, limit))) => Command::Count {
+                collection: collection.clone().into(),
+                filter,
+                limit,
+                skip,
+                hint,
+            },
+            _ => {
+                let id = match key {
+                    Projection::Expr(key) => key.clone(),
+                    _ => Expr::field(["_id"]),
+                };
+                let fields = Vec::new();
+                stages.push(Stage::Group { id, fields });
+                stages.push(Stage::Count("n".to_owned()));
+                Command::Aggregate {
+                    collection: collection.map(String::from),
+                    pipeline: stages,
+                    hint,
+                }
+            }
+        };
+        program.steps.push(command.into());
+        Ok(())
     }
 
     /// Values are computed from the stored document, not from what the pipeline made of it.
