@@ -528,6 +528,10 @@ impl Binder<'_> {
             lhs: Scalar::Column(first),
             parameter,
         });
+        if !many {
+            // At most one object for each row: Django drops the order as well.
+            self.q_mut(child)?.clear_ordering(false, true);
+        }
         self.slice_per_parent(child, &child_columns)?;
         for (names, prefetch) in &want.rest {
             let mut prefetch = prefetch.clone();

@@ -4,7 +4,10 @@ use super::block::{Reach, filtered, is_indexed, parts, reach, root_key};
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
 use crate::plan::facts::{ColumnSet, used_columns};
-use crate::plan::{Cardinality, Columns, JoinKind, Node, Plan, Predicate, Rel, Scalar, as_column};
+use crate::plan::{
+    Cardinality, ColumnId, Columns, Join, JoinKind, Node, Plan, Predicate, Rel, Scalar, SortKey,
+    as_column,
+};
 
 pub(super) const RULE: Rule = Rule {
     name: "early_slice",
@@ -12,7 +15,7 @@ pub(super) const RULE: Rule = Rule {
            columns that its keys do not use: before INNER joins where they select nothing, or where an index gives the order \
            of a slice; there also before conditions that need a look-up.",
     sound: "such joins and columns keep every row exactly once and in its place, and a sort may come before any join or condition, \
-            which leave rows in order. So the joins are looked up and the subqueries run only for the rows of the slice, and the \
+            which leave rows in order; a joined column that an INNER join finds by its equality with a column before is that column. So the joins are looked up and the subqueries run only for the rows of the slice, and the \
             sort can use an index of the collection.",
     example: (
         "scan book\nleft join author one on book.author_id = author._id\nsort book.title\nslice 0..20",
@@ -69,10 +72,7 @@ fn sink(rel: &mut Rel, served: bool, columns: &Columns) -> bool {
                 Rel::Join(join) => {
                     let keeps = join.kind == JoinKind::Left
                         || (join.cardinality == Cardinality::One && join.condition.is_none());
-                    (keeps || served)
-                        && !used
-                            .iter()
-                            .any(|id| columns.source_of(id) == Some(join.source))
+                    (keeps || served) && is_before(keys, &used, join, columns)
                 }
                 Rel::Extend { .. } => return past_extend(rel, used, served, columns),
                 Rel::Filter { input, .. } if served && is_own(input, &used, columns) => {
@@ -90,6 +90,34 @@ fn sink(rel: &mut Rel, served: bool, columns: &Columns) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether keys can be had before a join. A joined column that equals one of the rows before is replaced by it.
+fn is_before(keys: &mut [SortKey], used: &ColumnSet, join: &Join, columns: &Columns) -> bool {
+    let joined = |id: ColumnId| columns.source_of(id) == Some(join.source);
+    if !used.iter().any(joined) {
+        return true;
+    }
+    if join.kind != JoinKind::Inner {
+        return false;
+    }
+    let mut before = Vec::with_capacity(keys.len());
+    for key in keys.iter() {
+        let equal = join.on.iter().find_map(|(lhs, rhs)| {
+            (key.nulls.is_none() && key.scalar == Scalar::Column(*rhs)).then(|| as_column(lhs))?
+        });
+        match equal {
+            Some(id) => before.push(Some(id)),
+            None if used_columns(Node::Scalar(&key.scalar)).iter().any(joined) => return false,
+            None => before.push(None),
+        }
+    }
+    for (key, before) in keys.iter_mut().zip(before) {
+        if let Some(id) = before {
+            key.scalar = Scalar::Column(id);
+        }
+    }
+    true
 }
 
 /// Whether columns are all of the collection that rows start with.
@@ -310,6 +338,41 @@ mod tests {
              slice 0..2\n\
              rows title: Book.title#0\n",
         );
+    }
+
+    /// The author that a book is joined with is the one that it names: the order needs no look-up.
+    #[test]
+    fn joined_keys_are_those_before_the_join() {
+        let mut b = Build::new();
+        let (book, author) = (b.source("Book"), b.source("Author"));
+        let (fk, pk) = (b.column(book, "author_id"), b.column(author, "_id"));
+        let name = b.column(author, "name");
+        let rel = inner_one(scan(book), author, fk, pk);
+        b.rows(sort(rel, [asc(pk)]), [name]).fires(
+            "early_slice",
+            "scan Book\n\
+             sort Book.author_id#0 asc\n\
+             join Author one on Book.author_id#0 = Author._id#1\n\
+             rows name: Author.name#2\n",
+        );
+    }
+
+    /// Behind a LEFT join the key is NULL where no author was found; other columns are only known with the author.
+    #[test]
+    fn other_joined_keys_stay() {
+        let mut b = Build::new();
+        let (book, author) = (b.source("Book"), b.source("Author"));
+        let (fk, pk) = (b.column(book, "editor_id"), b.column(author, "_id"));
+        let name = b.column(author, "name");
+        let rel = left_one(scan(book), author, fk, pk);
+        b.rows(sort(rel, [asc(pk)]), [name]).stays("early_slice");
+        let mut b = Build::new();
+        let (book, author) = (b.source("Book"), b.source("Author"));
+        let (fk, pk) = (b.column(book, "author_id"), b.column(author, "_id"));
+        let name = b.column(author, "name");
+        let rel = inner_one(scan(book), author, fk, pk);
+        b.rows(sort(rel, [asc(pk), asc(name)]), [name])
+            .stays("early_slice");
     }
 
     /// An index gives the order of the slice: few are read, even where a join selects.
