@@ -115,12 +115,14 @@ impl Lowerer<'_> {
         vals: &mut [Option<Val>],
     ) -> Result<()> {
         let compared = op != SetOp::UnionAll;
+        // `$group` by a single value makes null of a missing one.
+        let as_document = compared && names.len() > 1;
         let mut fields: Vec<(String, Projection)> = Vec::new();
         for ((scalar, name), known) in scalars.iter().zip(names).zip(vals.iter_mut()) {
             let val = self.scalar(scalar)?;
             let projection = match &val.expr {
                 // Rows are compared as documents: a missing key must be there as null.
-                expr if compared && val.nullable && expr.may_be_missing() => {
+                expr if as_document && val.nullable && expr.may_be_missing() => {
                     Projection::Expr(Expr::list("$ifNull", [val.expr.clone(), Expr::null()]))
                 }
                 Expr::Field(path)

@@ -333,6 +333,9 @@ impl<'a, 'f, 'b> Printer<'a, 'f, 'b> {
             self.predicate(filter, 0)?;
             self.f.write_char(')')?;
         }
+        if call.never_null && call.function == "Sum" {
+            self.f.write_str(" or 0")?;
+        }
         Ok(())
     }
 

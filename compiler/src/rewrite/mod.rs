@@ -47,6 +47,7 @@ mod ranges;
 mod semi_join;
 mod slices;
 mod subsumption;
+mod sums;
 mod useless_sort;
 
 pub use document::document;
@@ -132,6 +133,7 @@ pub static PHASES: &[Phase] = &[
             group_first::RULE,
             group_all::RULE,
             aggregates::COUNT,
+            sums::RULE,
             group_before_join::RULE,
             partial_groups::RULE,
             per_row::RULE,

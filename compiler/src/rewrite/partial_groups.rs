@@ -88,7 +88,9 @@ fn rewrite(rel: &mut Rel, context: &Context<'_>, columns: &mut Columns) -> Resul
         aggregates
             .iter()
             .map(|(_, call)| {
-                call.filter.is_some() || call.args.iter().any(|x| nulls.nullable_scalar(x))
+                let some =
+                    call.filter.is_some() || call.args.iter().any(|x| nulls.nullable_scalar(x));
+                some && !(call.function == "Sum" && call.never_null)
             })
             .collect()
     };
@@ -324,9 +326,9 @@ mod tests {
         b.rows(rel, [w.country, mean, sum, keys]).fires(
             "partial_groups",
             "scan Book\n\
-             aggregate mean#7 = Sum(Book.pages#0), mean_count#8 = Count(Book.pages#0), keys#9 = Sum(Book.author_id#1) by Book.author_id#1\n\
+             aggregate mean#7 = Sum(Book.pages#0) or 0, mean_count#8 = Count(Book.pages#0), keys#9 = Sum(Book.author_id#1) or 0 by Book.author_id#1\n\
              join Author one on Book.author_id#1 = Author._id#2\n\
-             aggregate mean#4 = Avg(mean#7, mean_count#8), sum#5 = Sum(mean#7, mean_count#8), keys#6 = Sum(keys#9) by Author.country#3\n\
+             aggregate mean#4 = Avg(mean#7, mean_count#8), sum#5 = Sum(mean#7, mean_count#8), keys#6 = Sum(keys#9) or 0 by Author.country#3\n\
              rows country: Author.country#3, mean: mean#4, sum: sum#5, keys: keys#6\n",
         );
     }
