@@ -5,8 +5,8 @@ use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
 use crate::plan::facts::{ColumnSet, Nulls, used_columns};
 use crate::plan::{
-    AggregateCall, ArrayFact, Column, ColumnId, Columns, CompareOp, Literal, Node, Origin, Plan,
-    Predicate, Rel, Scalar, visit,
+    AggregateCall, ArrayFact, Column, ColumnId, Columns, CompareOp, Node, Origin, Plan, Predicate,
+    Rel, Scalar, visit,
 };
 use bson::Bson;
 
@@ -124,8 +124,8 @@ fn reads(node: Node<'_>, read: &mut ColumnSet) {
                 read.insert(*id);
                 true
             }
-            Scalar::Call { function, args, .. } if function == "Coalesce" => {
-                !matches!(args.as_slice(), [Scalar::Column(_), Scalar::Literal(zero)] if is_zero(&zero.value))
+            Scalar::Call(call) if call.function == "Coalesce" => {
+                !matches!(call.args.as_slice(), [Scalar::Column(_), Scalar::Literal(zero)] if is_zero(&zero.value))
             }
             _ => true,
         }
@@ -195,10 +195,7 @@ fn witnessed(rel: &mut Rel, columns: &mut Columns) -> Result<bool> {
         call.never_null = true;
         let value = Scalar::Case {
             when: vec![(Predicate::IsNull(witness).negate(), Scalar::Column(sum))],
-            otherwise: Box::new(Scalar::Literal(Literal {
-                value: Bson::Null,
-                ty: call.ty.clone(),
-            })),
+            otherwise: Box::new(Scalar::literal(Bson::Null, call.ty.clone())),
             ty: call.ty.clone(),
         };
         definitions.push((id, value));
@@ -216,7 +213,7 @@ fn witnessed(rel: &mut Rel, columns: &mut Columns) -> Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use crate::plan::{AggregateCall, ColumnId, Literal, Rel, Scalar};
+    use crate::plan::{AggregateCall, ColumnId, Rel, Scalar};
     use crate::testing::*;
 
     fn grouped(
@@ -240,10 +237,7 @@ mod tests {
     }
 
     fn or_zero(id: ColumnId, zero: i64) -> Scalar {
-        let zero = Scalar::Literal(Literal {
-            value: bson::Bson::Int64(zero),
-            ty: int_type(),
-        });
+        let zero = Scalar::literal(bson::Bson::Int64(zero), int_type());
         call("Coalesce", vec![value(id), zero], int_type())
     }
 
