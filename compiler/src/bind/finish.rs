@@ -173,6 +173,7 @@ impl Binder<'_> {
             let model = self.schema.model(query.model)?.concrete;
             let fields = self.loaded(q)?;
             out.reserve(fields.len());
+            self.columns.reserve(fields.len());
             for field in fields {
                 let name = self.schema.field(field)?.attname.clone();
                 // A model's own columns need no joins; those of its parents are behind links.

@@ -61,20 +61,28 @@ impl Binder<'_> {
                     e.inside("order_by")
                 }
             })?;
-            for key in found {
-                let direction = key.clone_direction();
-                let parts = match key.scalar {
-                    Scalar::List(parts) => parts,
-                    scalar => vec![scalar],
-                };
-                for scalar in parts {
-                    let key = SortKey {
+            let mut add = |scalar: Scalar, desc: bool, nulls: Option<NullsOrder>| {
+                if !keys.iter().any(|key| key.scalar == scalar) {
+                    keys.push(SortKey {
                         scalar,
-                        ..direction.clone()
-                    };
-                    if !keys.iter().any(|k| k.scalar == key.scalar) {
-                        keys.push(key);
+                        desc,
+                        nulls,
+                    });
+                }
+            };
+            for SortKey {
+                scalar,
+                desc,
+                nulls,
+            } in found
+            {
+                match scalar {
+                    Scalar::List(parts) => {
+                        for part in parts {
+                            add(part, desc, nulls);
+                        }
                     }
+                    scalar => add(scalar, desc, nulls),
                 }
             }
         }
@@ -243,17 +251,6 @@ impl Binder<'_> {
             desc,
             nulls: None,
         }])
-    }
-}
-
-impl SortKey {
-    /// The key without its expression: what a composite key's parts share.
-    fn clone_direction(&self) -> SortKey {
-        SortKey {
-            scalar: Scalar::List(Vec::new()),
-            desc: self.desc,
-            nulls: self.nulls,
-        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bson::Document;
 use indexmap::{IndexMap, IndexSet};
+use smallvec::SmallVec;
 
 use super::Binder;
 use super::aliases::AliasSet;
@@ -346,7 +347,7 @@ pub(super) struct JoinPromoter {
     or: bool,
     children: usize,
     /// Of each alias, by its number.
-    votes: Vec<usize>,
+    votes: SmallVec<[usize; 8]>,
 }
 
 impl JoinPromoter {
@@ -355,7 +356,7 @@ impl JoinPromoter {
         JoinPromoter {
             or,
             children,
-            votes: Vec::new(),
+            votes: SmallVec::new(),
         }
     }
 

@@ -3,10 +3,13 @@
 use super::Binder;
 use super::aliases::AliasSet;
 use super::finish::Building;
-use super::query::{AliasId, Query, QueryId};
+use super::path::Joins;
+use super::query::{Query, QueryId};
+use smallvec::{SmallVec, smallvec};
+
 use crate::error::{Error, Result};
 use crate::plan::facts::ColumnSet;
-use crate::plan::{Cardinality, ColumnId, Join, Node, Predicate, Rel, Scalar};
+use crate::plan::{Cardinality, ColumnId, Join, Node, Predicate, Rel, Scalar, SourceId};
 use crate::schema::FieldKind;
 
 impl Binder<'_> {
@@ -22,8 +25,7 @@ impl Binder<'_> {
                 defined: ColumnSet::new(),
             });
         }
-        let used: Vec<AliasId> = self.used_aliases(&query);
-        let mut aliases = used.into_iter();
+        let mut aliases = self.used_aliases(&query).into_iter();
         let base = aliases
             .next()
             .ok_or_else(|| Error::internal("query without base"))?;
@@ -40,7 +42,7 @@ impl Binder<'_> {
             rel,
             defined: ColumnSet::new(),
         };
-        let mut joined = vec![base_source];
+        let mut joined: SmallVec<[SourceId; 4]> = smallvec![base_source];
         for id in aliases {
             let alias = query.alias(id)?;
             let Some(join) = &alias.join else { continue };
@@ -97,7 +99,7 @@ impl Binder<'_> {
     }
 
     /// Aliases that are needed: referenced, or on the way to one that is.
-    pub(super) fn used_aliases(&self, query: &Query) -> Vec<AliasId> {
+    pub(super) fn used_aliases(&self, query: &Query) -> Joins {
         let mut needed = AliasSet::new();
         let first_used = query
             .order
@@ -123,7 +125,7 @@ impl Binder<'_> {
         if let Some(base) = base {
             needed.insert(base);
         }
-        let mut out: Vec<AliasId> = Vec::with_capacity(query.order.len());
+        let mut out = Joins::new();
         if let Some(base) = base {
             out.push(base);
         }

@@ -92,6 +92,11 @@ impl Columns {
         ColumnId(u32::try_from(self.columns.len() - 1).unwrap_or(u32::MAX))
     }
 
+    /// Makes room for columns that come.
+    pub fn reserve(&mut self, count: usize) {
+        self.columns.reserve(count);
+    }
+
     /// The id that the next column will have.
     pub fn next_id(&self) -> ColumnId {
         ColumnId(u32::try_from(self.columns.len()).unwrap_or(u32::MAX))
