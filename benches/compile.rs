@@ -17,7 +17,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 #[path = "statements.rs"]
 mod statements;
 
-use statements::{cold, conjuncts, library, members};
+use statements::{cold, cold_bytes, conjuncts, library, members};
 
 /// As in the command line tool.
 #[global_allocator]
@@ -96,13 +96,21 @@ fn growth(_: &mut Criterion) {
 
 /// Every statement of a recorded corpus, where `MQLC_CORPUS` says where one is.
 fn corpus(_: &mut Criterion) {
-    let times = statements::timed();
+    for (what, compile) in [
+        ("documents", cold as fn(&_, &_) -> _),
+        ("bytes", cold_bytes),
+    ] {
+        report(what, &statements::timed_as(compile));
+    }
+}
+
+fn report(what: &str, times: &[(Duration, statements::Case)]) {
     let at = |percent: usize| times.get(times.len() * percent / 100).map(|t| t.0);
     if let (Some((slowest, case)), Some(median), Some(p90), Some(p99)) =
         (times.last(), at(50), at(90), at(99))
     {
         println!(
-            "corpus: {} statements: median {median:?}, p90 {p90:?}, p99 {p99:?}, heaviest {slowest:?} ({})",
+            "corpus: {} statements to {what}: median {median:?}, p90 {p90:?}, p99 {p99:?}, heaviest {slowest:?} ({})",
             times.len(),
             case.id
         );

@@ -1,7 +1,7 @@
 //! Compiles the same statements over and over, for a profiler.
 //!
-//! `cargo bench --bench loop -- NAME [TIMES]`, where NAME is a fixture (`filter/equality`), `fixtures` for all of them, `corpus` for the
-//! recorded statements at `MQLC_CORPUS`, `corpus:40-60` for those between two percentiles of their times, `members:1000` and `conjuncts:1000` for long conditions. It prints the time of a statement; instructions are the difference of two
+//! `cargo bench --bench loop -- NAME [TIMES [bytes]]`, where NAME is a fixture (`filter/equality`), `fixtures` for all of them, `corpus` for the
+//! recorded statements at `MQLC_CORPUS`, `corpus:40-60` for those between two percentiles of their times, `members:1000` and `conjuncts:1000` for long conditions; with `bytes` commands become bytes instead of documents. It prints the time of a statement; instructions are the difference of two
 //! runs: `valgrind --tool=callgrind target/release/deps/loop-HASH filter/equality 1000`.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)] // a benchmark may fail loudly
@@ -50,10 +50,14 @@ fn main() {
             .map(|(_, json)| (compiler.clone(), json))
             .collect()
     };
+    let compile = match arguments.get(2).map(String::as_str) {
+        Some("bytes") => statements::cold_bytes,
+        _ => statements::cold,
+    };
     let start = Instant::now();
     for _ in 0..times {
         for (compiler, json) in &all {
-            statements::cold(compiler, json);
+            compile(compiler, json);
         }
     }
     let each = start.elapsed() / times / u32::try_from(all.len().max(1)).unwrap();

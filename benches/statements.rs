@@ -73,6 +73,19 @@ pub fn cold(compiler: &Compiler, json: &str) -> usize {
         .sum()
 }
 
+/// As [`cold`], to the bytes that are sent.
+pub fn cold_bytes(compiler: &Compiler, json: &str) -> usize {
+    let compiled = compiler
+        .compile(&Statement::from_json(json).unwrap())
+        .unwrap();
+    compiled
+        .program
+        .steps
+        .iter()
+        .map(|step| black_box(step.bind_raw(&[]).unwrap()).as_bytes().len())
+        .sum()
+}
+
 /// A conjunction of `n` comparisons.
 pub fn conjuncts(n: usize) -> String {
     let parts: Vec<String> = (0..n)
@@ -108,13 +121,18 @@ pub struct Case {
 
 /// Each with its time, the quickest first.
 pub fn timed() -> Vec<(Duration, Case)> {
+    timed_as(cold)
+}
+
+/// As [`timed`], with what is done.
+pub fn timed_as(compile: fn(&Compiler, &str) -> usize) -> Vec<(Duration, Case)> {
     let mut out: Vec<(Duration, Case)> = corpus()
         .into_iter()
         .map(|case| {
             let mut runs: Vec<Duration> = (0..9)
                 .map(|_| {
                     let start = Instant::now();
-                    cold(&case.compiler, &case.json);
+                    compile(&case.compiler, &case.json);
                     start.elapsed()
                 })
                 .collect();

@@ -12,6 +12,7 @@ mod support;
 
 use std::fmt::Write;
 
+use bson::Bson;
 use mqlc::Compiler;
 use mqlc::compiler::shape::{Attachment, RowShape, Shape, ShapeNode};
 use mqlc::compiler::target::Target;
@@ -30,6 +31,31 @@ fn queries() {
             insta::assert_snapshot!(name.replace('/', "__"), golden(&library, &source));
         }
     });
+}
+
+/// The bytes of a command are those of its document.
+#[test]
+fn bytes() {
+    let library = Library::load();
+    let compiler = Compiler::new(library.schema.clone());
+    for (name, source) in support::queries() {
+        let compiled = compiler.compile(&library.parse(&source)).unwrap();
+        for step in &compiled.program.steps {
+            let values: Vec<(u32, Vec<Bson>)> = step
+                .parameters
+                .iter()
+                .map(|p| {
+                    (
+                        p.number,
+                        vec![Bson::Int32(7), Bson::String("$x".to_owned())],
+                    )
+                })
+                .collect();
+            let document = step.bind(&values).command.to_vec().unwrap();
+            let bytes = step.bind_raw(&values).unwrap().into_bytes();
+            assert_eq!(bytes, document, "{name}");
+        }
+    }
 }
 
 /// Rewriting changes no row: every golden query gives the same rows with all rules off.

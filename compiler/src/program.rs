@@ -3,8 +3,9 @@
 use std::fmt;
 use std::ops::Range;
 
-use bson::{Bson, Document};
+use bson::{Bson, Document, RawDocumentBuf};
 
+use crate::error::Result;
 use crate::mql::{self, Command};
 use crate::names::Path;
 use crate::render;
@@ -102,9 +103,22 @@ impl Step {
     /// The command with the values that earlier steps found, by the number of the parameter.
     #[must_use]
     pub fn bind(&self, values: &[(u32, Vec<Bson>)]) -> Bound {
-        Bound {
-            command: render::command(&self.command, values),
-        }
+        let command = render::command(&self.command, values);
+        debug_assert!(
+            render::raw_command(&self.command, values).map_or(true, |raw| command
+                .to_vec()
+                .is_ok_and(|same| same == raw.as_bytes())),
+            "the bytes of a command are those of its document"
+        );
+        Bound { command }
+    }
+
+    /// The same command as the bytes that are sent, which is made much faster than a document is.
+    ///
+    /// # Errors
+    /// `Unsupported` for what BSON cannot say: keys with a NUL character, documents beyond two gigabytes.
+    pub fn bind_raw(&self, values: &[(u32, Vec<Bson>)]) -> Result<RawDocumentBuf> {
+        render::raw_command(&self.command, values)
     }
 
     /// The command for `mongosh`, with the values of earlier steps as expressions of the shell.

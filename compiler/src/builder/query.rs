@@ -359,7 +359,7 @@ impl Query {
     /// With these options of the server's command.
     #[must_use]
     pub fn hint(self, hint: Hint) -> Self {
-        self.call(Call::Hint(hint))
+        self.call(Call::Hint(Box::new(hint)))
     }
 
     /// Locks the rows.

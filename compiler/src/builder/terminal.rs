@@ -170,7 +170,7 @@ impl Query {
     #[must_use]
     pub fn get_or_create(self, condition: impl Into<Q>, defaults: impl Into<Row>) -> Statement {
         self.done(Do::GetOrCreate {
-            filter: condition.into(),
+            filter: Box::new(condition.into()),
             defaults: defaults.into().0,
         })
     }
@@ -179,7 +179,7 @@ impl Query {
     #[must_use]
     pub fn update_or_create(self, condition: impl Into<Q>, defaults: impl Into<Row>) -> Statement {
         self.done(Do::UpdateOrCreate {
-            filter: condition.into(),
+            filter: Box::new(condition.into()),
             defaults: defaults.into().0,
             create_defaults: None,
         })

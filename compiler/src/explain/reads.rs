@@ -375,10 +375,7 @@ impl Walk<'_> {
     fn blocks(&mut self, stage: &Stage, reason: impl Into<String>) {
         self.out.blocking.push(Blocking {
             step: self.step,
-            stage: crate::render::pipeline(std::slice::from_ref(stage))
-                .into_iter()
-                .map(|stage| crate::mql::value_text(&stage.into()))
-                .collect(),
+            stage: crate::mql::value_text(&crate::render::stage(stage).into()),
             reason: reason.into(),
         });
     }

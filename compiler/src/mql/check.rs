@@ -96,15 +96,15 @@ impl Checker<'_> {
 
     /// No path is part of another, and inclusion is not mixed with exclusion.
     fn projection(&mut self, fields: &[(String, Projection)]) -> Result<()> {
-        let mut paths = std::collections::HashSet::new();
-        for (path, _) in fields {
-            if !paths.insert(path.as_str()) {
-                return Err(Error::internal(format!("a projection names {path} twice")));
-            }
+        let mut paths: Vec<&str> = fields.iter().map(|(path, _)| path.as_str()).collect();
+        paths.sort_unstable();
+        let mut pairs = paths.windows(2);
+        if let Some([path, _]) = pairs.find(|pair| matches!(pair, [a, b] if a == b)) {
+            return Err(Error::internal(format!("a projection names {path} twice")));
         }
-        for (path, _) in fields {
-            let above = path.match_indices('.').filter_map(|(at, _)| path.get(..at));
-            if let Some(above) = above.into_iter().find(|p| paths.contains(p)) {
+        for path in &paths {
+            let mut above = path.match_indices('.').filter_map(|(at, _)| path.get(..at));
+            if let Some(above) = above.find(|p| paths.binary_search(p).is_ok()) {
                 return Err(Error::internal(format!(
                     "a projection names {above} and {path}"
                 )));

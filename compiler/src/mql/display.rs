@@ -18,10 +18,7 @@ impl fmt::Display for Command {
 
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for stage in render::pipeline(std::slice::from_ref(self)) {
-            f.write_str(&pretty(&Bson::Document(stage), 0))?;
-        }
-        Ok(())
+        f.write_str(&pretty(&Bson::Document(render::stage(self)), 0))
     }
 }
 

@@ -107,7 +107,7 @@ pub enum Call {
         no_key: bool,
     },
     /// Options of the server command.
-    Hint(Hint),
+    Hint(Box<Hint>),
 }
 
 /// What `values()` and `values_list()` select; both empty means all fields.

@@ -44,14 +44,14 @@ pub enum Do {
     /// `get_or_create()`.
     GetOrCreate {
         /// Which row.
-        filter: Q,
+        filter: Box<Q>,
         /// Further values of a created row.
         defaults: IndexMap<String, Value>,
     },
     /// `update_or_create()`.
     UpdateOrCreate {
         /// Which row.
-        filter: Q,
+        filter: Box<Q>,
         /// Values set on a row that is there.
         defaults: IndexMap<String, Value>,
         /// Further values of a created row.

@@ -12,13 +12,8 @@ pub fn pipeline(stages: Vec<Stage>) -> Vec<Stage> {
     let mut out: Vec<Stage> = Vec::with_capacity(stages.len());
     for stage in stages {
         let Some(stage) = inner(stage) else { continue };
-        match (out.pop(), stage) {
-            (None, stage) => out.push(stage),
-            (Some(previous), stage) => match merge(previous, stage) {
-                Merged::One(stage) => out.push(stage),
-                Merged::Two(a, b) => out.extend([a, b]),
-            },
-        }
+        out.push(stage);
+        merge_last(&mut out);
     }
     counted(&mut out);
     computed::before_sorts(out)
@@ -87,38 +82,41 @@ fn inner(stage: Stage) -> Option<Stage> {
     })
 }
 
-enum Merged {
-    One(Stage),
-    Two(Stage, Stage),
-}
-
-fn merge(a: Stage, b: Stage) -> Merged {
+/// The last stage becomes a part of the one before it, if it can.
+fn merge_last(stages: &mut Vec<Stage>) {
+    let [.., a, b] = stages.as_mut_slice() else {
+        return;
+    };
     match (a, b) {
         (Stage::Match(a), Stage::Match(b)) => {
-            Merged::One(Stage::Match(simplify(Filter::all(vec![a, b]))))
+            let both = vec![take(a), take(b)];
+            *a = simplify(Filter::all(both));
         }
-        (Stage::Limit(a), Stage::Limit(b)) => Merged::One(Stage::Limit(a.min(b))),
-        (Stage::Skip(a), Stage::Skip(b)) => Merged::One(Stage::Skip(a.saturating_add(b))),
-        (Stage::Limit(limit), Stage::Skip(skip)) if skip < limit => {
-            Merged::Two(Stage::Skip(skip), Stage::Limit(limit - skip))
+        (Stage::Limit(a), Stage::Limit(b)) => *a = (*a).min(*b),
+        (Stage::Skip(a), Stage::Skip(b)) => *a = a.saturating_add(*b),
+        (a @ Stage::Limit(_), b @ Stage::Skip(_)) => {
+            let (Stage::Limit(limit), Stage::Skip(skip)) = (&*a, &*b) else {
+                return;
+            };
+            if skip < limit {
+                (*a, *b) = (Stage::Skip(*skip), Stage::Limit(limit - skip));
+            }
+            return;
         }
         // A group has these fields only.
-        (Stage::Group { id, fields }, Stage::Project(kept)) if keeps_all(&fields, &kept) => {
-            Merged::One(Stage::Group { id, fields })
-        }
+        (Stage::Group { fields, .. }, Stage::Project(kept)) if keeps_all(fields, kept) => {}
         // Fields of one stage do not see each other.
-        (Stage::Set(mut a), Stage::Set(b)) if apart(&a, &b) => {
-            a.extend(b);
-            Merged::One(Stage::Set(a))
-        }
-        (Stage::Unset(mut a), Stage::Unset(b)) => {
-            a.extend(b);
-            Merged::One(Stage::Unset(a))
-        }
+        (Stage::Set(a), Stage::Set(b)) if apart(a, b) => a.append(b),
+        (Stage::Unset(a), Stage::Unset(b)) => a.append(b),
         // The later order wins, unless rows are equal in it: the sort is not stable.
-        (Stage::Sort(_), Stage::Sort(b)) => Merged::One(Stage::Sort(b)),
-        (a, b) => Merged::Two(a, b),
+        (Stage::Sort(a), Stage::Sort(b)) => *a = std::mem::take(b),
+        _ => return,
     }
+    stages.pop();
+}
+
+fn take(filter: &mut Filter) -> Filter {
+    std::mem::replace(filter, Filter::True)
 }
 
 /// An inclusion of all that a group has.

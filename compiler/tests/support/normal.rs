@@ -17,7 +17,7 @@ pub fn statement(statement: Statement) -> Statement {
         Do::Aggregate(exprs) => Do::Aggregate(named(exprs)),
         Do::Update(exprs) => Do::Update(named(exprs)),
         Do::GetOrCreate { filter, defaults } => Do::GetOrCreate {
-            filter: all(q(filter)),
+            filter: Box::new(all(q(*filter))),
             defaults,
         },
         Do::UpdateOrCreate {
@@ -25,7 +25,7 @@ pub fn statement(statement: Statement) -> Statement {
             defaults,
             create_defaults,
         } => Do::UpdateOrCreate {
-            filter: all(q(filter)),
+            filter: Box::new(all(q(*filter))),
             defaults,
             create_defaults,
         },

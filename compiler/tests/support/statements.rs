@@ -443,7 +443,7 @@ fn calls(expr: Exprs, others: BoxedStrategy<Queryset>) -> BoxedStrategy<Call> {
                 no_key
             }
         ),
-        hint().prop_map(Call::Hint),
+        hint().prop_map(Box::new).prop_map(Call::Hint),
         vec(document_of(mql()), 0..3).prop_map(Call::Raw),
     ];
     prop_oneof![
@@ -518,8 +518,8 @@ pub fn action() -> BoxedStrategy<Do> {
         1 => map(expr()).prop_map(Do::Aggregate),
         1 => map(expr()).prop_map(Do::Update),
         1 => insert.prop_map(Do::Insert),
-        1 => (q(), row()).prop_map(|(filter, defaults)| Do::GetOrCreate { filter, defaults }),
-        1 => (q(), row(), option::of(row()))
+        1 => (q().prop_map(Box::new), row()).prop_map(|(filter, defaults)| Do::GetOrCreate { filter, defaults }),
+        1 => (q().prop_map(Box::new), row(), option::of(row()))
             .prop_map(|(filter, defaults, create_defaults)| Do::UpdateOrCreate { filter, defaults, create_defaults }),
     ]
     .boxed()

@@ -35,7 +35,7 @@ pub(crate) fn q(r: &mut Reader<'_>) -> Result<Q> {
     Ok(condition)
 }
 
-fn boxed_q(r: &mut Reader<'_>) -> Result<Box<Q>> {
+pub(super) fn boxed_q(r: &mut Reader<'_>) -> Result<Box<Q>> {
     q(r).map(Box::new)
 }
 

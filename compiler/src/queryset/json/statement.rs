@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::expr::{annotations, exprs, index, order_term, q};
+use super::expr::{annotations, boxed_q, exprs, index, order_term, q};
 use super::mql::{document, mql};
 use super::reader::{Kind, Reader, Tags, fields};
 use super::value::computed_value;
@@ -83,11 +83,13 @@ const CALL_TAGS: Tags<Call> = &[
 ];
 
 fn calls_of(r: &mut Reader<'_>) -> Result<Vec<Call>> {
-    let calls = r.vec("`calls`", |r| {
+    let mut calls = Vec::with_capacity(4);
+    let mut array = r.begin_array("`calls`")?;
+    while r.next_item(&mut array)? {
         r.node()?;
-        r.tagged_or("a call", CALL_TAGS, "page_after", page)
-    })?;
-    Ok(calls.into_iter().flatten().collect())
+        r.tagged_or("a call", CALL_TAGS, "page_after", page, &mut calls)?;
+    }
+    Ok(calls)
 }
 
 /// `[["-pages", 300], ["pk", 7]]`: the order with the values of the last row; the calls that it stands for.
@@ -266,7 +268,7 @@ fn select_for_update(r: &mut Reader<'_>) -> Result<Call> {
 }
 
 fn hint(r: &mut Reader<'_>) -> Result<Call> {
-    let mut hint = Hint::default();
+    let mut hint = Box::<Hint>::default();
     fields!(r, "`hint`", {
         "index" => hint.index = Some(mql(r)?),
         "comment" => hint.comment = Some(mql(r)?),
@@ -302,9 +304,9 @@ fn terminal(r: &mut Reader<'_>) -> Result<Do> {
     match r.peek()? {
         Kind::String => {
             let word = r.string("`do`")?;
-            let known = WORDS.into_iter().find(|(name, _)| *name == word);
+            let known = WORDS.iter().find(|(name, _)| *name == word);
             match known {
-                Some((_, action)) => Ok(action),
+                Some((_, action)) => Ok(action.clone()),
                 None => Err(unknown_terminal(r.fail(format!("{word:?} is no terminal")))),
             }
         }
@@ -355,7 +357,7 @@ fn get_or_create(r: &mut Reader<'_>) -> Result<Do> {
     const WHAT: &str = "`get_or_create`";
     let (mut filter, mut defaults) = (None, IndexMap::new());
     fields!(r, WHAT, {
-        "where" => filter = Some(q(r)?),
+        "where" => filter = Some(boxed_q(r)?),
         "defaults" => defaults = row(r)?,
     });
     Ok(Do::GetOrCreate {
@@ -368,7 +370,7 @@ fn update_or_create(r: &mut Reader<'_>) -> Result<Do> {
     const WHAT: &str = "`update_or_create`";
     let (mut filter, mut defaults, mut create_defaults) = (None, IndexMap::new(), None);
     fields!(r, WHAT, {
-        "where" => filter = Some(q(r)?),
+        "where" => filter = Some(boxed_q(r)?),
         "defaults" => defaults = row(r)?,
         "create_defaults" => create_defaults = r.nullable(row)?,
     });

@@ -507,13 +507,13 @@ impl Evaluator<'_> {
                     .map_err(|_| value_error("max_time_ms must not be negative"))?,
             ),
         };
-        Ok(rows.with(Call::Hint(Hint {
+        Ok(rows.with(Call::Hint(Box::new(Hint {
             index: bson(index)?,
             comment: bson(comment)?,
             collation,
             max_time_ms,
             allow_disk_use: disk.and_then(|v| v.truth()),
-        })))
+        }))))
     }
 
     /// Whether Django calls a queryset ordered (`QuerySet.ordered`).

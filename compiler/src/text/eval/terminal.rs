@@ -518,7 +518,7 @@ impl Evaluator<'_> {
             );
         }
         self.relate(&rows, &mut args)?;
-        let filter = self.conditions(args)?.into_q();
+        let filter = Box::new(self.conditions(args)?.into_q());
         let rows = rows.chain();
         let action = if name == "get_or_create" {
             Do::GetOrCreate { filter, defaults }

@@ -2,16 +2,27 @@
 
 use std::borrow::Cow;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, map::Entry};
 
 use super::{Array, Kind, Object, Reader, Step, Tags};
 use crate::error::{Error, Result};
 
+/// Room for the first items of an array: most have no more.
+const ROOM: usize = 4;
+
 impl<'a> Reader<'a> {
     pub(crate) fn begin_array(&mut self, what: &str) -> Result<Array> {
-        self.expect(Kind::Array, what)?;
-        self.pos += 1;
+        self.open(b'[', Kind::Array, what)?;
         Ok(Array { next: 0 })
+    }
+
+    /// Takes the bracket that begins a value of this kind.
+    fn open(&mut self, bracket: u8, kind: Kind, what: &str) -> Result<()> {
+        if self.skip_space() == Some(bracket) {
+            self.pos += 1;
+            return Ok(());
+        }
+        self.expect(kind, what)
     }
 
     /// Whether another element comes.
@@ -41,18 +52,22 @@ impl<'a> Reader<'a> {
         mut read: impl FnMut(&mut Self) -> Result<T>,
     ) -> Result<Vec<T>> {
         let mut array = self.begin_array(what)?;
-        let mut items = Vec::new();
-        while self.next_item(&mut array)? {
-            items.push(read(self)?);
+        if !self.next_item(&mut array)? {
+            return Ok(Vec::new());
         }
-        Ok(items)
+        let mut items = Vec::with_capacity(ROOM);
+        loop {
+            items.push(read(self)?);
+            if !self.next_item(&mut array)? {
+                return Ok(items);
+            }
+        }
     }
 
     // Objects
 
     pub(crate) fn begin_object(&mut self, what: &str) -> Result<Object> {
-        self.expect(Kind::Object, what)?;
-        self.pos += 1;
+        self.open(b'{', Kind::Object, what)?;
         Ok(Object {
             first: true,
             seen: 0,
@@ -61,7 +76,7 @@ impl<'a> Reader<'a> {
 
     /// The next key; its value comes next.
     pub(crate) fn next_key(&mut self, object: &mut Object) -> Result<Option<Cow<'a, str>>> {
-        let byte = self.skip_space();
+        let mut byte = self.skip_space();
         if !object.first {
             self.path.pop();
         }
@@ -72,18 +87,18 @@ impl<'a> Reader<'a> {
             }
             Some(b',') if !object.first => {
                 self.pos += 1;
-                self.skip_space();
+                byte = self.skip_space();
             }
             _ if !object.first => return Err(self.broken("expected `,` or `}`")),
             _ => {}
         }
         object.first = false;
-        if self.byte() != Some(b'"') {
+        if byte != Some(b'"') {
             return Err(self.broken("expected a key"));
         }
         let start = self.pos;
         let key = self.string_token()?;
-        self.path.push(Step::Key(start, self.pos));
+        self.path.push(Step::Key(start));
         if self.skip_space() != Some(b':') {
             return Err(self.broken("expected `:`"));
         }
@@ -91,25 +106,13 @@ impl<'a> Reader<'a> {
         Ok(Some(key))
     }
 
-    /// The next key of an object whose keys are known.
-    pub(crate) fn next_known_key(
-        &mut self,
-        object: &mut Object,
-        what: &str,
-        known: &'static [&'static str],
-    ) -> Result<Option<&'static str>> {
-        let Some(key) = self.next_key(object)? else {
-            return Ok(None);
-        };
-        let Some((index, name)) = known.iter().enumerate().find(|(_, name)| **name == key) else {
-            return Err(self.unknown_key(what, &key, known));
-        };
-        let bit = 1_u64 << (index & 63);
+    /// Refuses a known key that was there before; each has a bit of its own.
+    pub(crate) fn once(&self, object: &mut Object, bit: u64, key: &str) -> Result<()> {
         if object.seen & bit != 0 {
-            return Err(self.repeated(&key));
+            return Err(self.repeated(key));
         }
         object.seen |= bit;
-        Ok(Some(name))
+        Ok(())
     }
 
     /// A refusal of a key that was there before.
@@ -126,11 +129,10 @@ impl<'a> Reader<'a> {
         let mut object = self.begin_object(what)?;
         let mut map = IndexMap::new();
         while let Some(key) = self.next_key(&mut object)? {
-            if map.contains_key(key.as_ref()) {
-                return Err(self.repeated(&key));
-            }
-            let value = read(self)?;
-            map.insert(key.into_owned(), value);
+            match map.entry(key.into_owned()) {
+                Entry::Occupied(taken) => return Err(self.repeated(taken.key())),
+                Entry::Vacant(free) => free.insert(read(self)?),
+            };
         }
         Ok(map)
     }
@@ -162,14 +164,15 @@ impl<'a> Reader<'a> {
         Ok(content)
     }
 
-    /// As [`Reader::tagged`], with one more tag that stands for several values.
+    /// Adds what [`Reader::tagged`] would read to others, with one more tag that stands for several values.
     pub(crate) fn tagged_or<T>(
         &mut self,
         what: &str,
         tags: Tags<T>,
         further: &'static str,
         several: impl FnOnce(&mut Self) -> Result<Vec<T>>,
-    ) -> Result<Vec<T>> {
+        values: &mut Vec<T>,
+    ) -> Result<()> {
         let mut object = self.begin_object(what)?;
         let names = || tags.iter().map(|(name, _)| *name).chain([further]);
         let Some(tag) = self.next_key(&mut object)? else {
@@ -177,20 +180,24 @@ impl<'a> Reader<'a> {
                 .fail(format!("{what} needs a tag, found an empty object"))
                 .with_choices(names()));
         };
-        let content = if tag == further {
-            several(self)?
-        } else if let Some((_, read)) = tags.iter().find(|(name, _)| *name == tag) {
-            vec![read(self)?]
+        if let Some((_, read)) = tags.iter().find(|(name, _)| *name == tag) {
+            values.push(read(self)?);
+        } else if tag == further {
+            values.extend(several(self)?);
         } else {
             let known: Vec<&str> = names().collect();
             return Err(self.unknown(format!("{what} has no tag `{tag}`"), &tag, &known));
-        };
-        self.end_tagged(&mut object, what, &tag)?;
-        Ok(content)
+        }
+        self.end_tagged(&mut object, what, &tag)
     }
 
     /// The end of an object with one key.
     pub(crate) fn end_tagged(&mut self, object: &mut Object, what: &str, tag: &str) -> Result<()> {
+        if self.skip_space() == Some(b'}') {
+            self.pos += 1;
+            self.path.pop();
+            return Ok(());
+        }
         match self.next_key(object)? {
             None => Ok(()),
             Some(second) => Err(self.fail(format!(

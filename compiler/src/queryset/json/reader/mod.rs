@@ -9,7 +9,6 @@ mod containers;
 mod tests;
 mod tokens;
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::Limits;
@@ -30,15 +29,42 @@ macro_rules! fields {
     ($r:expr, $what:expr, { $($key:literal => $body:expr),+ $(,)? }) => {{
         const KEYS: &[&str] = &[$($key),+];
         let mut object = $r.begin_object($what)?;
-        while let Some(key) = $r.next_known_key(&mut object, $what, KEYS)? {
-            match key {
-                $($key => $body,)+
-                _ => return Err($r.unknown_key($what, key, KEYS)),
+        while let Some(key) = $r.next_key(&mut object)? {
+            match &*key {
+                $($key => {
+                    $r.once(&mut object, const { $crate::queryset::json::reader::bit(KEYS, $key) }, $key)?;
+                    $body
+                })+
+                _ => return Err($r.unknown_key($what, &key, KEYS)),
             }
         }
     }};
 }
 pub(crate) use fields;
+
+/// The bit of a known key.
+pub(crate) const fn bit(keys: &[&str], key: &str) -> u64 {
+    let mut bit = 1;
+    let mut rest = keys;
+    while let [first, others @ ..] = rest {
+        if same(first.as_bytes(), key.as_bytes()) {
+            return bit;
+        }
+        bit <<= 1;
+        rest = others;
+    }
+    bit
+}
+
+const fn same(mut a: &[u8], mut b: &[u8]) -> bool {
+    while let ([x, after_x @ ..], [y, after_y @ ..]) = (a, b) {
+        if *x != *y {
+            return false;
+        }
+        (a, b) = (after_x, after_y);
+    }
+    a.is_empty() && b.is_empty()
+}
 
 /// Kinds of JSON values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,10 +109,10 @@ pub(crate) struct Array {
     next: usize,
 }
 
-/// A step of the JSON path; keys are ranges of the text.
+/// A step of the JSON path; keys are places of the text.
 #[derive(Clone, Copy)]
 enum Step {
-    Key(usize, usize),
+    Key(usize),
     Index(usize),
 }
 
@@ -191,13 +217,11 @@ impl<'a> Reader<'a> {
                 Step::Index(index) => {
                     let _ = write!(out, "{index}");
                 }
-                Step::Key(start, end) => {
+                Step::Key(start) => {
                     let mut key = Reader::new(self.text, self.limits);
                     key.pos = start;
-                    let key = key.string_token().unwrap_or_else(|_| {
-                        Cow::Borrowed(self.text.get(start..end).unwrap_or_default())
-                    });
-                    push_pointer(&mut out, &key);
+                    // It was read before.
+                    push_pointer(&mut out, &key.string_token().unwrap_or_default());
                 }
             }
         }

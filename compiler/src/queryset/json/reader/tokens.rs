@@ -96,7 +96,9 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn string(&mut self, what: &str) -> Result<Cow<'a, str>> {
-        self.expect(Kind::String, what)?;
+        if self.skip_space() != Some(b'"') {
+            self.expect(Kind::String, what)?;
+        }
         self.string_token()
     }
 
@@ -191,12 +193,17 @@ impl<'a> Reader<'a> {
             self.pos += 1;
             return Ok(Cow::Borrowed(plain));
         }
+        self.escaped(plain).map(Cow::Owned)
+    }
+
+    /// The rest of a string with escapes, after its plain beginning.
+    fn escaped(&mut self, plain: &str) -> Result<String> {
         let mut out = String::from(plain);
         loop {
             match self.byte() {
                 Some(b'"') => {
                     self.pos += 1;
-                    return Ok(Cow::Owned(out));
+                    return Ok(out);
                 }
                 Some(b'\\') => out.push(self.escape()?),
                 _ => {
@@ -210,10 +217,7 @@ impl<'a> Reader<'a> {
     /// Text up to the next quote or backslash.
     pub(super) fn plain_run(&mut self, start: usize) -> Result<&'a str> {
         let rest = self.text.as_bytes().get(start..).unwrap_or_default();
-        let length = rest
-            .iter()
-            .position(|b| matches!(b, b'"' | b'\\' | 0..=0x1f));
-        self.pos = start + length.unwrap_or(rest.len());
+        self.pos = start + plain_length(rest);
         match self.byte() {
             Some(b'"' | b'\\') => Ok(self.text.get(start..self.pos).unwrap_or_default()),
             Some(_) => Err(self.broken("control characters in strings must be escaped")),
@@ -270,4 +274,28 @@ impl<'a> Reader<'a> {
         }
         Ok(code)
     }
+}
+
+/// How many bytes stand before the first quote, backslash or control character. Eight are looked at together.
+fn plain_length(text: &[u8]) -> usize {
+    let (words, rest) = text.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let found = special(u64::from_le_bytes(*word));
+        if found != 0 {
+            // The lowest bit that is set is that of the first byte.
+            return at * 8 + usize::try_from(found.trailing_zeros() / 8).unwrap_or_default();
+        }
+    }
+    let plain = |b: &&u8| !matches!(b, b'"' | b'\\' | 0..=0x1f);
+    words.len() * 8 + rest.iter().take_while(plain).count()
+}
+
+/// The highest bits of the bytes that are quotes, backslashes or control characters; above the first of them, other bytes may have theirs as well.
+fn special(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = ONES << 7;
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & HIGH;
+    let quote = below(word ^ (ONES * u64::from(b'"')), 1);
+    let backslash = below(word ^ (ONES * u64::from(b'\\')), 1);
+    quote | backslash | below(word, 0x20)
 }
