@@ -198,7 +198,7 @@ impl Binder<'_> {
                     "select_for_update() is not supported: MongoDB locks documents when they are written",
                 ));
             }
-            Call::Hint(hint) => self.q_mut(q)?.hint = Some(Box::new(hint.clone())),
+            Call::Hint(hint) => self.q_mut(q)?.hint = Some(hint.clone()),
         }
         Ok(q)
     }
