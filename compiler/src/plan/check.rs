@@ -10,7 +10,7 @@
 use super::facts::{ColumnSet, Scope, SourceSet, scope, used_columns};
 use super::{
     ColumnId, Columns, Node, Output, OutputNode, Plan, Predicate, Rel, Scalar, SourceId, SubKind,
-    SubPlan, Terminal, visit,
+    SubPlan, Terminal, Visit, visit, visit_terminal,
 };
 use crate::error::{Code, Error, Result};
 
@@ -31,24 +31,55 @@ pub fn check_depth(plan: &Plan) -> Result<()> {
     depth(plan, 0)
 }
 
+/// Counts nodes, and how deep they are nested.
+#[derive(Default)]
+struct Size {
+    nodes: usize,
+    depth: usize,
+    deepest: usize,
+}
+
+impl Size {
+    fn node<'a>(&mut self, node: Node<'a>) {
+        self.nodes += 1;
+        self.deepest = self.deepest.max(self.depth);
+        if self.depth <= MAX_DEPTH && self.nodes <= MAX_NODES {
+            self.depth += 1;
+            node.visit_inside(self);
+            self.depth -= 1;
+        }
+    }
+}
+
+impl<'a> Visit<'a> for Size {
+    fn rel(&mut self, rel: &'a Rel) {
+        self.node(Node::Rel(rel));
+    }
+
+    fn scalar(&mut self, scalar: &'a Scalar) {
+        self.node(Node::Scalar(scalar));
+    }
+
+    fn predicate(&mut self, predicate: &'a Predicate) {
+        self.node(Node::Predicate(predicate));
+    }
+
+    fn subplan(&mut self, sub: &'a SubPlan) {
+        self.node(Node::SubPlan(sub));
+    }
+}
+
 fn depth(plan: &Plan, level: usize) -> Result<()> {
-    let mut nodes = 0_usize;
-    let mut deepest = 0_usize;
-    let mut count = |_: Node<'_>, depth: usize| {
-        nodes += 1;
-        deepest = deepest.max(depth);
-        depth <= MAX_DEPTH && nodes <= MAX_NODES
-    };
-    visit(Node::Rel(&plan.rel), &mut count);
-    plan.terminal
-        .expressions(&mut |node| visit(node, &mut count));
-    if deepest > MAX_DEPTH || level > MAX_PREFETCH {
+    let mut size = Size::default();
+    size.rel(&plan.rel);
+    visit_terminal(&mut size, &plan.terminal);
+    if size.deepest > MAX_DEPTH || level > MAX_PREFETCH {
         return Err(Error::new(
             Code::Limit,
             format!("the statement is nested deeper than {MAX_DEPTH} levels"),
         ));
     }
-    if nodes > MAX_NODES {
+    if size.nodes > MAX_NODES {
         return Err(Error::new(
             Code::Limit,
             format!("the statement has more than {MAX_NODES} parts"),
@@ -59,25 +90,23 @@ fn depth(plan: &Plan, level: usize) -> Result<()> {
 
 /// Calls `f` with the plans of follow-up queries, not with theirs.
 fn follow_ups(plan: &Plan, f: &mut dyn FnMut(&Plan) -> Result<()>) -> Result<()> {
+    fn of_nodes(nodes: &[OutputNode], f: &mut dyn FnMut(&Plan) -> Result<()>) -> Result<()> {
+        for node in nodes {
+            if let OutputNode::Related {
+                nodes, prefetched, ..
+            } = node
+            {
+                prefetched.iter().try_for_each(|p| f(&p.plan))?;
+                of_nodes(nodes, f)?;
+            }
+        }
+        Ok(())
+    }
     let Terminal::Rows { output } = &plan.terminal else {
         return Ok(());
     };
-    for follow_up in &output.prefetched {
-        f(&follow_up.plan)?;
-    }
-    let mut stack: Vec<&OutputNode> = output.nodes.iter().collect();
-    while let Some(node) = stack.pop() {
-        if let OutputNode::Related {
-            nodes, prefetched, ..
-        } = node
-        {
-            for follow_up in prefetched {
-                f(&follow_up.plan)?;
-            }
-            stack.extend(nodes);
-        }
-    }
-    Ok(())
+    output.prefetched.iter().try_for_each(|p| f(&p.plan))?;
+    of_nodes(&output.nodes, f)
 }
 
 /// Checks the invariants of a plan and of its follow-up queries.

@@ -13,7 +13,7 @@
 //! | `deletion` | what a `delete()` takes along, [`Deletion`] |
 //! | `insertion` | what a `bulk_create()` stores, [`Insertion`] |
 //! | `output` | what rows are made of, [`Output`] |
-//! | `visit` | walks, [`visit()`] and [`VisitMut`] |
+//! | `visit` | walks, [`Visit`], [`visit()`] and [`VisitMut`] |
 //! | `rename` | queries that differ in names only |
 //! | `substitute` | columns replaced by their definitions |
 //! | `facts` | what can be derived: scopes, nullability, keys, demand |
@@ -56,8 +56,9 @@ pub use substitute::{
     substitute_predicate, substitute_rel, substitute_scalar,
 };
 pub use visit::{
-    Node, VisitMut, visit, walk_expressions, walk_predicate, walk_rel, walk_scalar, walk_subplan,
-    walk_terminal,
+    Node, Visit, VisitMut, has_subquery, visit, visit_call, visit_expressions, visit_predicate,
+    visit_rel, visit_scalar, visit_subplan, visit_terminal, walk_expressions, walk_predicate,
+    walk_rel, walk_scalar, walk_subplan, walk_terminal,
 };
 
 /// A whole bound statement: the rows, and what becomes of them.

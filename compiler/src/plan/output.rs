@@ -101,18 +101,21 @@ impl Plan {
         for follow_up in &mut output.prefetched {
             f(&mut follow_up.plan)?;
         }
-        let mut stack: Vec<&mut OutputNode> = output.nodes.iter_mut().collect();
-        while let Some(node) = stack.pop() {
-            if let OutputNode::Related {
-                nodes, prefetched, ..
-            } = node
-            {
-                for follow_up in prefetched {
-                    f(&mut follow_up.plan)?;
-                }
-                stack.extend(nodes);
-            }
-        }
-        Ok(())
+        of_related(&mut output.nodes, f)
     }
+}
+
+fn of_related(nodes: &mut [OutputNode], f: &mut dyn FnMut(&mut Plan) -> Result<()>) -> Result<()> {
+    for node in nodes.iter_mut().rev() {
+        if let OutputNode::Related {
+            nodes, prefetched, ..
+        } = node
+        {
+            for follow_up in prefetched {
+                f(&mut follow_up.plan)?;
+            }
+            of_related(nodes, f)?;
+        }
+    }
+    Ok(())
 }

@@ -17,16 +17,18 @@ pub(super) const RULE: Rule = Rule {
         "scan author\nleft join book many on author._id = book.author_id\nfilter book._id is null",
         "scan author\nfilter not exists {scan book | filter book.author_id = author._id}",
     ),
-    needs: Kinds::JOIN,
+    needs: &[Kinds::LEFT_JOIN, Kinds::IS_NULL],
     apply,
 };
 
-fn apply(plan: &mut Plan, _: &Context<'_>) -> Result<bool> {
-    walk::each_query(plan, &mut |query, columns| Ok(rewrite(query, columns)))
+fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
+    walk::each_query(plan, context, &mut |query, columns| {
+        Ok(rewrite(query, columns))
+    })
 }
 
 fn rewrite(query: Query<'_>, columns: &Columns) -> bool {
-    let Some((filter, source)) = candidate(query.rel, &query.demand, columns) else {
+    let Some((filter, source)) = candidate(query.rel, &query.demand(), columns) else {
         return false;
     };
     let Some(Rel::Filter { input, predicate }) = at_mut(query.rel, filter) else {

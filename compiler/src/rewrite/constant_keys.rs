@@ -20,12 +20,12 @@ pub(super) const RULE: Rule = Rule {
         "filter book.author_id = author._id\naggregate n = Count(*) by book.author_id\nslice 0..1",
         "filter book.author_id = author._id\naggregate n = Count(*) by 1\nslice 0..1",
     ),
-    needs: Kinds::AGGREGATE,
+    needs: &[Kinds::AGGREGATE],
     apply,
 };
 
-fn apply(plan: &mut Plan, _: &Context<'_>) -> Result<bool> {
-    walk::each_query(plan, &mut |query, columns| {
+fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
+    walk::each_query(plan, context, &mut |query, columns| {
         if query.purpose == Purpose::Write {
             return Ok(false);
         }
@@ -34,7 +34,7 @@ fn apply(plan: &mut Plan, _: &Context<'_>) -> Result<bool> {
 }
 
 fn rewrite(query: Query<'_>, columns: &mut Columns) -> bool {
-    let mut used = query.demand;
+    let mut used = query.demand();
     let mut at = query.rel;
     loop {
         if let Rel::Aggregate {

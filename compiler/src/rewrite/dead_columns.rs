@@ -15,16 +15,16 @@ pub(super) const RULE: Rule = Rule {
         "extend n = scalar {..}, l = Lower(title)\nrows l",
         "extend l = Lower(title)\nrows l",
     ),
-    needs: Kinds::EXTEND
+    needs: &[Kinds::EXTEND
         .or(Kinds::AGGREGATE)
         .or(Kinds::WINDOW)
         .or(Kinds::DISTINCT)
         .or(Kinds::SET_OP)
-        .or(Kinds::SUBQUERY),
+        .or(Kinds::SUBQUERY)],
     apply,
 };
 
-fn apply(plan: &mut Plan, _: &Context<'_>) -> Result<bool> {
+fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
     let mut changed = walk::each_subplan(plan, &mut |sub| {
         // Existence reads no column.
         let unread = sub.kind == SubKind::Exists && !sub.columns.is_empty();
@@ -33,12 +33,14 @@ fn apply(plan: &mut Plan, _: &Context<'_>) -> Result<bool> {
         }
         unread
     });
-    changed |= walk::each_query(plan, &mut |query, columns| Ok(prune(query, columns)))?;
+    changed |= walk::each_query(plan, context, &mut |query, columns| {
+        Ok(prune(query, columns))
+    })?;
     Ok(changed)
 }
 
 fn prune(query: Query<'_>, columns: &Columns) -> bool {
-    let mut used = query.demand;
+    let mut used = query.demand();
     let mut changed = false;
     let mut at = query.rel;
     loop {

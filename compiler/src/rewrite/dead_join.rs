@@ -16,12 +16,14 @@ pub(super) const RULE: Rule = Rule {
         "scan book\nleft join author one on book.author_id = author._id\ncount",
         "scan book\ncount",
     ),
-    needs: Kinds::JOIN,
+    needs: &[Kinds::LEFT_JOIN],
     apply,
 };
 
-fn apply(plan: &mut Plan, _: &Context<'_>) -> Result<bool> {
-    walk::each_query(plan, &mut |query, columns| Ok(remove(query, columns)))
+fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
+    walk::each_query(plan, context, &mut |query, columns| {
+        Ok(remove(query, columns))
+    })
 }
 
 /// Whether repeated rows change the aggregate.
@@ -34,7 +36,7 @@ fn counts_repetition(call: &AggregateCall) -> bool {
 }
 
 fn remove(query: Query<'_>, columns: &Columns) -> bool {
-    let mut used = query.demand;
+    let mut used = query.demand();
     let mut repetition = !matches!(query.purpose, Purpose::Exists | Purpose::Set);
     let mut carried: Vec<SourceId> = Vec::new();
     let mut changed = false;

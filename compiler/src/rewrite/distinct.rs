@@ -12,12 +12,14 @@ pub(super) const RULE: Rule = Rule {
     sound: "a unique column that is never NULL, with to-one joins only or keys of every joined row, makes rows distinct; existence, \
             membership and aggregates of extremes or distinct values do not count rows.",
     example: ("scan book\ndistinct book._id, book.title", "scan book"),
-    needs: Kinds::DISTINCT,
+    needs: &[Kinds::DISTINCT],
     apply,
 };
 
 fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
-    walk::each_query(plan, &mut |query, columns| remove(query, columns, context))
+    walk::each_query(plan, context, &mut |query, columns| {
+        remove(query, columns, context)
+    })
 }
 
 fn counts_repetition(call: &AggregateCall) -> bool {

@@ -19,12 +19,12 @@ pub(super) const RULE: Rule = Rule {
         "scan book\njoin book_tag many on book._id = book_tag.book_id\nfilter book_tag.tag_id > 7\ndistinct book._id, book.title",
         "scan book\nfilter exists {scan book_tag | filter book_tag.book_id = book._id and book_tag.tag_id > 7}",
     ),
-    needs: Kinds::DISTINCT,
+    needs: &[Kinds::DISTINCT],
     apply,
 };
 
 fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
-    walk::each_query(plan, &mut |query, columns| {
+    walk::each_query(plan, context, &mut |query, columns| {
         if query.purpose == Purpose::Write {
             return Ok(false);
         }

@@ -22,12 +22,12 @@ pub(super) const RULE: Rule = Rule {
         "scan book\njoin book_tag many on book._id = book_tag.book_id where book_tag.tag_id = 7",
         "scan book_tag\nfilter book_tag.tag_id = 7\njoin book one on book_tag.book_id = book._id",
     ),
-    needs: Kinds::JOIN,
+    needs: &[Kinds::INNER_JOIN],
     apply,
 };
 
 fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
-    walk::each_query(plan, &mut |query, columns| {
+    walk::each_query(plan, context, &mut |query, columns| {
         let mut sorted_slice = None;
         let mut at = query.rel;
         loop {

@@ -21,12 +21,18 @@ pub(super) const RULE: Rule = Rule {
         "scan book\nleft join author one on book.author_id = author._id\nsort book.title\nslice 0..20",
         "scan book\nsort book.title\nslice 0..20\nleft join author one on book.author_id = author._id",
     ),
-    needs: Kinds::SORT.or(Kinds::SLICE),
+    needs: &[
+        Kinds::SORT.or(Kinds::SLICE),
+        Kinds::JOIN
+            .or(Kinds::EXTEND)
+            .or(Kinds::SUBQUERY)
+            .or(Kinds::NESTED),
+    ],
     apply,
 };
 
 fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
-    walk::each_query(plan, &mut |query, columns| {
+    walk::each_query(plan, context, &mut |query, columns| {
         let mut changed = false;
         let mut at = query.rel;
         loop {

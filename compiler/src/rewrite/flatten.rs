@@ -12,7 +12,7 @@ pub(super) const RULE: Rule = Rule {
         "filter a = 1\nfilter b = 2 and (c = 3 and d = 4)",
         "filter a = 1 and b = 2 and c = 3 and d = 4",
     ),
-    needs: Kinds::JUNCTION.or(Kinds::FILTER).or(Kinds::BOOL),
+    needs: &[Kinds::NESTED],
     apply,
 };
 

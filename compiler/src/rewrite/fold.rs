@@ -19,14 +19,7 @@ pub(super) const RULE: Rule = Rule {
         "filter a = 1 and (1 = 1 or b = 2) and not null = 3",
         "filter false",
     ),
-    needs: Kinds::CONST
-        .or(Kinds::LITERAL_LEFT)
-        .or(Kinds::COMPARE)
-        .or(Kinds::IN)
-        .or(Kinds::IS_NULL)
-        .or(Kinds::BOOL)
-        .or(Kinds::CALL)
-        .or(Kinds::CASE),
+    needs: &[Kinds::CONST.or(Kinds::DECIDED)],
     apply,
 };
 

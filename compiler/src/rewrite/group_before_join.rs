@@ -20,12 +20,12 @@ pub(super) const RULE: Rule = Rule {
         "scan book\njoin author one on book.author_id = author._id\naggregate n = Count(*) by book.author_id carrying author",
         "scan book\naggregate n = Count(*) by book.author_id\njoin author one on book.author_id = author._id",
     ),
-    needs: Kinds::AGGREGATE,
+    needs: &[Kinds::AGGREGATE],
     apply,
 };
 
-fn apply(plan: &mut Plan, _: &Context<'_>) -> Result<bool> {
-    walk::each_query(plan, &mut |query, columns| {
+fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
+    walk::each_query(plan, context, &mut |query, columns| {
         if query.purpose == Purpose::Write {
             return Ok(false);
         }

@@ -16,12 +16,14 @@ pub(super) const RULE: Rule = Rule {
         "left join author one on book.author_id = author._id\nfilter author.name = \"x\"",
         "join author one on book.author_id = author._id\nfilter author.name = \"x\"",
     ),
-    needs: Kinds::JOIN,
+    needs: &[Kinds::LEFT_JOIN],
     apply,
 };
 
-fn apply(plan: &mut Plan, _: &Context<'_>) -> Result<bool> {
-    walk::each_query(plan, &mut |query, columns| Ok(descend(query.rel, columns)))
+fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
+    walk::each_query(plan, context, &mut |query, columns| {
+        Ok(descend(query.rel, columns))
+    })
 }
 
 fn descend(rel: &mut Rel, columns: &Columns) -> bool {

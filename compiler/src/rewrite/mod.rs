@@ -8,12 +8,14 @@
 //! |---|---|
 //! | `walk` | walks over all conditions, values and queries of a plan |
 //! | `literal` | comparison of literals |
+//! | `survey` | what a plan is made of, which says which rules can fire |
 //! | `block` | scans with joins and filters, whose order may change; how selective conditions are |
 //! | `document` | `docs/rules.md` |
 //! | all others | one rule each |
 
 mod document;
 mod literal;
+mod survey;
 mod walk;
 
 mod aggregates;
@@ -53,10 +55,11 @@ mod useless_sort;
 pub use document::document;
 
 use crate::error::{Error, Result};
-use crate::plan::{self, Node, Plan, Predicate, Rel, Scalar, Terminal};
+use crate::plan::{self, Plan};
 use crate::schema::Schema;
 use crate::target::Target;
 use crate::trace::Trace;
+use survey::Kinds;
 
 /// One rewrite.
 #[derive(Clone, Copy)]
@@ -69,17 +72,27 @@ pub struct Rule {
     pub sound: &'static str,
     /// Before and after.
     pub example: (&'static str, &'static str),
-    /// It can only fire on plans with one of these.
-    needs: Kinds,
+    /// It can only fire on plans with one kind of each of these sets.
+    needs: &'static [Kinds],
     apply: fn(&mut Plan, &Context<'_>) -> Result<bool>,
 }
 
+impl Rule {
+    /// Whether it can fire on a plan that is made of these.
+    fn can_fire(&self, kinds: Kinds) -> bool {
+        self.needs.iter().all(|one_of| one_of.meets(kinds))
+    }
+}
+
 /// What rules may look at beside the plan.
+#[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// The schema: uniqueness, declared indexes.
     pub schema: &'a Schema,
     /// The server.
     pub target: &'a Target,
+    /// What the plan is made of.
+    kinds: Kinds,
 }
 
 /// An ordered group of rules.
@@ -160,90 +173,6 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
     PHASES.iter().flat_map(|phase| phase.rules)
 }
 
-/// Kinds of nodes, as a set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Kinds(u32);
-
-macro_rules! kinds {
-    ($($name:ident = $bit:literal;)*) => {
-        impl Kinds {
-            $(pub(crate) const $name: Kinds = Kinds(1 << $bit);)*
-        }
-    };
-}
-
-kinds! {
-    FILTER = 0; JOIN = 1; EXTEND = 2; AGGREGATE = 3; WINDOW = 4; DISTINCT = 5; SORT = 6; SLICE = 7; SET_OP = 8; EMPTY = 9;
-    JUNCTION = 10; NOT = 11; CONST = 12; COMPARE = 13; IN = 14; IS_NULL = 15; CALL = 16; CASE = 17; SUBQUERY = 18;
-    LITERAL_LEFT = 19; BOOL = 20; ALWAYS = 31;
-}
-
-impl Kinds {
-    /// Either set.
-    pub(crate) const fn or(self, other: Kinds) -> Kinds {
-        Kinds(self.0 | other.0)
-    }
-
-    fn meets(self, other: Kinds) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    /// What a plan is made of.
-    fn of(plan: &Plan) -> Kinds {
-        let mut kinds = Kinds::ALWAYS.0;
-        if let Terminal::Count { .. } | Terminal::Exists = plan.terminal {
-            kinds |= Kinds::CONST.0;
-        }
-        let mut add = |node: Node<'_>, _: usize| {
-            let kind = match node {
-                Node::Rel(rel) => match rel {
-                    Rel::Filter { .. } => Kinds::FILTER,
-                    Rel::Join(_) => Kinds::JOIN,
-                    Rel::Extend { .. } => Kinds::EXTEND,
-                    Rel::Aggregate { .. } => Kinds::AGGREGATE,
-                    Rel::Window { .. } => Kinds::WINDOW,
-                    Rel::Distinct { .. } | Rel::DistinctOn { .. } => Kinds::DISTINCT,
-                    Rel::Sort { .. } => Kinds::SORT,
-                    Rel::Slice { .. } => Kinds::SLICE,
-                    Rel::SetOp { .. } => Kinds::SET_OP,
-                    Rel::Empty => Kinds::EMPTY,
-                    Rel::Scan(_) | Rel::Raw { .. } | Rel::Unit => Kinds::ALWAYS,
-                },
-                Node::Predicate(predicate) => match predicate {
-                    Predicate::Const(_) => Kinds::CONST,
-                    Predicate::And(_) | Predicate::Or(_) | Predicate::Xor(_) => Kinds::JUNCTION,
-                    Predicate::Not(_) => Kinds::NOT,
-                    Predicate::Compare {
-                        lhs: Scalar::Literal(_),
-                        ..
-                    } => Kinds::COMPARE.or(Kinds::LITERAL_LEFT),
-                    Predicate::Compare { .. } | Predicate::Like { .. } => Kinds::COMPARE,
-                    Predicate::In { .. } => Kinds::IN,
-                    Predicate::IsNull(_) => Kinds::IS_NULL,
-                    Predicate::Bool(_) => Kinds::BOOL,
-                    Predicate::InSubquery { .. } | Predicate::Exists(_) => Kinds::SUBQUERY,
-                    Predicate::InParameter { .. }
-                    | Predicate::AnyElement(_)
-                    | Predicate::Lookup { .. } => Kinds::ALWAYS,
-                },
-                Node::Scalar(scalar) => match scalar {
-                    Scalar::Call(_) | Scalar::Arithmetic { .. } => Kinds::CALL,
-                    Scalar::Case { .. } => Kinds::CASE,
-                    Scalar::Subquery(_) => Kinds::SUBQUERY,
-                    _ => Kinds::ALWAYS,
-                },
-                Node::SubPlan(_) => Kinds::SUBQUERY,
-            };
-            kinds |= kind.0;
-            true
-        };
-        plan::visit(Node::Rel(&plan.rel), &mut add);
-        plan.terminal
-            .expressions(&mut |node| plan::visit(node, &mut add));
-        Kinds(kinds)
-    }
-}
-
 /// Rewrites a plan and its follow-up queries.
 ///
 /// # Errors
@@ -257,23 +186,31 @@ pub fn rewrite(plan: &mut Plan, schema: &Schema, target: &Target, trace: &mut Tr
     if disabled.iter().any(|name| name == "all") {
         return Ok(());
     }
-    let context = Context { schema, target };
+    let context = Context {
+        schema,
+        target,
+        kinds: Kinds::NONE,
+    };
     rewrite_plan(plan, &context, trace)
 }
 
 fn rewrite_plan(plan: &mut Plan, context: &Context<'_>, trace: &mut Trace) -> Result<()> {
-    let mut kinds = Kinds::of(plan);
+    let mut context = Context {
+        kinds: Kinds::of(plan),
+        ..*context
+    };
     for _ in 0..ROUNDS {
         let mut again = false;
         for (i, phase) in PHASES.iter().enumerate() {
             for _ in 0..phase.fuel {
                 let mut changed = false;
                 for rule in phase.rules {
-                    if !rule.needs.meets(kinds) {
+                    if !rule.can_fire(context.kinds) {
+                        debug_assert!(!fires(rule, plan, &context), "{} can fire", rule.name);
                         continue;
                     }
-                    if run(rule, plan, context, trace)? {
-                        kinds = Kinds::of(plan);
+                    if run(rule, plan, &context, trace)? {
+                        context.kinds = Kinds::of(plan);
                         changed = true;
                     }
                 }
@@ -287,7 +224,12 @@ fn rewrite_plan(plan: &mut Plan, context: &Context<'_>, trace: &mut Trace) -> Re
             break;
         }
     }
-    plan.follow_ups(&mut |inner| rewrite_plan(inner, context, trace))
+    plan.follow_ups(&mut |inner| rewrite_plan(inner, &context, trace))
+}
+
+/// Whether a rule would fire: what it needs must not be more than it does.
+fn fires(rule: &Rule, plan: &Plan, context: &Context<'_>) -> bool {
+    matches!((rule.apply)(&mut plan.clone(), context), Ok(true))
 }
 
 fn run(rule: &Rule, plan: &mut Plan, context: &Context<'_>, trace: &mut Trace) -> Result<bool> {
@@ -314,7 +256,12 @@ pub fn apply(name: &str, plan: &mut Plan, schema: &Schema, target: &Target) -> R
     let rule = rules()
         .find(|rule| rule.name == name)
         .ok_or_else(|| Error::internal(format!("no rule is named {name:?}")))?;
-    let changed = (rule.apply)(plan, &Context { schema, target })?;
+    let context = Context {
+        schema,
+        target,
+        kinds: Kinds::of(plan),
+    };
+    let changed = (rule.apply)(plan, &context)?;
     plan::check(plan).map_err(|e| in_rule(rule.name, &e, plan))?;
     Ok(changed)
 }

@@ -24,12 +24,12 @@ pub(super) const RULE: Rule = Rule {
         "scan book\njoin author one on book.author_id = author._id\naggregate n = Count(*) by author.name",
         "scan book\naggregate n1 = Count(*) by book.author_id\njoin author one on book.author_id = author._id\naggregate n = Sum(n1) by author.name",
     ),
-    needs: Kinds::AGGREGATE,
+    needs: &[Kinds::AGGREGATE],
     apply,
 };
 
 fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
-    walk::each_query(plan, &mut |query, columns| {
+    walk::each_query(plan, context, &mut |query, columns| {
         if matches!(query.purpose, Purpose::Write | Purpose::Exists) {
             return Ok(false);
         }

@@ -20,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
         "scan book\nfilter book.author_id in set {scan author | filter author.name = \"x\" | select author._id}",
         "scan book\njoin author one on book.author_id = author._id\nfilter author.name = \"x\"",
     ),
-    needs: Kinds::SUBQUERY,
+    needs: &[Kinds::SUBQUERY],
     apply,
 };
 
@@ -35,12 +35,12 @@ pub(super) const DRIVING: Rule = Rule {
         "scan book\nfilter book._id in set {scan book_tag | filter book_tag.tag_id in (7, 8) | select book_tag.book_id}",
         "scan book_tag\nfilter book_tag.tag_id in (7, 8)\ndistinct book_tag.book_id\njoin book one on book_tag.book_id = book._id",
     ),
-    needs: Kinds::SUBQUERY,
+    needs: &[Kinds::SUBQUERY],
     apply: drive,
 };
 
 fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
-    walk::each_query(plan, &mut |query, columns| {
+    walk::each_query(plan, context, &mut |query, columns| {
         let mut changed = false;
         let mut at = query.rel;
         loop {
@@ -244,7 +244,7 @@ fn single(rows: &Rel, given: &ColumnSet, context: &Context<'_>, columns: &Column
 }
 
 fn drive(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
-    walk::each_query(plan, &mut |query, columns| {
+    walk::each_query(plan, context, &mut |query, columns| {
         if query.is_rooted() {
             return Ok(false);
         }

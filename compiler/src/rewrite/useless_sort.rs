@@ -13,12 +13,14 @@ pub(super) const RULE: Rule = Rule {
     sound: "nothing between the sort and what forgets the order depends on it: no slice, no `DISTINCT ON`, no aggregate whose \
             value depends on the order of rows, no window without an order of its own.",
     example: ("sort name\nsort born\nsort _id, name", "sort _id"),
-    needs: Kinds::SORT,
+    needs: &[Kinds::SORT],
     apply,
 };
 
 fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
-    walk::each_query(plan, &mut |query, columns| remove(query, columns, context))
+    walk::each_query(plan, context, &mut |query, columns| {
+        remove(query, columns, context)
+    })
 }
 
 /// Aggregates whose value does not depend on the order of rows.

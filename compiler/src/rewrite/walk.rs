@@ -1,10 +1,12 @@
 //! Walks over the conditions, values and queries of a plan.
 
+use super::{Context, Kinds};
 use crate::error::Result;
 use crate::plan::facts::{ColumnSet, Nulls, output_columns, used_columns};
+pub(super) use crate::plan::has_subquery;
 use crate::plan::{
     AggregateCall, Columns, Node, Plan, Predicate, Rel, Scalar, SubKind, SubPlan, Terminal,
-    VisitMut, visit, walk_expressions, walk_rel, walk_scalar, walk_subplan, walk_terminal,
+    VisitMut, walk_expressions, walk_rel, walk_scalar, walk_subplan, walk_terminal,
 };
 
 /// What of a condition's three values counts where it stands.
@@ -24,16 +26,6 @@ impl Truth {
             _ => Truth::Value,
         }
     }
-}
-
-/// Whether a condition asks a subquery.
-pub(super) fn has_subquery(p: &Predicate) -> bool {
-    let mut found = false;
-    visit(Node::Predicate(p), &mut |node, _| {
-        found |= matches!(node, Node::SubPlan(_));
-        !found
-    });
-    found
 }
 
 type EachPredicate<'f> = dyn FnMut(&mut Predicate, Truth, &Columns) -> bool + 'f;
@@ -153,7 +145,7 @@ pub(super) fn each_subplan(plan: &mut Plan, f: &mut dyn FnMut(&mut SubPlan) -> b
 }
 
 /// Why rows are wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// The rows themselves, in their order.
     Rows,
@@ -173,10 +165,15 @@ pub(super) enum Purpose {
 pub(super) struct Query<'a> {
     /// The rows.
     pub rel: &'a mut Rel,
-    /// Columns that are read above them.
-    pub demand: ColumnSet,
     /// What for.
     pub purpose: Purpose,
+    reader: Reader<'a>,
+}
+
+/// What reads the columns of a query.
+enum Reader<'a> {
+    Selected(&'a [Scalar]),
+    Terminal(&'a Terminal),
 }
 
 struct Queries<'f, 'c> {
@@ -187,15 +184,15 @@ struct Queries<'f, 'c> {
 }
 
 impl Queries<'_, '_> {
-    fn query(&mut self, rel: &mut Rel, demand: ColumnSet, purpose: Purpose) {
+    fn query(&mut self, rel: &mut Rel, reader: Reader<'_>, purpose: Purpose) {
         if self.result.is_err() {
             return;
         }
         match (self.f)(
             Query {
                 rel,
-                demand,
                 purpose,
+                reader,
             },
             self.columns,
         ) {
@@ -214,35 +211,41 @@ impl VisitMut for Queries<'_, '_> {
                 _ => Purpose::Set,
             };
             for (input, scalars) in inputs {
-                let mut demand = ColumnSet::new();
-                for s in scalars.iter() {
-                    demand.union(&used_columns(Node::Scalar(s)));
-                }
-                self.query(input, demand, purpose.clone());
+                self.query(input, Reader::Selected(scalars), purpose);
             }
         }
     }
 
     fn subplan(&mut self, sub: &mut SubPlan) {
         walk_subplan(self, sub);
-        let mut demand = ColumnSet::new();
-        for s in &sub.columns {
-            demand.union(&used_columns(Node::Scalar(s)));
-        }
         let purpose = match sub.kind {
             SubKind::Scalar | SubKind::Array => Purpose::Rows,
             SubKind::Exists => Purpose::Exists,
             SubKind::Set => Purpose::Set,
         };
-        self.query(&mut sub.rel, demand, purpose);
+        self.query(&mut sub.rel, Reader::Selected(&sub.columns), purpose);
     }
 }
 
 impl Query<'_> {
+    /// Columns that are read above the rows.
+    pub fn demand(&self) -> ColumnSet {
+        match self.reader {
+            Reader::Selected(scalars) => {
+                let mut demand = ColumnSet::new();
+                for s in scalars {
+                    demand.union(&used_columns(Node::Scalar(s)));
+                }
+                demand
+            }
+            Reader::Terminal(terminal) => read_by(terminal),
+        }
+    }
+
     /// The rows must be documents of the source that they start with: those of a delete. An update finds documents by their
     /// keys, wherever these are.
     pub fn is_rooted(&self) -> bool {
-        self.purpose == Purpose::Write && self.demand.is_empty()
+        self.purpose == Purpose::Write && self.demand().is_empty()
     }
 }
 
@@ -266,9 +269,9 @@ pub(super) fn first_operator(
 /// Calls `f` with every query of a plan, inner ones first; whether one changed.
 pub(super) fn each_query(
     plan: &mut Plan,
+    context: &Context<'_>,
     f: &mut dyn FnMut(Query<'_>, &mut Columns) -> Result<bool>,
 ) -> Result<bool> {
-    let (demand, purpose) = terminal_demand(&plan.terminal);
     let Plan {
         columns,
         rel,
@@ -281,26 +284,37 @@ pub(super) fn each_query(
         columns,
         f,
     };
-    walk.rel(rel);
-    walk_terminal(&mut walk, terminal);
-    walk.query(rel, demand, purpose);
+    if context.kinds.meets(Kinds::SUBQUERY.or(Kinds::SET_OP)) {
+        walk.rel(rel);
+        walk_terminal(&mut walk, terminal);
+    }
+    let purpose = match terminal {
+        Terminal::Rows { .. } | Terminal::Aggregate { .. } => Purpose::Rows,
+        Terminal::Count { .. } => Purpose::Count,
+        Terminal::Exists => Purpose::Exists,
+        Terminal::Update { .. } | Terminal::Delete { .. } | Terminal::Insert(_) => Purpose::Write,
+    };
+    walk.query(rel, Reader::Terminal(terminal), purpose);
     walk.result?;
     Ok(walk.changed)
 }
 
-fn terminal_demand(terminal: &Terminal) -> (ColumnSet, Purpose) {
+/// The columns that a terminal reads.
+fn read_by(terminal: &Terminal) -> ColumnSet {
+    let mut demand = ColumnSet::new();
     match terminal {
-        Terminal::Rows { output } => (output_columns(output), Purpose::Rows),
-        Terminal::Aggregate { output } => (output_columns(output), Purpose::Rows),
-        Terminal::Count { .. } => (ColumnSet::new(), Purpose::Count),
-        Terminal::Exists => (ColumnSet::new(), Purpose::Exists),
-        Terminal::Update { .. } => {
-            let mut demand = ColumnSet::new();
-            terminal.expressions(&mut |node| demand.union(&used_columns(node)));
-            (demand, Purpose::Write)
+        Terminal::Rows { output } | Terminal::Aggregate { output } => {
+            return output_columns(output);
         }
-        Terminal::Delete { .. } | Terminal::Insert(_) => (ColumnSet::new(), Purpose::Write),
+        Terminal::Update { .. } => {
+            terminal.expressions(&mut |node| demand.union(&used_columns(node)));
+        }
+        Terminal::Count { .. }
+        | Terminal::Exists
+        | Terminal::Delete { .. }
+        | Terminal::Insert(_) => {}
     }
+    demand
 }
 
 /// A condition with what is known of NULL where it stands.

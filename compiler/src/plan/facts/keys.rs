@@ -81,31 +81,29 @@ pub fn determined(
     schema: &Schema,
     columns: &Columns,
 ) -> Result<Determined> {
-    let mut spine = Vec::new();
-    let mut at = Some(rel);
-    while let Some(rel) = at {
-        spine.push(rel);
-        at = rel.input();
-    }
     let mut known = Determined {
         columns: given.clone(),
         sources: SourceSet::new(),
     };
-    for rel in &spine {
+    let mut at = Some(rel);
+    while let Some(rel) = at {
         if let Rel::Filter { predicate, .. } = rel {
-            known.columns.union(&constants(predicate));
+            add_constants(predicate, &mut known.columns);
         }
+        at = rel.input();
     }
     // Every round decides at least one more source or column, or is the last.
-    loop {
-        let mut changed = false;
-        for rel in spine.iter().rev() {
-            changed |= advance(rel, &mut known, schema, columns)?;
-        }
-        if !changed {
-            return Ok(known);
-        }
-    }
+    while upwards(rel, &mut known, schema, columns)? {}
+    Ok(known)
+}
+
+/// One round over the operators, inputs first.
+fn upwards(rel: &Rel, known: &mut Determined, schema: &Schema, columns: &Columns) -> Result<bool> {
+    let below = match rel.input() {
+        Some(input) => upwards(input, known, schema, columns)?,
+        None => false,
+    };
+    Ok(advance(rel, known, schema, columns)? || below)
 }
 
 fn advance(rel: &Rel, known: &mut Determined, schema: &Schema, columns: &Columns) -> Result<bool> {
@@ -176,19 +174,19 @@ fn by_unique(
     schema: &Schema,
     columns: &Columns,
 ) -> Result<bool> {
-    if known.sources.contains(source) {
+    if known.sources.contains(source) || known.columns.is_empty() {
         return Ok(false);
     }
+    let stored = |id: ColumnId, name: &Name| {
+        columns.get(id).is_ok_and(|column| {
+            !column.nullable
+                && matches!(&column.origin, Origin::Stored { source: s, path, .. }
+                    if *s == source && matches!(&**path, [key] if key == name))
+        })
+    };
     for set in unique_paths(schema, columns, source)? {
-        let there = set.iter().all(|name| {
-            columns.iter().any(|(id, column)| {
-                known.columns.contains(id)
-                    && !column.nullable
-                    && matches!(&column.origin, Origin::Stored { source: s, path, .. }
-                        if *s == source && path.len() == 1 && path.first() == Some(name))
-            })
-        });
-        if there {
+        let there = |name| known.columns.iter().any(|id| stored(id, name));
+        if set.iter().all(there) {
             return Ok(known.sources.insert(source));
         }
     }

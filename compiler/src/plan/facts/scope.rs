@@ -1,6 +1,8 @@
 //! Which columns there are, and which are used.
 
-use super::super::{ColumnId, Columns, Node, Predicate, Rel, Scalar, SubPlan, visit};
+use super::super::{
+    ColumnId, Columns, Node, Predicate, Rel, Scalar, SubPlan, Visit, visit, visit_rel, visit_scalar,
+};
 use super::{ColumnSet, SourceSet};
 
 /// The columns of rows: those computed, and all that are stored in some sources.
@@ -118,23 +120,34 @@ pub fn used_columns(node: Node<'_>) -> ColumnSet {
 }
 
 pub(super) fn add_used(node: Node<'_>, set: &mut ColumnSet) {
-    visit(node, &mut |node, _| {
-        match node {
-            Node::Scalar(Scalar::Column(id)) => {
-                set.insert(*id);
+    node.visit(&mut Used(set));
+}
+
+/// Gathers the columns that are named.
+struct Used<'s>(&'s mut ColumnSet);
+
+impl<'a> Visit<'a> for Used<'_> {
+    fn scalar(&mut self, scalar: &'a Scalar) {
+        match scalar {
+            Scalar::Column(id) => {
+                self.0.insert(*id);
             }
-            Node::Rel(Rel::Distinct { columns, .. }) => {
-                columns.iter().for_each(|id| {
-                    set.insert(*id);
-                });
-            }
-            Node::Rel(Rel::Join(join)) => join.on.iter().for_each(|(_, id)| {
-                set.insert(*id);
+            other => visit_scalar(self, other),
+        }
+    }
+
+    fn rel(&mut self, rel: &'a Rel) {
+        match rel {
+            Rel::Distinct { columns, .. } => columns.iter().for_each(|id| {
+                self.0.insert(*id);
+            }),
+            Rel::Join(join) => join.on.iter().for_each(|(_, id)| {
+                self.0.insert(*id);
             }),
             _ => {}
         }
-        true
-    });
+        visit_rel(self, rel);
+    }
 }
 
 /// Everything that is defined somewhere inside rows, subqueries included.
