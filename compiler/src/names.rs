@@ -145,7 +145,7 @@ impl Path {
     /// The root.
     #[must_use]
     pub fn root() -> Self {
-        Path(Arc::new([]))
+        Path(Arc::default())
     }
 
     /// This path, seen from where `inner` starts at its end.

@@ -1,9 +1,9 @@
 //! Predicates as filters of the match language.
 
-use super::{Lowerer, walk};
+use super::Lowerer;
 use crate::error::Result;
 use crate::mql::{Expr, FieldOp, Filter, Stage};
-use crate::plan::{ArrayFact, Predicate, Scalar};
+use crate::plan::{ArrayFact, Predicate, Scalar, has_subquery};
 use crate::schema::StorageFamily;
 
 /// Operands of `XOR` up to which it is written out natively.
@@ -12,16 +12,20 @@ const NATIVE_XOR: usize = 3;
 impl Lowerer<'_> {
     /// Appends the stages of a filter: what needs no subquery first, then one `$match` per subquery.
     pub fn filter_rows(&mut self, predicate: &Predicate) -> Result<()> {
+        if !matches!(predicate, Predicate::And(_)) {
+            let filter = self.truth(predicate, true)?;
+            return self.push_match(filter);
+        }
         let mut conjuncts = Vec::new();
         split(predicate, &mut conjuncts);
         let known = not_null(&conjuncts, true);
         let (late, early): (Vec<&Predicate>, Vec<&Predicate>) =
-            conjuncts.into_iter().partition(|p| walk::has_subquery(p));
-        let early = early
-            .into_iter()
-            .map(|p| self.assuming(&known, |l| l.truth(p, true)))
-            .collect::<Result<Vec<_>>>()?;
-        self.push_match(Filter::all(early))?;
+            conjuncts.into_iter().partition(|p| has_subquery(p));
+        let mut filters = Vec::with_capacity(early.len());
+        for p in early {
+            filters.push(self.assuming(&known, |l| l.truth(p, true))?);
+        }
+        self.push_match(Filter::all(filters))?;
         for p in late {
             let parts = self.not_in_parts(p)?;
             for p in parts

@@ -6,6 +6,7 @@ use bson::Bson;
 
 use super::Lowerer;
 use super::scope::{Scope, Val};
+use super::walk::Uses;
 use crate::error::Result;
 use crate::mql::{Accumulator, Args, Expr, Stage};
 use crate::names::Path;
@@ -118,14 +119,11 @@ impl Lowerer<'_> {
         if let Scalar::Column(id) = scalar
             && let Some(val) = self.scope()?.columns.get(id).cloned()
         {
-            let used = aggregates.iter().any(|(_, call)| {
-                let mut used = false;
-                super::walk::aggregate(call, &mut |seen| {
-                    used |= matches!(seen, super::walk::Seen::Scalar(Scalar::Column(c)) if c == id);
-                });
-                used
-            });
-            if !used {
+            let mut uses = Uses::default();
+            for (_, call) in aggregates {
+                uses.add_call(call);
+            }
+            if uses.of(*id) == 0 {
                 return Ok(val);
             }
         }
@@ -183,7 +181,7 @@ impl Lowerer<'_> {
         let mut used = Vec::new();
         for (id, column) in self.columns.iter() {
             let mine = self.columns.source_of(id) == Some(source);
-            if mine && self.uses.contains_key(&id) && !known.contains(&id) {
+            if mine && self.uses.of(id) > 0 && !known.contains(&id) {
                 used.push((id, column.name.clone()));
             }
         }

@@ -1,9 +1,8 @@
 //! Joins as `$lookup` and `$unwind`.
 
-use std::collections::BTreeMap;
-
+use super::Lowerer;
 use super::scope::{Kind, Val, is_path_key};
-use super::{Lowerer, walk};
+use super::walk::Uses;
 use crate::error::Result;
 use crate::mql::{FieldOp, Filter, Stage};
 use crate::names::Path;
@@ -53,7 +52,7 @@ impl Lowerer<'_> {
         let mut scope = self.end()?;
         inner?;
         if let Some(keys) = narrow?
-            && (!scope.stages.is_empty() || self.held.contains(&join.source))
+            && (!scope.stages.is_empty() || self.held.contains(join.source))
         {
             scope.push(super::scope::include(&keys));
         }
@@ -72,24 +71,19 @@ impl Lowerer<'_> {
 
     /// The keys of joined documents that are read later on, if they are few of what is stored.
     fn narrow(&self, join: &Join) -> Result<Option<Vec<String>>> {
-        let mut own: BTreeMap<ColumnId, u32> = BTreeMap::new();
+        let mut own = Uses::default();
         for (_, rhs) in &join.on {
-            *own.entry(*rhs).or_default() += 1;
+            own.add(*rhs);
         }
         if let Some(condition) = &join.condition {
-            walk::predicate(condition, &mut |seen| {
-                if let walk::Seen::Scalar(Scalar::Column(id)) = seen {
-                    *own.entry(*id).or_default() += 1;
-                }
-            });
+            own.add_predicate(condition);
         }
         let mut keys: Vec<String> = Vec::new();
         for (id, column) in self.columns.iter() {
             let Origin::Stored { source, path, .. } = &column.origin else {
                 continue;
             };
-            let used = self.uses.get(&id).copied().unwrap_or(0);
-            if *source != join.source || used <= own.get(&id).copied().unwrap_or(0) {
+            if *source != join.source || self.uses.of(id) <= own.of(id) {
                 continue;
             }
             match path.first() {

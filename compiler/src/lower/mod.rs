@@ -56,13 +56,14 @@ mod walk;
 mod window;
 mod write;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use crate::error::{Code, Error, Result};
 use crate::functions::Registry;
 use crate::mql::Command;
 use crate::names::Name;
-use crate::plan::{ColumnId, Columns, Plan, Scalar, SourceId, Terminal};
+use crate::plan::facts::SourceSet;
+use crate::plan::{Columns, Plan, Scalar, Terminal};
 use crate::program::Program;
 use crate::queryset::Hint;
 use crate::shape::Shape;
@@ -84,8 +85,7 @@ const LAST_KEY: u32 = EXCEPT - 1;
 ///
 /// # Errors
 /// `Unsupported` for what the target cannot do.
-pub fn lower(plan: Plan, registry: &Registry, target: &Target) -> Result<(Program, Shape)> {
-    let mut plan = plan;
+pub fn lower(mut plan: Plan, registry: &Registry, target: &Target) -> Result<(Program, Shape)> {
     collation::settle(&mut plan)?;
     let mut program = Program::default();
     let shape = output::plan(&plan, registry, target, Vec::new(), &mut program)?;
@@ -117,7 +117,7 @@ struct Lowerer<'a> {
     registry: &'a Registry,
     target: &'a Target,
     /// How often each column is used.
-    uses: BTreeMap<ColumnId, u32>,
+    uses: walk::Uses,
     /// Pipelines under construction, the outermost first.
     scopes: Vec<Scope>,
     /// Names of `let` variables in use.
@@ -127,7 +127,7 @@ struct Lowerer<'a> {
     /// Joined documents stay whole: the command is not one that says which columns it reads.
     whole: bool,
     /// Sources whose joined documents are held by a sort or a window later on.
-    held: BTreeSet<SourceId>,
+    held: SourceSet,
     /// What the next hoisted subquery is for.
     purpose: Option<Name>,
     /// Whoever reads the next aggregate without groups knows what it is where no row matches.
@@ -143,7 +143,7 @@ impl<'a> Lowerer<'a> {
             columns: &plan.columns,
             registry,
             target,
-            uses: walk::uses(plan),
+            uses: walk::Uses::of_plan(plan),
             scopes: vec![Scope::new(scope::Kind::Root)],
             variables: HashSet::new(),
             assumed: Vec::new(),

@@ -6,7 +6,7 @@ use super::scope::{Kind, Val, include};
 use super::{Lowerer, walk};
 use crate::error::{Error, Result};
 use crate::functions::Registry;
-use crate::mql::{Command, Expr, Find, Projection, Stage};
+use crate::mql::{Command, Expr, Projection, Stage};
 use crate::names::{Name, Path};
 use crate::plan::{ColumnId, Output, OutputNode, Plan, Prefetched, Rel, SourceId, Terminal};
 use crate::program::{Origin, Parameter, Program, Step};
@@ -83,7 +83,7 @@ impl Lowerer<'_> {
             });
         }
         for id in demanded {
-            *self.uses.entry(*id).or_default() += 1;
+            self.uses.add(*id);
         }
         self.rel(rel)?;
         self.project_rows(output, demanded, parameters, program)
@@ -104,68 +104,56 @@ impl Lowerer<'_> {
                 columns.push(*id);
             }
         }
-        self.project(&columns, &output.nodes)?;
+        let paths = self.project(&columns, &output.nodes)?;
         self.finish(parameters, program)?;
-        self.row_shape(
-            output.kind,
-            &output.nodes,
-            &output.prefetched,
+        let mut places = Places {
+            columns,
+            paths,
+            next: 0,
             step,
-            program,
-        )
-    }
-
-    fn row_shape(
-        &mut self,
-        kind: crate::plan::RowKind,
-        nodes: &[OutputNode],
-        prefetched: &[Prefetched],
-        step: usize,
-        program: &mut Program,
-    ) -> Result<RowShape> {
+        };
         Ok(RowShape {
-            kind,
-            nodes: self.shape_nodes(nodes, step, program)?,
-            attached: self.attachments(prefetched, step, program)?,
+            kind: output.kind,
+            nodes: self.shape_nodes(&output.nodes, &mut places, program)?,
+            attached: self.attachments(&output.prefetched, &mut places, program)?,
         })
     }
 
     fn shape_nodes(
         &mut self,
         nodes: &[OutputNode],
-        step: usize,
+        places: &mut Places,
         program: &mut Program,
     ) -> Result<Vec<ShapeNode>> {
-        nodes
-            .iter()
-            .map(|node| {
-                Ok(match node {
-                    OutputNode::Column { name, column } => ShapeNode::Value {
-                        name: name.clone(),
-                        path: self.output_path(*column)?,
-                        ty: self.columns.get(*column)?.ty.clone(),
-                    },
-                    OutputNode::Tuple { name, columns } => ShapeNode::Tuple {
-                        name: name.clone(),
-                        parts: columns
-                            .iter()
-                            .map(|c| Ok((self.output_path(*c)?, self.columns.get(*c)?.ty.clone())))
-                            .collect::<Result<_>>()?,
-                    },
-                    OutputNode::Related {
-                        name,
-                        key,
-                        nodes,
-                        prefetched,
-                    } => ShapeNode::Related {
-                        name: name.clone(),
-                        key: self.output_path(*key)?,
-                        nodes: self.shape_nodes(nodes, step, program)?,
-                        attached: self.attachments(prefetched, step, program)?,
-                    },
-                })
-            })
-            .collect()
+        let mut shapes = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            shapes.push(match node {
+                OutputNode::Column { name, column } => ShapeNode::Value {
+                    name: name.clone(),
+                    path: places.of(*column)?,
+                    ty: self.columns.get(*column)?.ty.clone(),
+                },
+                OutputNode::Tuple { name, columns } => ShapeNode::Tuple {
+                    name: name.clone(),
+                    parts: columns
+                        .iter()
+                        .map(|c| Ok((places.of(*c)?, self.columns.get(*c)?.ty.clone())))
+                        .collect::<Result<_>>()?,
+                },
+                OutputNode::Related {
+                    name,
+                    key,
+                    nodes,
+                    prefetched,
+                } => ShapeNode::Related {
+                    name: name.clone(),
+                    key: places.of(*key)?,
+                    nodes: self.shape_nodes(nodes, places, program)?,
+                    attached: self.attachments(prefetched, places, program)?,
+                },
+            });
+        }
+        Ok(shapes)
     }
 
     /// The shape of rows that are never there.
@@ -200,18 +188,18 @@ impl Lowerer<'_> {
     fn attachments(
         &mut self,
         prefetched: &[Prefetched],
-        step: usize,
+        places: &mut Places,
         program: &mut Program,
     ) -> Result<Vec<Attachment>> {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(prefetched.len());
         for prefetch in prefetched {
             let parent = prefetch
                 .parent
                 .iter()
-                .map(|id| self.output_path(*id))
+                .map(|id| places.of(*id))
                 .collect::<Result<Vec<_>>>()?;
             let only = match &prefetch.only {
-                Some((id, value)) => Some((self.output_path(*id)?, value.clone())),
+                Some((id, value)) => Some((places.of(*id)?, value.clone())),
                 None => None,
             };
             let Some(path) = parent.first().cloned() else {
@@ -220,7 +208,7 @@ impl Lowerer<'_> {
             let parameter = Parameter {
                 number: prefetch.parameter,
                 from: vec![Origin {
-                    step,
+                    step: places.step,
                     path,
                     only: only.clone(),
                 }],
@@ -270,23 +258,25 @@ impl Lowerer<'_> {
         }
     }
 
-    /// The last stages: computed columns get their keys, and what nobody asked for goes.
-    pub fn project(&mut self, columns: &[ColumnId], nodes: &[OutputNode]) -> Result<()> {
-        let mut computed: Vec<(ColumnId, String, Val)> = Vec::new();
+    /// The last stages: computed columns get their keys, and what nobody asked for goes. Where each column is then.
+    pub fn project(&mut self, columns: &[ColumnId], nodes: &[OutputNode]) -> Result<Vec<Path>> {
+        // Those without a path, with their places among the columns.
+        let mut computed: Vec<(usize, String, Val)> = Vec::new();
         let mut paths: Vec<Path> = Vec::with_capacity(columns.len());
-        for id in columns {
+        for (at, id) in columns.iter().enumerate() {
+            if let Some(path) = self.stored_path(*id)? {
+                paths.push(path);
+                continue;
+            }
             let val = self.column(*id)?;
-            match &val.expr {
-                Expr::Field(path) => paths.push(path.clone()),
-                _ => computed.push((*id, name_of(*id, nodes), val)),
+            match val.expr {
+                Expr::Field(path) => paths.push(path),
+                _ => computed.push((at, self.name_of(*id, nodes)?, val)),
             }
         }
         let whole = self.whole(&paths)?;
         let mut named: Vec<String> = Vec::new();
-        for (id, name, _) in &mut computed {
-            if name.is_empty() {
-                *name = self.columns.get(*id)?.name.to_string();
-            }
+        for (_, name, _) in &mut computed {
             // The last projection makes a new document: only what it keeps is in the way of a name.
             let kept = |key: &str| {
                 key == "_id"
@@ -325,23 +315,19 @@ impl Lowerer<'_> {
                 .iter()
                 .all(|key| paths.iter().any(|p| p.first().is_some_and(|k| k == key)))
         {
-            let mut kept: Vec<Path> = Vec::new();
-            for path in paths {
-                let path = sources
-                    .iter()
-                    .find(|s| path.starts_with(s))
-                    .unwrap_or(&path)
-                    .clone();
+            let mut kept: Vec<&Path> = Vec::with_capacity(paths.len());
+            for path in &paths {
+                let whole = sources.iter().find(|s| path.starts_with(s));
+                let path = whole.unwrap_or(path);
                 if !kept.iter().any(|k| path.starts_with(k)) {
-                    kept.retain(|k| !k.starts_with(&path));
+                    kept.retain(|k| !k.starts_with(path));
                     kept.push(path);
                 }
             }
             let id = kept.iter().any(|p| p.first().is_some_and(|k| k == "_id"));
-            let mut fields: Vec<(String, Projection)> = kept
-                .into_iter()
-                .map(|p| (p.dotted(), Projection::Include))
-                .collect();
+            let mut fields: Vec<(String, Projection)> =
+                Vec::with_capacity(kept.len() + computed.len() + 1);
+            fields.extend(kept.iter().map(|p| (p.dotted(), Projection::Include)));
             for (_, name, val) in &computed {
                 fields.push((name.clone(), Projection::Expr(val.expr.clone())));
             }
@@ -350,14 +336,30 @@ impl Lowerer<'_> {
             }
             scope.push(Stage::Project(fields));
         }
-        for (id, name, val) in computed {
+        for (at, name, val) in computed {
+            let path = Path::key(name);
             let placed = Val {
-                expr: Expr::Field(Path::key(name)),
+                expr: Expr::Field(path.clone()),
                 ..val
             };
-            self.scope()?.columns.insert(id, placed);
+            if let Some(id) = columns.get(at) {
+                self.scope()?.columns.insert(*id, placed);
+            }
+            paths.insert(at.min(paths.len()), path);
         }
-        Ok(())
+        Ok(paths)
+    }
+
+    /// The name of a column in the rows, or its own.
+    fn name_of(&self, id: ColumnId, nodes: &[OutputNode]) -> Result<String> {
+        let named = nodes.iter().find_map(|node| match node {
+            OutputNode::Column { name, column } if *column == id => Some(name),
+            _ => None,
+        });
+        Ok(match named {
+            Some(name) if !name.is_empty() => name.to_string(),
+            _ => self.columns.get(id)?.name.to_string(),
+        })
     }
 
     /// The documents are wanted with all their stored keys.
@@ -370,12 +372,18 @@ impl Lowerer<'_> {
 
     fn all_keys(&self, source: SourceId, prefix: &[Name], paths: &[Path]) -> Result<bool> {
         let stored = &self.columns.source(source)?.stored;
-        let asked = |key: &Name| {
-            paths.iter().any(|p| {
-                p.len() == prefix.len() + 1 && p.starts_with(prefix) && p.last() == Some(key)
-            })
+        if stored.is_empty() || paths.len() < stored.len() {
+            return Ok(false);
+        }
+        let is = |path: &Path, key: &Name| {
+            path.len() == prefix.len() + 1 && path.last() == Some(key) && path.starts_with(prefix)
         };
-        Ok(!stored.is_empty() && stored.iter().all(asked))
+        // Mostly they are asked for in their order.
+        let mut next = paths.iter();
+        let mut asked = |key: &Name| {
+            next.next().is_some_and(|path| is(path, key)) || paths.iter().any(|path| is(path, key))
+        };
+        Ok(stored.iter().all(&mut asked))
     }
 
     /// Where documents live that are wanted with all their stored keys.
@@ -384,8 +392,8 @@ impl Lowerer<'_> {
             .scope()?
             .sources
             .iter()
+            .filter(|(_, (prefix, _))| !prefix.is_empty())
             .map(|(s, (prefix, _))| (*s, prefix.clone()))
-            .filter(|(_, prefix)| !prefix.is_empty())
             .collect();
         let mut out = Vec::new();
         for (source, prefix) in sources {
@@ -441,36 +449,51 @@ impl Lowerer<'_> {
         let scope = self.scope()?;
         debug_assert_eq!(scope.kind, Kind::Root);
         let stages = tidy::pipeline(std::mem::take(&mut scope.stages));
-        let found = match scope.collection.clone() {
-            Some(collection) => tidy::as_find(stages).map(|find| Find {
-                collection: collection.into(),
-                ..find
-            }),
-            None => Err(stages),
+        let collection = scope.collection.as_ref().map(String::from);
+        let aggregate = |collection, pipeline, hint| Command::Aggregate {
+            collection,
+            pipeline,
+            hint,
         };
-        let command = match found {
-            Ok(find) => Command::Find(Box::new(Find { hint, ..find })),
-            Err(pipeline) => Command::Aggregate {
-                collection: scope.collection.as_ref().map(String::from),
-                pipeline,
-                hint,
+        let command = match collection {
+            Some(collection) => match tidy::as_find(stages) {
+                Ok(mut find) => {
+                    find.collection = collection;
+                    find.hint = hint;
+                    Command::Find(find)
+                }
+                Err(pipeline) => aggregate(Some(collection), pipeline, hint),
             },
+            None => aggregate(None, stages, hint),
         };
         program.steps.push(Step {
+            command,
             parameters,
-            ..command.into()
+            ignore_duplicates: false,
+            refusal: None,
         });
         Ok(())
     }
 }
 
-/// The name of a column in the rows, if it has one.
-fn name_of(id: ColumnId, nodes: &[OutputNode]) -> String {
-    nodes
-        .iter()
-        .find_map(|node| match node {
-            OutputNode::Column { name, column } if *column == id => Some(name.to_string()),
-            _ => None,
-        })
-        .unwrap_or_default()
+/// Where the columns of a result are in the documents that a step returns.
+struct Places {
+    columns: Vec<ColumnId>,
+    paths: Vec<Path>,
+    /// Mostly they are asked for in their order.
+    next: usize,
+    step: usize,
+}
+
+impl Places {
+    fn of(&mut self, id: ColumnId) -> Result<Path> {
+        let at = match self.columns.get(self.next) {
+            Some(next) if *next == id => Some(self.next),
+            _ => self.columns.iter().position(|c| *c == id),
+        };
+        let path = at.and_then(|at| self.paths.get(at));
+        self.next = at.map_or(0, |at| at + 1);
+        path.cloned()
+            .ok_or_else(|| Error::internal("a column of the result has no path"))
+    }
 }

@@ -244,7 +244,7 @@ impl Lowerer<'_> {
 
     fn column_at(&mut self, level: usize, id: ColumnId) -> Result<Val> {
         if let Some(val) = self.at(level)?.columns.get(&id).cloned() {
-            let often = self.uses.get(&id).copied().unwrap_or(0) > 1;
+            let often = self.uses.of(id) > 1;
             if often && !is_cheap(&val.expr) {
                 return self.materialize_at(level, id);
             }
@@ -262,6 +262,21 @@ impl Lowerer<'_> {
             });
         }
         self.captured(level, id)
+    }
+
+    /// Where a stored column is in the current documents, if it is there and a path can name it.
+    pub fn stored_path(&mut self, id: ColumnId) -> Result<Option<Path>> {
+        let Origin::Stored { source, path, .. } = &self.columns.get(id)?.origin else {
+            return Ok(None);
+        };
+        let scope = self.scope()?;
+        if scope.columns.contains_key(&id) {
+            return Ok(None);
+        }
+        Ok(match scope.sources.get(source) {
+            Some((prefix, _)) if is_path(prefix) && is_path(path) => Some(prefix.to(path)),
+            _ => None,
+        })
     }
 
     /// A column of an outer query as a variable.
@@ -365,7 +380,7 @@ impl Lowerer<'_> {
 
 /// `$a.b`, or the operators that reach keys which a path cannot name.
 pub(super) fn field(keys: Path) -> Expr {
-    if keys.iter().all(|k| is_path_key(k)) {
+    if is_path(&keys) {
         return Expr::Field(keys);
     }
     let root = Expr::Var {
@@ -373,6 +388,11 @@ pub(super) fn field(keys: Path) -> Expr {
         path: Vec::new(),
     };
     keys.iter().fold(root, |input, key| get_field(input, key))
+}
+
+/// Whether a path can name what is there.
+fn is_path(keys: &[Name]) -> bool {
+    keys.iter().all(|k| is_path_key(k))
 }
 
 /// `{$getField: {field: key, input: x}}`: never enters arrays.

@@ -19,7 +19,7 @@ impl Lowerer<'_> {
 
     /// Paths to sort by; computed keys are set before.
     pub fn sort_keys(&mut self, keys: &[SortKey]) -> Result<Vec<(String, SortOrder)>> {
-        let mut sort: Vec<(String, SortOrder)> = Vec::new();
+        let mut sort: Vec<(String, SortOrder)> = Vec::with_capacity(keys.len());
         let mut computed: Vec<(String, Expr)> = Vec::new();
         for key in keys {
             let order = if key.desc {

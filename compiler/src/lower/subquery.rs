@@ -15,8 +15,8 @@ use crate::mql::{Expr, FieldOp, Filter, Projection, Stage};
 use crate::plan::facts::{ColumnSet, Nulls, defined_inside};
 use crate::plan::{
     AggregateCall, ArrayFact, ColumnId, Columns, CompareOp, Counterparts, Definitions, Node,
-    Predicate, Rel, Scalar, SourceId, SubKind, SubPlan, counterparts, substitute_predicate,
-    substitute_scalar,
+    Predicate, Rel, Scalar, SourceId, SubKind, SubPlan, counterparts, has_subquery,
+    substitute_predicate, substitute_scalar,
 };
 
 impl Lowerer<'_> {
@@ -310,7 +310,7 @@ impl Lowerer<'_> {
                 continue;
             };
             let early = other.parts.iter().all(|p| {
-                p.used_columns().iter().all(|id| !defined.contains(&id)) && !walk::has_subquery(p)
+                p.used_columns().iter().all(|id| !defined.contains(&id)) && !has_subquery(p)
             });
             let common: Vec<Predicate> = shared
                 .iter()
@@ -523,7 +523,7 @@ impl OverRows {
     fn alone(&self, shared: &[Predicate]) -> bool {
         self.parts
             .iter()
-            .any(|p| !shared.contains(p) && walk::has_subquery(p))
+            .any(|p| !shared.contains(p) && has_subquery(p))
     }
 
     /// The aggregates with the conditions that are not shared.

@@ -1,61 +1,97 @@
 //! Questions about a plan that lowering asks before it starts.
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use crate::plan::facts::{self, ColumnSet, SourceSet};
 use crate::plan::{
-    AggregateCall, ColumnId, Output, OutputNode, Plan, Predicate, Prefetched, Rel, Scalar, SortKey,
-    SourceId, SubPlan, Terminal,
+    AggregateCall, ColumnId, Output, OutputNode, Plan, Predicate, Prefetched, Rel, Scalar, SubPlan,
+    Terminal, Visit, visit_call, visit_rel, visit_scalar, visit_subplan, visit_terminal,
 };
 
-/// What a walk calls back for.
-pub(super) enum Seen<'a> {
-    Scalar(&'a Scalar),
-    Predicate(&'a Predicate),
-}
+/// How often columns are used, by their numbers.
+#[derive(Debug, Default)]
+pub(super) struct Uses(Vec<u32>);
 
-type Visit<'f> = dyn FnMut(Seen<'_>) + 'f;
-
-/// How often each column is used in the plan, subqueries and output included.
-pub(super) fn uses(plan: &Plan) -> BTreeMap<ColumnId, u32> {
-    let mut uses: BTreeMap<ColumnId, u32> = BTreeMap::new();
-    {
-        let mut count = |seen: Seen<'_>| {
-            if let Seen::Scalar(Scalar::Column(id)) = seen {
-                *uses.entry(*id).or_default() += 1;
-            }
+impl Uses {
+    /// Of each column in the plan, subqueries and output included.
+    pub fn of_plan(plan: &Plan) -> Self {
+        let mut uses = Uses(vec![0; plan.columns.next_id().0 as usize]);
+        let mut count = Count {
+            uses: &mut uses,
+            inside: false,
         };
-        rel(&plan.rel, &mut count);
-        if let Terminal::Update { assignments, .. } = &plan.terminal {
-            for assignment in assignments {
-                scalar(&assignment.key, &mut count);
-                for (_, value) in &assignment.values {
-                    scalar(value, &mut count);
-                }
+        count.rel(&plan.rel);
+        visit_terminal(&mut count, &plan.terminal);
+        if let Terminal::Rows { output } | Terminal::Aggregate { output } = &plan.terminal {
+            for id in facts::output_columns(output).iter() {
+                uses.add(id);
             }
         }
+        uses
     }
-    if let Terminal::Rows { output } | Terminal::Aggregate { output } = &plan.terminal {
-        for id in output_columns(output) {
-            *uses.entry(id).or_default() += 1;
+
+    /// One use more.
+    pub fn add(&mut self, id: ColumnId) {
+        let i = id.0 as usize;
+        if i >= self.0.len() {
+            self.0.resize(i + 1, 0);
+        }
+        if let Some(n) = self.0.get_mut(i) {
+            *n += 1;
         }
     }
-    distinct_columns(&plan.rel, &mut uses);
-    uses
+
+    /// Those in a condition.
+    pub fn add_predicate(&mut self, predicate: &Predicate) {
+        let inside = false;
+        Count { uses: self, inside }.predicate(predicate);
+    }
+
+    /// Those in an aggregate.
+    pub fn add_call(&mut self, call: &AggregateCall) {
+        let inside = false;
+        visit_call(&mut Count { uses: self, inside }, call);
+    }
+
+    /// How often a column is used.
+    pub fn of(&self, id: ColumnId) -> u32 {
+        self.0.get(id.0 as usize).copied().unwrap_or(0)
+    }
 }
 
-/// Columns that `Distinct` names count as used too.
-fn distinct_columns(node: &Rel, uses: &mut BTreeMap<ColumnId, u32>) {
-    if let Rel::Distinct { columns, .. } = node {
-        for id in columns {
-            *uses.entry(*id).or_default() += 1;
+struct Count<'u> {
+    uses: &'u mut Uses,
+    /// In a subquery, where the columns of `Distinct` do not count.
+    inside: bool,
+}
+
+impl<'a> Visit<'a> for Count<'_> {
+    fn scalar(&mut self, scalar: &'a Scalar) {
+        match scalar {
+            Scalar::Column(id) => self.uses.add(*id),
+            other => visit_scalar(self, other),
         }
     }
-    node.inputs(&mut |input| distinct_columns(input, uses));
+
+    fn rel(&mut self, rel: &'a Rel) {
+        match rel {
+            Rel::Join(join) => join.on.iter().for_each(|(_, id)| self.uses.add(*id)),
+            Rel::Distinct { columns, .. } if !self.inside => {
+                columns.iter().for_each(|id| self.uses.add(*id));
+            }
+            _ => {}
+        }
+        visit_rel(self, rel);
+    }
+
+    fn subplan(&mut self, sub: &'a SubPlan) {
+        let outer = std::mem::replace(&mut self.inside, true);
+        visit_subplan(self, sub);
+        self.inside = outer;
+    }
 }
 
 /// Joined sources whose documents are held in memory: by a sort or a window above, before a group makes new ones.
-pub(super) fn held(rel: &Rel) -> BTreeSet<SourceId> {
-    let mut out = BTreeSet::new();
+pub(super) fn held(rel: &Rel) -> SourceSet {
+    let mut out = SourceSet::new();
     let mut held = false;
     let mut at = rel;
     loop {
@@ -93,193 +129,52 @@ pub(super) fn inputs(node: &Rel) -> Vec<&Rel> {
 
 /// Columns that the output needs, in order, those of follow-up queries included; no duplicates.
 pub(super) fn output_columns(output: &Output) -> Vec<ColumnId> {
-    let mut out = Vec::with_capacity(output.nodes.len());
-    output_nodes(&output.nodes, &mut out);
-    prefetched(&output.prefetched, &mut out);
-    out
+    let mut out = InOrder {
+        columns: Vec::with_capacity(output.nodes.len()),
+        seen: ColumnSet::new(),
+    };
+    out.nodes(&output.nodes);
+    out.prefetched(&output.prefetched);
+    out.columns
 }
 
-fn add(id: ColumnId, out: &mut Vec<ColumnId>) {
-    if !out.contains(&id) {
-        out.push(id);
-    }
+struct InOrder {
+    columns: Vec<ColumnId>,
+    seen: ColumnSet,
 }
 
-fn output_nodes(nodes: &[OutputNode], out: &mut Vec<ColumnId>) {
-    for node in nodes {
-        match node {
-            OutputNode::Column { column, .. } => add(*column, out),
-            OutputNode::Related {
-                key,
-                nodes,
-                prefetched: follow,
-                ..
-            } => {
-                add(*key, out);
-                output_nodes(nodes, out);
-                prefetched(follow, out);
-            }
-            OutputNode::Tuple { columns, .. } => columns.iter().for_each(|id| add(*id, out)),
+impl InOrder {
+    fn add(&mut self, id: ColumnId) {
+        if self.seen.insert(id) {
+            self.columns.push(id);
         }
     }
-}
 
-fn prefetched(follow: &[Prefetched], out: &mut Vec<ColumnId>) {
-    for prefetch in follow {
-        prefetch.parent.iter().for_each(|id| add(*id, out));
-        if let Some((id, _)) = &prefetch.only {
-            add(*id, out);
-        }
-    }
-}
-
-/// Whether a predicate holds a subquery.
-pub(super) fn has_subquery(p: &Predicate) -> bool {
-    let mut found = false;
-    predicate(p, &mut |seen| {
-        found |= matches!(
-            seen,
-            Seen::Scalar(Scalar::Subquery(_))
-                | Seen::Predicate(Predicate::Exists(_) | Predicate::InSubquery { .. })
-        );
-    });
-    found
-}
-
-pub(super) fn rel(node: &Rel, visit: &mut Visit<'_>) {
-    match node {
-        Rel::Scan(_) | Rel::Raw { .. } | Rel::Empty | Rel::Unit => {}
-        Rel::Filter {
-            input,
-            predicate: p,
-        } => {
-            rel(input, visit);
-            predicate(p, visit);
-        }
-        Rel::Join(join) => {
-            rel(&join.input, visit);
-            for (s, column) in &join.on {
-                scalar(s, visit);
-                visit(Seen::Scalar(&Scalar::Column(*column)));
-            }
-            if let Some(p) = &join.condition {
-                predicate(p, visit);
-            }
-        }
-        Rel::Extend { input, columns } => {
-            rel(input, visit);
-            columns.iter().for_each(|(_, s)| scalar(s, visit));
-        }
-        Rel::Aggregate {
-            input,
-            keys: by,
-            aggregates,
-            ..
-        } => {
-            rel(input, visit);
-            by.iter().for_each(|(_, s)| scalar(s, visit));
-            aggregates.iter().for_each(|(_, a)| aggregate(a, visit));
-        }
-        Rel::Window {
-            input,
-            partition,
-            order,
-            outputs,
-        } => {
-            rel(input, visit);
-            partition.iter().for_each(|s| scalar(s, visit));
-            keys(order, visit);
-            outputs.iter().for_each(|(_, w)| aggregate(&w.call, visit));
-        }
-        Rel::Distinct { input, .. } | Rel::Slice { input, .. } => rel(input, visit),
-        Rel::DistinctOn { input, on, order } => {
-            rel(input, visit);
-            on.iter().for_each(|s| scalar(s, visit));
-            keys(order, visit);
-        }
-        Rel::Sort { input, keys: k } => {
-            rel(input, visit);
-            keys(k, visit);
-        }
-        Rel::SetOp { inputs, .. } => {
-            for (input, columns) in inputs {
-                rel(input, visit);
-                columns.iter().for_each(|s| scalar(s, visit));
+    fn nodes(&mut self, nodes: &[OutputNode]) {
+        for node in nodes {
+            match node {
+                OutputNode::Column { column, .. } => self.add(*column),
+                OutputNode::Related {
+                    key,
+                    nodes,
+                    prefetched,
+                    ..
+                } => {
+                    self.add(*key);
+                    self.nodes(nodes);
+                    self.prefetched(prefetched);
+                }
+                OutputNode::Tuple { columns, .. } => columns.iter().for_each(|id| self.add(*id)),
             }
         }
     }
-}
 
-fn keys(keys: &[SortKey], visit: &mut Visit<'_>) {
-    keys.iter().for_each(|k| scalar(&k.scalar, visit));
-}
-
-pub(super) fn aggregate(call: &AggregateCall, visit: &mut Visit<'_>) {
-    call.args.iter().for_each(|s| scalar(s, visit));
-    if let Some(p) = &call.filter {
-        predicate(p, visit);
-    }
-    keys(&call.order, visit);
-}
-
-fn subplan(sub: &SubPlan, visit: &mut Visit<'_>) {
-    rel(&sub.rel, visit);
-    sub.columns.iter().for_each(|s| scalar(s, visit));
-}
-
-pub(super) fn scalar(s: &Scalar, visit: &mut Visit<'_>) {
-    visit(Seen::Scalar(s));
-    match s {
-        Scalar::Column(_) | Scalar::Literal(_) | Scalar::Raw(..) => {}
-        Scalar::Arithmetic { lhs, rhs, .. } => {
-            scalar(lhs, visit);
-            scalar(rhs, visit);
-        }
-        Scalar::Call(call) => call.args.iter().for_each(|s| scalar(s, visit)),
-        Scalar::List(parts) => parts.iter().for_each(|s| scalar(s, visit)),
-        Scalar::Case {
-            when, otherwise, ..
-        } => {
-            for (p, s) in when {
-                predicate(p, visit);
-                scalar(s, visit);
+    fn prefetched(&mut self, follow: &[Prefetched]) {
+        for prefetch in follow {
+            prefetch.parent.iter().for_each(|id| self.add(*id));
+            if let Some((id, _)) = &prefetch.only {
+                self.add(*id);
             }
-            scalar(otherwise, visit);
-        }
-        Scalar::Predicate(p) => predicate(p, visit),
-        Scalar::Json { base, .. } => scalar(base, visit),
-        Scalar::Subquery(sub) => subplan(sub, visit),
-    }
-}
-
-pub(super) fn predicate(p: &Predicate, visit: &mut Visit<'_>) {
-    visit(Seen::Predicate(p));
-    match p {
-        Predicate::Const(_) => {}
-        Predicate::And(items) | Predicate::Or(items) | Predicate::Xor(items) => {
-            items.iter().for_each(|p| predicate(p, visit));
-        }
-        Predicate::Not(inner) => predicate(inner, visit),
-        Predicate::Compare { lhs, rhs, .. }
-        | Predicate::Like { lhs, rhs, .. }
-        | Predicate::Lookup { lhs, rhs, .. } => {
-            scalar(lhs, visit);
-            scalar(rhs, visit);
-        }
-        Predicate::IsNull(s) | Predicate::Bool(s) => scalar(s, visit),
-        Predicate::InParameter { lhs, .. } => scalar(lhs, visit),
-        Predicate::In { lhs, list } => {
-            scalar(lhs, visit);
-            list.iter().for_each(|s| scalar(s, visit));
-        }
-        Predicate::InSubquery { lhs, query } => {
-            lhs.iter().for_each(|s| scalar(s, visit));
-            subplan(query, visit);
-        }
-        Predicate::Exists(sub) => subplan(sub, visit),
-        Predicate::AnyElement(any) => {
-            scalar(&any.array, visit);
-            any.given.iter().for_each(|(_, s)| scalar(s, visit));
         }
     }
 }

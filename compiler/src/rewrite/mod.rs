@@ -204,12 +204,11 @@ fn rewrite_plan(plan: &mut Plan, context: &Context<'_>, trace: &mut Trace) -> Re
         for (i, phase) in PHASES.iter().enumerate() {
             for _ in 0..phase.fuel {
                 let mut changed = false;
+                if cfg!(debug_assertions) {
+                    check_needs(phase.rules, plan, &context)?;
+                }
                 for rule in phase.rules {
-                    if !rule.can_fire(context.kinds) {
-                        debug_assert!(!fires(rule, plan, &context), "{} can fire", rule.name);
-                        continue;
-                    }
-                    if run(rule, plan, &context, trace)? {
+                    if rule.can_fire(context.kinds) && run(rule, plan, &context, trace)? {
                         context.kinds = Kinds::of(plan);
                         changed = true;
                     }
@@ -227,9 +226,18 @@ fn rewrite_plan(plan: &mut Plan, context: &Context<'_>, trace: &mut Trace) -> Re
     plan.follow_ups(&mut |inner| rewrite_plan(inner, &context, trace))
 }
 
-/// Whether a rule would fire: what it needs must not be more than it does.
-fn fires(rule: &Rule, plan: &Plan, context: &Context<'_>) -> bool {
-    matches!((rule.apply)(&mut plan.clone(), context), Ok(true))
+/// Tries the rules that are not asked: what a rule says that it needs must not be more than it does.
+fn check_needs(rules: &[Rule], plan: &Plan, context: &Context<'_>) -> Result<()> {
+    let mut copy = plan.clone();
+    for rule in rules.iter().filter(|rule| !rule.can_fire(context.kinds)) {
+        if matches!((rule.apply)(&mut copy, context), Ok(true)) {
+            let name = rule.name;
+            return Err(Error::internal(format!(
+                "rule {name:?} fires where it is not asked"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn run(rule: &Rule, plan: &mut Plan, context: &Context<'_>, trace: &mut Trace) -> Result<bool> {

@@ -6,7 +6,7 @@ use crate::mql::{Filter, Find, Projection, Stage};
 ///
 /// # Errors
 /// The pipeline.
-pub fn as_find(stages: Vec<Stage>) -> Result<Find, Vec<Stage>> {
+pub fn as_find(stages: Vec<Stage>) -> Result<Box<Find>, Vec<Stage>> {
     let mut rank = 0;
     for stage in &stages {
         let position = match stage {
@@ -30,7 +30,7 @@ pub fn as_find(stages: Vec<Stage>) -> Result<Find, Vec<Stage>> {
         }
         rank = position;
     }
-    let mut find = Find {
+    let mut find = Box::new(Find {
         collection: String::new(),
         filter: Filter::True,
         projection: Vec::new(),
@@ -38,7 +38,7 @@ pub fn as_find(stages: Vec<Stage>) -> Result<Find, Vec<Stage>> {
         skip: 0,
         limit: None,
         hint: None,
-    };
+    });
     for stage in stages {
         match stage {
             Stage::Match(filter) => find.filter = filter,
