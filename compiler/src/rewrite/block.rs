@@ -42,6 +42,43 @@ pub(super) fn is_block(rel: &Rel) -> bool {
     }
 }
 
+/// A block to look at, where it is.
+pub(super) struct View<'p> {
+    pub base: SourceId,
+    pub joins: Vec<&'p Join>,
+    pub conditions: Vec<&'p Predicate>,
+}
+
+impl<'p> View<'p> {
+    /// The block, if rows are one.
+    pub(super) fn of(rel: &'p Rel) -> Option<Self> {
+        let mut joins = Vec::new();
+        let mut conditions = Vec::new();
+        let mut at = rel;
+        loop {
+            match at {
+                Rel::Scan(base) => {
+                    joins.reverse();
+                    return Some(View {
+                        base: *base,
+                        joins,
+                        conditions,
+                    });
+                }
+                Rel::Filter { input, predicate } => {
+                    conditions.extend(parts(predicate));
+                    at = input;
+                }
+                Rel::Join(join) => {
+                    joins.push(&**join);
+                    at = &join.input;
+                }
+                _ => return None,
+            }
+        }
+    }
+}
+
 impl Block {
     /// Takes a block apart; call [`is_block`] first. Anything else gives it back.
     pub(super) fn take(rel: Rel) -> std::result::Result<Block, Box<Rel>> {

@@ -1,11 +1,12 @@
 //! The collection that a pipeline starts with.
 
-use super::block::{self, Block, Edge, Reach, is_indexed, is_unique_set, root_key};
+use super::block::{self, Block, Edge, Reach, View, is_indexed, is_unique_set, root_key};
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
+use crate::plan::facts::SourceSet;
 use crate::plan::{
-    Cardinality, ColumnId, Columns, JoinKind, Node, Origin, Plan, Predicate, Rel, Scalar, SourceId,
-    is_copyable,
+    Cardinality, ColumnId, Columns, Join, JoinKind, Node, Origin, Plan, Predicate, Rel, Scalar,
+    SourceId, is_copyable,
 };
 use crate::schema::FieldKind;
 
@@ -31,18 +32,17 @@ fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
         let mut sorted_slice = None;
         let mut at = query.rel;
         loop {
-            if matches!(at, Rel::Join(_) | Rel::Filter { .. }) && block::is_block(at) {
-                if !has_inner(at) {
-                    return Ok(false);
-                }
-                let Ok(mut block) = Block::take(at.clone()) else {
-                    return Ok(false);
+            if let Rel::Join(_) | Rel::Filter { .. } = at
+                && let Some(view) = View::of(at)
+            {
+                let inner = view.joins.iter().any(|j| j.kind == JoinKind::Inner);
+                return match inner {
+                    true => match choose(&view, sorted_slice, context, columns)? {
+                        Some(path) => turn(at, &path, context, columns),
+                        None => Ok(false),
+                    },
+                    false => Ok(false),
                 };
-                let changed = choose(&mut block, sorted_slice, context, columns)?;
-                if changed {
-                    *at = block.build();
-                }
-                return Ok(changed);
             }
             if let Rel::Slice { input, .. } = at
                 && let Rel::Sort { keys, .. } = &**input
@@ -57,25 +57,18 @@ fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
     })
 }
 
-fn has_inner(rel: &Rel) -> bool {
-    let mut at = Some(rel);
-    while let Some(rel) = at {
-        if matches!(rel, Rel::Join(join) if join.kind == JoinKind::Inner) {
-            return true;
-        }
-        at = rel.input();
-    }
-    false
-}
-
 /// The parent of a source and the pairs of columns, if the join can be turned around.
-fn reversible(edge: &Edge, columns: &Columns) -> Option<(SourceId, Vec<(ColumnId, ColumnId)>)> {
-    if edge.kind != JoinKind::Inner || edge.on.is_empty() {
+fn reversible(
+    kind: JoinKind,
+    on: &[(Scalar, ColumnId)],
+    columns: &Columns,
+) -> Option<(SourceId, Vec<(ColumnId, ColumnId)>)> {
+    if kind != JoinKind::Inner || on.is_empty() {
         return None;
     }
     let mut parent = None;
-    let mut pairs = Vec::with_capacity(edge.on.len());
-    for (lhs, rhs) in &edge.on {
+    let mut pairs = Vec::with_capacity(on.len());
+    for (lhs, rhs) in on {
         let Scalar::Column(lhs) = lhs else {
             return None;
         };
@@ -88,39 +81,38 @@ fn reversible(edge: &Edge, columns: &Columns) -> Option<(SourceId, Vec<(ColumnId
     Some((parent?, pairs))
 }
 
+/// The conditions of a block, and those of a join.
+fn own<'p>(block: &'p View<'_>, join: &'p Join) -> impl Iterator<Item = &'p Predicate> {
+    let inner = match join.kind {
+        JoinKind::Inner => join.condition.as_ref().map(block::parts),
+        JoinKind::Left => None,
+    };
+    let all = block.conditions.iter().copied();
+    all.chain(inner.unwrap_or_default())
+}
+
+/// The joins from the better start up to the base, if there is one.
 fn choose(
-    block: &mut Block,
+    block: &View<'_>,
     sorted_slice: Option<ColumnId>,
     context: &Context<'_>,
     columns: &Columns,
-) -> Result<bool> {
+) -> Result<Option<Vec<usize>>> {
     let schema = context.schema;
-    let sources: Vec<SourceId> = std::iter::once(block.base)
-        .chain(block.joins.iter().map(|j| j.source))
-        .collect();
+    let joined = block.joins.iter().map(|j| j.source);
+    let sources: SourceSet = std::iter::once(block.base).chain(joined).collect();
     let known = |s: &Scalar| {
-        is_copyable(Node::Scalar(s))
-            && s.used_columns()
-                .iter()
-                .all(|id| columns.source_of(id).is_none_or(|s| !sources.contains(&s)))
-            // A computed column of this query is not there yet at its start.
-            && (matches!(s, Scalar::Literal(_))
-                || s.used_columns().iter().all(|id| columns.source_of(id).is_some()))
+        matches!(s, Scalar::Literal(_))
+            || is_copyable(Node::Scalar(s))
+                // A computed column of this query is not there yet at its start.
+                && s.used_columns()
+                    .iter()
+                    .all(|id| columns.source_of(id).is_some_and(|s| !sources.contains(s)))
     };
-    let own = |edge: Option<&Edge>| -> Vec<Predicate> {
-        let inner = edge
-            .filter(|e| e.kind == JoinKind::Inner)
-            .and_then(|e| e.condition.as_ref());
-        block
-            .conditions
-            .iter()
-            .chain(inner.map(block::parts).unwrap_or_default())
-            .cloned()
-            .collect()
-    };
-    let at_base = block::reach(block.base, block.conditions.iter(), &known, schema, columns)?;
+    let conditions = || block.conditions.iter().copied();
+    let at_base = block::reach(block.base, conditions(), &known, schema, columns)?;
     if at_base < Reach::Range {
-        return Ok(false);
+        return Ok(None);
     }
     let mut limit = Reach::Indexed;
     let mut ordered = false;
@@ -134,8 +126,7 @@ fn choose(
     }
     let mut best: Option<(Reach, Vec<usize>)> = None;
     for (i, edge) in block.joins.iter().enumerate() {
-        let conditions = own(Some(edge));
-        let reach = block::reach(edge.source, conditions.iter(), &known, schema, columns)?;
+        let reach = block::reach(edge.source, own(block, edge), &known, schema, columns)?;
         if reach > limit || best.as_ref().is_some_and(|(b, _)| *b <= reach) {
             continue;
         }
@@ -146,11 +137,10 @@ fn choose(
     if best.is_none()
         && !ordered
         && at_base == Reach::All
-        && !block::is_picky(block.base, block.conditions.iter(), &known, columns)
+        && !block::is_picky(block.base, conditions(), &known, columns)
     {
         for (i, edge) in block.joins.iter().enumerate() {
-            let conditions = own(Some(edge));
-            if (block::is_picky(edge.source, conditions.iter(), &known, columns)
+            if (block::is_picky(edge.source, own(block, edge), &known, columns)
                 || is_smaller(block.base, edge, context, columns)?)
                 && let Some(path) = path_to_base(block, i, context, columns)?
             {
@@ -159,17 +149,13 @@ fn choose(
             }
         }
     }
-    let Some((_, path)) = best else {
-        return Ok(false);
-    };
-    turn(block, &path, context, columns)?;
-    Ok(true)
+    Ok(best.map(|(_, path)| path))
 }
 
 /// Whether each document of the joined source has one of the base's for itself: by a unique foreign key to it.
 fn is_smaller(
     base: SourceId,
-    edge: &Edge,
+    edge: &Join,
     context: &Context<'_>,
     columns: &Columns,
 ) -> Result<bool> {
@@ -196,7 +182,7 @@ fn is_smaller(
 
 /// The joins from a source up to the base, if all can be turned around along indexed keys.
 fn path_to_base(
-    block: &Block,
+    block: &View<'_>,
     from: usize,
     context: &Context<'_>,
     columns: &Columns,
@@ -207,7 +193,7 @@ fn path_to_base(
         let Some(edge) = block.joins.get(i) else {
             return Ok(None);
         };
-        let Some((parent, pairs)) = reversible(edge, columns) else {
+        let Some((parent, pairs)) = reversible(edge.kind, &edge.on, columns) else {
             return Ok(None);
         };
         let mut indexed = false;
@@ -228,14 +214,22 @@ fn path_to_base(
     Ok(None)
 }
 
-fn turn(block: &mut Block, path: &[usize], context: &Context<'_>, columns: &Columns) -> Result<()> {
+/// Turns the joins of a path around; whether it is a block at all.
+fn turn(rel: &mut Rel, path: &[usize], context: &Context<'_>, columns: &Columns) -> Result<bool> {
+    let mut block = match Block::take(rel.take()) {
+        Ok(block) => block,
+        Err(other) => {
+            *rel = *other;
+            return Ok(false);
+        }
+    };
     let mut turned = Vec::with_capacity(block.joins.len());
     let mut start = block.base;
     for i in path {
         let Some(edge) = block.joins.get_mut(*i) else {
             continue;
         };
-        let Some((parent, pairs)) = reversible(edge, columns) else {
+        let Some((parent, pairs)) = reversible(edge.kind, &edge.on, columns) else {
             continue;
         };
         if turned.is_empty() {
@@ -271,7 +265,8 @@ fn turn(block: &mut Block, path: &[usize], context: &Context<'_>, columns: &Colu
     }
     block.base = start;
     block.joins = turned;
-    Ok(())
+    *rel = block.build();
+    Ok(true)
 }
 
 #[cfg(test)]
