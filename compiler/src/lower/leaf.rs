@@ -65,6 +65,13 @@ impl Lowerer<'_> {
             }
             return Ok(filter);
         }
+        if r.literal().is_some()
+            && let Some(path) = l.scalar_path()
+            && let Expr::Literal(value) = r.expr
+        {
+            let ops = native_ops(op, l.nullable, value);
+            return Ok(Filter::Field { path, ops });
+        }
         if let (Some(path), Some(value)) = (l.path(), r.literal())
             && let Some(filter) = native(op, path, &l, value)
         {
@@ -253,7 +260,7 @@ fn guards(op: CompareOp, l: &Val, r: &Val) -> (bool, bool) {
 /// The match language's form of a comparison, where it has the same truth.
 fn native(op: CompareOp, path: String, val: &Val, value: &Bson) -> Option<Filter> {
     let ops = match val.array {
-        ArrayFact::No => native_ops(op, val.nullable, value),
+        ArrayFact::No => native_ops(op, val.nullable, value.clone()),
         // An element that is equal would match, too.
         ArrayFact::Yes | ArrayFact::Maybe => {
             return super::native::whole_array(op, &path, val, value);
@@ -262,8 +269,7 @@ fn native(op: CompareOp, path: String, val: &Val, value: &Bson) -> Option<Filter
     Some(Filter::Field { path, ops })
 }
 
-fn native_ops(op: CompareOp, nullable: bool, value: &Bson) -> Vec<FieldOp> {
-    let v = value.clone();
+fn native_ops(op: CompareOp, nullable: bool, v: Bson) -> Vec<FieldOp> {
     vec![match op {
         CompareOp::Eq => FieldOp::Eq(v),
         CompareOp::Ne if nullable => FieldOp::Nin(vec![v, Bson::Null]),

@@ -13,7 +13,7 @@ pub(super) const FILTER: Rule = Rule {
         "aggregate n = Count(*) where (a = 1), s = Sum(b) where (a = 1)",
         "filter a = 1\naggregate n = Count(*), s = Sum(b)",
     ),
-    needs: &[Kinds::AGGREGATE],
+    needs: [Kinds::AGGREGATE, Kinds::ANY],
     apply: shared_filter,
 };
 
@@ -26,7 +26,7 @@ pub(super) const COUNT: Rule = Rule {
         "aggregate n = Count(distinct book._id)",
         "aggregate n = Count(*)",
     ),
-    needs: &[Kinds::AGGREGATE],
+    needs: [Kinds::AGGREGATE, Kinds::ANY],
     apply: count,
 };
 
@@ -40,7 +40,7 @@ pub(super) const DISTINCT: Rule = Rule {
         "aggregate n = Count(distinct book.author_id)",
         "filter book.author_id is not null\ndistinct book.author_id\naggregate n = Count(*)",
     ),
-    needs: &[Kinds::AGGREGATE],
+    needs: [Kinds::AGGREGATE, Kinds::ANY],
     apply: distinct,
 };
 

@@ -22,7 +22,7 @@ pub(super) const RULE: Rule = Rule {
         "scan book\nleft join author one on book.editor_id = author._id\nfilter author.name = \"x\" or book.isbn = \"y\"",
         "union _id\n  scan book | filter book.isbn = \"y\" | select book._id\n  scan book | join author one on book.editor_id = author._id | filter author.name = \"x\" | select book._id\njoin book one on _id = book._id\nleft join author one on book.editor_id = author._id",
     ),
-    needs: &[Kinds::JOIN, Kinds::OR],
+    needs: [Kinds::JOIN, Kinds::OR],
     apply,
 };
 

@@ -17,7 +17,7 @@ pub(super) const RULE: Rule = Rule {
         "scan author\nleft join book many on author._id = book.author_id\nfilter book._id is null",
         "scan author\nfilter not exists {scan book | filter book.author_id = author._id}",
     ),
-    needs: &[Kinds::LEFT_JOIN, Kinds::IS_NULL],
+    needs: [Kinds::LEFT_JOIN, Kinds::IS_NULL],
     apply,
 };
 

@@ -20,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
         "filter book.author_id = author._id\naggregate n = Count(*) by book.author_id\nslice 0..1",
         "filter book.author_id = author._id\naggregate n = Count(*) by 1\nslice 0..1",
     ),
-    needs: &[Kinds::AGGREGATE],
+    needs: [Kinds::AGGREGATE, Kinds::ANY],
     apply,
 };
 

@@ -23,7 +23,7 @@ pub(super) const RULE: Rule = Rule {
         "filter Extract(published, lookup_name: year) = 2024",
         "filter published >= 2024-01-01T00:00:00Z and published < 2025-01-01T00:00:00Z",
     ),
-    needs: &[Kinds::CALL_COMPARED],
+    needs: [Kinds::CALL_COMPARED, Kinds::ANY],
     apply,
 };
 

@@ -15,12 +15,15 @@ pub(super) const RULE: Rule = Rule {
         "extend n = scalar {..}, l = Lower(title)\nrows l",
         "extend l = Lower(title)\nrows l",
     ),
-    needs: &[Kinds::EXTEND
-        .or(Kinds::AGGREGATE)
-        .or(Kinds::WINDOW)
-        .or(Kinds::DISTINCT)
-        .or(Kinds::SET_OP)
-        .or(Kinds::SUBQUERY)],
+    needs: [
+        Kinds::EXTEND
+            .or(Kinds::AGGREGATE)
+            .or(Kinds::WINDOW)
+            .or(Kinds::DISTINCT)
+            .or(Kinds::SET_OP)
+            .or(Kinds::SUBQUERY),
+        Kinds::ANY,
+    ],
     apply,
 };
 

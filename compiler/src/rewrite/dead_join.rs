@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
         "scan book\nleft join author one on book.author_id = author._id\ncount",
         "scan book\ncount",
     ),
-    needs: &[Kinds::LEFT_JOIN],
+    needs: [Kinds::LEFT_JOIN, Kinds::ANY],
     apply,
 };
 

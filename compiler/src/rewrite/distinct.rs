@@ -12,7 +12,7 @@ pub(super) const RULE: Rule = Rule {
     sound: "a unique column that is never NULL, with to-one joins only or keys of every joined row, makes rows distinct; existence, \
             membership and aggregates of extremes or distinct values do not count rows.",
     example: ("scan book\ndistinct book._id, book.title", "scan book"),
-    needs: &[Kinds::DISTINCT],
+    needs: [Kinds::DISTINCT, Kinds::ANY],
     apply,
 };
 

@@ -19,7 +19,7 @@ pub(super) const RULE: Rule = Rule {
         "scan book\njoin book_tag many on book._id = book_tag.book_id\nfilter book_tag.tag_id > 7\ndistinct book._id, book.title",
         "scan book\nfilter exists {scan book_tag | filter book_tag.book_id = book._id and book_tag.tag_id > 7}",
     ),
-    needs: &[Kinds::DISTINCT],
+    needs: [Kinds::DISTINCT, Kinds::ANY],
     apply,
 };
 

@@ -23,7 +23,7 @@ pub(super) const RULE: Rule = Rule {
         "scan book\njoin book_tag many on book._id = book_tag.book_id where book_tag.tag_id = 7",
         "scan book_tag\nfilter book_tag.tag_id = 7\njoin book one on book_tag.book_id = book._id",
     ),
-    needs: &[Kinds::INNER_JOIN],
+    needs: [Kinds::INNER_JOIN, Kinds::ANY],
     apply,
 };
 

@@ -21,7 +21,7 @@ pub(super) const RULE: Rule = Rule {
         "scan book\nleft join author one on book.author_id = author._id\nsort book.title\nslice 0..20",
         "scan book\nsort book.title\nslice 0..20\nleft join author one on book.author_id = author._id",
     ),
-    needs: &[
+    needs: [
         Kinds::SORT.or(Kinds::SLICE),
         Kinds::JOIN
             .or(Kinds::EXTEND)

@@ -15,7 +15,10 @@ pub(super) const RULE: Rule = Rule {
     sound: "an operator other than an aggregate without keys has no row without an input row; an aggregate without keys \
             keeps its single row.",
     example: ("scan book\nfilter false\nsort a", "empty"),
-    needs: &[Kinds::CONST.or(Kinds::EMPTY).or(Kinds::IDLE_SLICE)],
+    needs: [
+        Kinds::CONST.or(Kinds::EMPTY).or(Kinds::IDLE_SLICE),
+        Kinds::ANY,
+    ],
     apply,
 };
 

@@ -12,7 +12,7 @@ pub(super) const RULE: Rule = Rule {
         "filter a = 1\nfilter b = 2 and (c = 3 and d = 4)",
         "filter a = 1 and b = 2 and c = 3 and d = 4",
     ),
-    needs: &[Kinds::NESTED],
+    needs: [Kinds::NESTED, Kinds::ANY],
     apply,
 };
 

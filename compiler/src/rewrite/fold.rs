@@ -19,7 +19,7 @@ pub(super) const RULE: Rule = Rule {
         "filter a = 1 and (1 = 1 or b = 2) and not null = 3",
         "filter false",
     ),
-    needs: &[Kinds::CONST.or(Kinds::DECIDED)],
+    needs: [Kinds::CONST.or(Kinds::DECIDED), Kinds::ANY],
     apply,
 };
 

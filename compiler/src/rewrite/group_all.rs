@@ -30,7 +30,7 @@ pub(super) const RULE: Rule = Rule {
         "scan author\nleft join book many on author._id = book.author_id\naggregate n = Count(book._id) by author._id carrying author\nsort n desc",
         "union all _id, n\n  scan author | select author._id, 0\n  scan book | aggregate n = Count(book._id) by book.author_id | select book.author_id, n\naggregate n = Max(n) by _id\njoin author one on _id = author._id\nsort n desc",
     ),
-    needs: &[Kinds::AGGREGATE],
+    needs: [Kinds::AGGREGATE, Kinds::ANY],
     apply,
 };
 

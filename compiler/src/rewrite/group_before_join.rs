@@ -20,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
         "scan book\njoin author one on book.author_id = author._id\naggregate n = Count(*) by book.author_id carrying author",
         "scan book\naggregate n = Count(*) by book.author_id\njoin author one on book.author_id = author._id",
     ),
-    needs: &[Kinds::AGGREGATE],
+    needs: [Kinds::AGGREGATE, Kinds::ANY],
     apply,
 };
 

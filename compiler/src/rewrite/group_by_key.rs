@@ -14,7 +14,7 @@ pub(super) const RULE: Rule = Rule {
         "aggregate n = Count(*) by book._id, book.title, book.pages",
         "aggregate n = Count(*) by book._id carrying book",
     ),
-    needs: &[Kinds::AGGREGATE.or(Kinds::DISTINCT)],
+    needs: [Kinds::AGGREGATE.or(Kinds::DISTINCT), Kinds::ANY],
     apply,
 };
 

@@ -21,7 +21,7 @@ pub(super) const RULE: Rule = Rule {
         "scan author\nleft join book many on author._id = book.author_id\naggregate n = Count(book._id) by author._id carrying author\nfilter n > 2",
         "scan book\naggregate n = Count(book._id) by book.author_id\nfilter n > 2\njoin author one on book.author_id = author._id",
     ),
-    needs: &[Kinds::AGGREGATE],
+    needs: [Kinds::AGGREGATE, Kinds::ANY],
     apply,
 };
 

@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
         "filter a = 1 or b = 3 or a = 2",
         "filter a in (1, 2) or b = 3",
     ),
-    needs: &[Kinds::ALIKE],
+    needs: [Kinds::ALIKE, Kinds::ANY],
     apply,
 };
 
@@ -25,7 +25,7 @@ pub(super) const NORMAL: Rule = Rule {
     does: "Removes repeated members of `in`, and NULL where only truth counts; a list of one becomes `=`.",
     sound: "a member counts once; `x in (.., null)` is unknown instead of false, which is the same where only truth counts.",
     example: ("filter a in (1, 1, null)", "filter a = 1"),
-    needs: &[Kinds::IN],
+    needs: [Kinds::IN, Kinds::ANY],
     apply: normalise,
 };
 

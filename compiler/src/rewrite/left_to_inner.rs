@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
         "left join author one on book.author_id = author._id\nfilter author.name = \"x\"",
         "join author one on book.author_id = author._id\nfilter author.name = \"x\"",
     ),
-    needs: &[Kinds::LEFT_JOIN],
+    needs: [Kinds::LEFT_JOIN, Kinds::ANY],
     apply,
 };
 

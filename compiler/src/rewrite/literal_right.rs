@@ -9,7 +9,7 @@ pub(super) const RULE: Rule = Rule {
     does: "Turns `literal op x` into `x op' literal`.",
     sound: "the mirrored operator compares the same two values.",
     example: ("filter 3 < a", "filter a > 3"),
-    needs: &[Kinds::LITERAL_LEFT],
+    needs: [Kinds::LITERAL_LEFT, Kinds::ANY],
     apply,
 };
 

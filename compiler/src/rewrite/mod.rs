@@ -73,14 +73,15 @@ pub struct Rule {
     /// Before and after.
     pub example: (&'static str, &'static str),
     /// It can only fire on plans with one kind of each of these sets.
-    needs: &'static [Kinds],
+    needs: [Kinds; 2],
     apply: fn(&mut Plan, &Context<'_>) -> Result<bool>,
 }
 
 impl Rule {
     /// Whether it can fire on a plan that is made of these.
     fn can_fire(&self, kinds: Kinds) -> bool {
-        self.needs.iter().all(|one_of| one_of.meets(kinds))
+        let [one, other] = self.needs;
+        one.meets(kinds) && other.meets(kinds)
     }
 }
 

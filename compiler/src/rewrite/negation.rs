@@ -14,7 +14,7 @@ pub(super) const RULE: Rule = Rule {
         "filter not (a < 1 or b is null)",
         "filter a >= 1 and b is not null",
     ),
-    needs: &[Kinds::NEGATION],
+    needs: [Kinds::NEGATION, Kinds::ANY],
     apply,
 };
 

@@ -18,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
         "filter a is not null and a < 3 and (a is null or b = 1)",
         "filter a < 3 and b = 1",
     ),
-    needs: &[Kinds::IS_NULL],
+    needs: [Kinds::IS_NULL, Kinds::ANY],
     apply,
 };
 

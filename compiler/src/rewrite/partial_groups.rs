@@ -24,7 +24,7 @@ pub(super) const RULE: Rule = Rule {
         "scan book\njoin author one on book.author_id = author._id\naggregate n = Count(*) by author.name",
         "scan book\naggregate n1 = Count(*) by book.author_id\njoin author one on book.author_id = author._id\naggregate n = Sum(n1) by author.name",
     ),
-    needs: &[Kinds::AGGREGATE],
+    needs: [Kinds::AGGREGATE, Kinds::ANY],
     apply,
 };
 

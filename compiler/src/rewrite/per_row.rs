@@ -20,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
         "scan author\nleft join book many on author._id = book.author_id\naggregate n = Count(book._id) by author._id carrying author",
         "scan author\nextend n = scalar {scan book | filter book.author_id = author._id | aggregate n = Count(book._id) | select n}",
     ),
-    needs: &[Kinds::AGGREGATE],
+    needs: [Kinds::AGGREGATE, Kinds::ANY],
     apply,
 };
 

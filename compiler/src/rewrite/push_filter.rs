@@ -20,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
         "scan book\njoin author one on book.author_id = author._id\nsort book.title\nfilter book.pages > 3 and author.name = \"x\"",
         "scan book\nfilter book.pages > 3\njoin author one on book.author_id = author._id where author.name = \"x\"\nsort book.title",
     ),
-    needs: &[Kinds::MOVABLE],
+    needs: [Kinds::MOVABLE, Kinds::ANY],
     apply,
 };
 

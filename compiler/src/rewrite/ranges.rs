@@ -17,7 +17,7 @@ pub(super) const RULE: Rule = Rule {
         "filter a > 1 and a >= 3 and b in (1, 5, 9) and b < 6 and b <> 1",
         "filter a >= 3 and b in (5)",
     ),
-    needs: &[Kinds::ALIKE],
+    needs: [Kinds::ALIKE, Kinds::ANY],
     apply,
 };
 

@@ -20,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
         "scan book\nfilter book.author_id in set {scan author | filter author.name = \"x\" | select author._id}",
         "scan book\njoin author one on book.author_id = author._id\nfilter author.name = \"x\"",
     ),
-    needs: &[Kinds::SUBQUERY],
+    needs: [Kinds::SUBQUERY, Kinds::ANY],
     apply,
 };
 
@@ -35,7 +35,7 @@ pub(super) const DRIVING: Rule = Rule {
         "scan book\nfilter book._id in set {scan book_tag | filter book_tag.tag_id in (7, 8) | select book_tag.book_id}",
         "scan book_tag\nfilter book_tag.tag_id in (7, 8)\ndistinct book_tag.book_id\njoin book one on book_tag.book_id = book._id",
     ),
-    needs: &[Kinds::SUBQUERY],
+    needs: [Kinds::SUBQUERY, Kinds::ANY],
     apply: drive,
 };
 

@@ -10,7 +10,7 @@ pub(super) const RULE: Rule = Rule {
     does: "Merges slices of slices and removes the slice of what is at most one row.",
     sound: "a slice of a slice is a slice, by arithmetic that saturates; a first row of at most one row is all of them.",
     example: ("slice 10..30\nslice 5..10", "slice 15..20"),
-    needs: &[Kinds::SLICE],
+    needs: [Kinds::SLICE, Kinds::ANY],
     apply,
 };
 

@@ -18,7 +18,10 @@ pub(super) const RULE: Rule = Rule {
         "filter a = 1 and a = 1 and (a = 1 or b = 2) and (c = 3 and d = 4 or c = 3 and e = 5)",
         "filter a = 1 and c = 3 and (d = 4 or e = 5)",
     ),
-    needs: &[Kinds::ALIKE.or(Kinds::DEEP_JUNCTION).or(Kinds::NESTED)],
+    needs: [
+        Kinds::ALIKE.or(Kinds::DEEP_JUNCTION).or(Kinds::NESTED),
+        Kinds::ANY,
+    ],
     apply,
 };
 

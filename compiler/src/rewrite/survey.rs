@@ -55,6 +55,8 @@ kinds! {
     /// A function that is compared with something.
     CALL_COMPARED = 23;
     SUBQUERY = 24;
+    /// Every plan has it.
+    ANY = 31;
 }
 
 impl Kinds {
@@ -78,7 +80,7 @@ impl Kinds {
 
     /// What a plan is made of, follow-up queries left out.
     pub(super) fn of(plan: &Plan) -> Kinds {
-        let mut survey = Survey(Kinds::NONE);
+        let mut survey = Survey(Kinds::ANY);
         survey.rel(&plan.rel);
         visit_terminal(&mut survey, &plan.terminal);
         survey.0

@@ -13,7 +13,7 @@ pub(super) const RULE: Rule = Rule {
     sound: "nothing between the sort and what forgets the order depends on it: no slice, no `DISTINCT ON`, no aggregate whose \
             value depends on the order of rows, no window without an order of its own.",
     example: ("sort name\nsort born\nsort _id, name", "sort _id"),
-    needs: &[Kinds::SORT],
+    needs: [Kinds::SORT, Kinds::ANY],
     apply,
 };
 
