@@ -3,11 +3,13 @@
 
 use super::join::stored_path;
 use super::rel::unordered;
-use super::{KEYS, Lowerer, walk};
+use super::{KEYS, Lowerer};
 use crate::error::Result;
 use crate::mql::{FieldOp, Filter};
 use crate::plan::facts::used_columns;
-use crate::plan::{ColumnId, Columns, JoinKind, Node, Predicate, Rel, Scalar, SourceId};
+use crate::plan::{
+    ColumnId, Columns, JoinKind, Node, Predicate, Rel, Scalar, SourceId, has_subquery,
+};
 use crate::program::{Origin, Parameter, Program};
 
 /// Rows of documents that are joined last, by one column of theirs, to rows that were found before.
@@ -93,7 +95,7 @@ fn last_joined<'a>(rel: &'a Rel, source: SourceId, columns: &Columns) -> Option<
     }
     own.extend(join.condition.iter());
     let is_own = |p: &&Predicate| {
-        !walk::has_subquery(p)
+        !has_subquery(p)
             && used_columns(Node::Predicate(p))
                 .iter()
                 .all(|id| columns.source_of(id) == Some(source))

@@ -23,17 +23,17 @@ pub(super) const RULE: Rule = Rule {
         "aggregate s = Sum(pages), m = Max(pages) by author_id",
         "aggregate s_sum = Sum(pages) or 0, m = Max(pages) by author_id\nextend s = case when m is not null then s_sum else null end",
     ),
-    needs: Kinds::AGGREGATE,
+    needs: [Kinds::AGGREGATE, Kinds::ANY],
     apply,
 };
 
-fn apply(plan: &mut Plan, _: &Context<'_>) -> Result<bool> {
-    walk::each_query(plan, &mut simplify)
+fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
+    walk::each_query(plan, context, &mut simplify)
 }
 
 fn simplify(query: Query<'_>, columns: &mut Columns) -> Result<bool> {
     // What is read otherwise than by `Coalesce(sum, 0)`.
-    let mut read = query.demand;
+    let mut read = query.demand();
     // Columns that the conditions right above want to be a number other than 0.
     let mut wanted = ColumnSet::new();
     let mut changed = false;
