@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::schema::{Schema, StorageFamily};
+use crate::schema::{FieldType, Schema, StorageFamily};
+use crate::storage::stored_type;
 
 /// An index: paths in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,9 +88,14 @@ pub(super) fn holds_texts(schema: &Schema, collection: &str, index: &Index) -> b
         models.any(|m| {
             m.fields
                 .iter()
-                .any(|f| f.column == root && is_text(f.ty.kind.family()))
+                .any(|f| f.column == root && is_text(stored_family(schema, &f.ty)))
         })
     })
+}
+
+/// The family of what is stored: of a foreign key that of the key that it refers to.
+fn stored_family(schema: &Schema, ty: &FieldType) -> StorageFamily {
+    stored_type(schema, ty).unwrap_or(ty).kind.family()
 }
 
 fn is_text(family: StorageFamily) -> bool {

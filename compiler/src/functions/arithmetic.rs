@@ -55,7 +55,8 @@ pub(super) fn lower(
                 // doubles hold 53 bits only
                 Expr::one("$toDecimal", a.expr)
             };
-            Expr::one("$toLong", Expr::one("$trunc", two("$divide", dividend, b)))
+            // it cuts towards zero
+            Expr::one("$toLong", two("$divide", dividend, b))
         }),
         ArithmeticOp::Div => non_zero(&b, |b| two("$divide", a.expr, b)),
         ArithmeticOp::Mod => non_zero(&b, |b| two("$mod", a.expr, b)),

@@ -1,6 +1,8 @@
 //! Conditions on the elements of an array: `$elemMatch` where the match language can say them, else an expression over
 //! every element.
 
+use bson::Bson;
+
 use super::Lowerer;
 use super::filter::constant;
 use super::leaf::within;
@@ -33,13 +35,22 @@ impl Lowerer<'_> {
             Filter::False => Some(constant(!want)),
             // `$expr` sees the document, not the element.
             filter if !is_native(&filter) => None,
-            filter => {
-                let op = FieldOp::ElemMatch(Box::new(filter));
-                Some(Filter::field(
-                    path,
-                    if want { op } else { FieldOp::Not(vec![op]) },
-                ))
-            }
+            filter => Some(match single(&filter) {
+                // A path enters the array by itself, where only one condition is asked of an element.
+                Some((inner, op)) => {
+                    let op = match (want, op) {
+                        (true, op) => op,
+                        (false, FieldOp::Eq(value)) => FieldOp::Ne(value),
+                        (false, FieldOp::In(values)) => FieldOp::Nin(values),
+                        (false, op) => FieldOp::Not(vec![op]),
+                    };
+                    Filter::field(format!("{path}.{inner}"), op)
+                }
+                None => {
+                    let op = FieldOp::ElemMatch(Box::new(filter));
+                    Filter::field(path, if want { op } else { FieldOp::Not(vec![op]) })
+                }
+            }),
         })
     }
 
@@ -151,6 +162,33 @@ impl Lowerer<'_> {
         }
         Ok(())
     }
+}
+
+/// The only condition on an element: a comparison that no missing value meets.
+fn single(filter: &Filter) -> Option<(&str, FieldOp)> {
+    let Filter::Field { path, ops } = filter else {
+        return None;
+    };
+    let [op] = ops.as_slice() else {
+        return None;
+    };
+    let there = match op {
+        FieldOp::Eq(value)
+        | FieldOp::Gt(value)
+        | FieldOp::Gte(value)
+        | FieldOp::Lt(value)
+        | FieldOp::Lte(value) => !matches!(value, Bson::Null | Bson::Array(_)),
+        FieldOp::In(values) => !values
+            .iter()
+            .any(|value| matches!(value, Bson::Null | Bson::Array(_))),
+        FieldOp::Regex { .. } => true,
+        _ => false,
+    };
+    // A key of digits would be a place in the array.
+    let digits = path
+        .split('.')
+        .any(|key| key.bytes().all(|b| b.is_ascii_digit()));
+    (there && !digits).then(|| (path.as_str(), op.clone()))
 }
 
 /// The match language says it without `$expr`.

@@ -3,7 +3,8 @@
 use super::Lowerer;
 use crate::error::Result;
 use crate::mql::{Expr, FieldOp, Filter, Stage};
-use crate::plan::{ArrayFact, Predicate, Scalar, has_subquery};
+use crate::plan::facts::strict_columns;
+use crate::plan::{ArrayFact, CompareOp, Predicate, Scalar, has_subquery};
 use crate::schema::StorageFamily;
 
 /// Operands of `XOR` up to which it is written out natively.
@@ -13,12 +14,12 @@ impl Lowerer<'_> {
     /// Appends the stages of a filter: what needs no subquery first, then one `$match` per subquery.
     pub fn filter_rows(&mut self, predicate: &Predicate) -> Result<()> {
         if !matches!(predicate, Predicate::And(_)) {
-            let filter = self.truth(predicate, true)?;
-            return self.push_match(filter);
+            return self.match_condition(predicate, &[]);
         }
         let mut conjuncts = Vec::new();
         split(predicate, &mut conjuncts);
-        let known = not_null(&conjuncts, true);
+        let mut known = not_null(&conjuncts, true);
+        rejecting(&conjuncts, &mut known);
         let (late, early): (Vec<&Predicate>, Vec<&Predicate>) =
             conjuncts.into_iter().partition(|p| has_subquery(p));
         let mut filters = Vec::with_capacity(early.len());
@@ -27,14 +28,18 @@ impl Lowerer<'_> {
         }
         self.push_match(Filter::all(filters))?;
         for p in late {
-            let parts = self.not_in_parts(p)?;
-            for p in parts
-                .as_ref()
-                .map_or(std::slice::from_ref(p), |parts| parts)
-            {
-                let filter = self.assuming(&known, |l| l.truth(p, true))?;
-                self.push_match(filter)?;
-            }
+            self.match_condition(p, &known)?;
+        }
+        Ok(())
+    }
+
+    /// The `$match` of one condition, or of the two that it is made of.
+    fn match_condition(&mut self, predicate: &Predicate, known: &[Scalar]) -> Result<()> {
+        let parts = self.not_in_parts(predicate)?;
+        let parts = parts.as_ref().map(<[Predicate; 2]>::as_slice);
+        for p in parts.unwrap_or(std::slice::from_ref(predicate)) {
+            let filter = self.assuming(known, |l| l.truth(p, true))?;
+            self.push_match(filter)?;
         }
         Ok(())
     }
@@ -114,7 +119,11 @@ impl Lowerer<'_> {
     /// Each item, knowing what the others say about NULL.
     fn parts(&mut self, items: &[Predicate], and: bool, want: bool) -> Result<Vec<Filter>> {
         let refs: Vec<&Predicate> = items.iter().collect();
-        let known = not_null(&refs, and);
+        let mut known = not_null(&refs, and);
+        // A subquery is looked up once, also for conditions elsewhere.
+        if and && want && !refs.iter().any(|p| has_subquery(p)) {
+            rejecting(&refs, &mut known);
+        }
         items
             .iter()
             .map(|p| self.assuming(&known, |l| l.truth(p, want)))
@@ -207,6 +216,34 @@ pub(super) fn split<'p>(predicate: &'p Predicate, out: &mut Vec<&'p Predicate>) 
         match p {
             Predicate::And(items) => stack.extend(items.iter().rev()),
             other => out.push(other),
+        }
+    }
+}
+
+/// What is not NULL where all items of an AND are true, because of those that need no test to reject it: an order puts NULL
+/// before everything, and it is in no list.
+fn rejecting(items: &[&Predicate], known: &mut Vec<Scalar>) {
+    if items.len() < 2 {
+        return;
+    }
+    let there = |s: &Scalar| matches!(s, Scalar::Literal(l) if l.value != bson::Bson::Null);
+    for item in items {
+        let value = match item {
+            Predicate::In { lhs, list } if list.iter().all(there) => lhs,
+            Predicate::Compare {
+                op: CompareOp::Eq | CompareOp::Gt | CompareOp::Gte,
+                lhs,
+                rhs,
+            } if there(rhs) => lhs,
+            _ => continue,
+        };
+        match value {
+            Scalar::Column(_) => known.push(value.clone()),
+            Scalar::Call(_) | Scalar::Arithmetic { .. } => {
+                known.push(value.clone());
+                known.extend(strict_columns(value).iter().map(Scalar::Column));
+            }
+            _ => {}
         }
     }
 }

@@ -80,6 +80,9 @@ impl Lowerer<'_> {
         // A guard on what is computed is better one on the columns that it is computed from.
         let (l_guard, r_guard) = guards(op, &l, &r);
         let mut tests = Vec::new();
+        if let (CompareOp::Eq, Some(value)) = (op, r.literal()) {
+            tests.extend(self.json_within_arrays(lhs, value)?);
+        }
         for (guard, scalar, val) in [(l_guard, lhs, &mut l), (r_guard, rhs, &mut r)] {
             if guard && let Some(filters) = self.presence(scalar, val)? {
                 tests.extend(filters);
@@ -272,6 +275,10 @@ fn native(op: CompareOp, path: String, val: &Val, value: &Bson) -> Option<Filter
 fn native_ops(op: CompareOp, nullable: bool, v: Bson) -> Vec<FieldOp> {
     vec![match op {
         CompareOp::Eq => FieldOp::Eq(v),
+        // What is neither true nor NULL is false.
+        CompareOp::Ne if matches!(v, Bson::Boolean(_)) => {
+            FieldOp::Eq(Bson::Boolean(v == Bson::Boolean(false)))
+        }
         CompareOp::Ne if nullable => FieldOp::Nin(vec![v, Bson::Null]),
         CompareOp::Ne => FieldOp::Ne(v),
         CompareOp::Lt => FieldOp::Lt(v),

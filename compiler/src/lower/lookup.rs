@@ -53,8 +53,14 @@ impl Lowerer<'_> {
             ("array_contains", false) if nulls => vec![array],
             ("array_contains", true) if known.is_empty() => vec![array],
             ("array_contains", false) if known.is_empty() => return Ok(Some(constant(false))),
-            ("array_contains", true) => vec![FieldOp::All(known)],
-            ("array_contains", false) => vec![array, FieldOp::Not(vec![FieldOp::All(known)])],
+            ("array_contains", true) => match known.as_slice() {
+                [one] => vec![FieldOp::Eq(one.clone())],
+                _ => vec![FieldOp::All(known)],
+            },
+            ("array_contains", false) => match known.as_slice() {
+                [one] => vec![array, FieldOp::Ne(one.clone())],
+                _ => vec![array, FieldOp::Not(vec![FieldOp::All(known)])],
+            },
             ("array_overlap", true) if known.is_empty() => return Ok(Some(constant(false))),
             ("array_overlap", true) => vec![FieldOp::In(known)],
             ("array_overlap", false) => vec![array, FieldOp::Nin(known)],

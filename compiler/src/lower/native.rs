@@ -97,6 +97,35 @@ impl Lowerer<'_> {
         }))
     }
 
+    /// What is true wherever a value inside JSON, under numbers too, equals a literal: a path takes a number as a key and
+    /// as a place. It is more than that, for it enters arrays, but it rules most documents out without an expression.
+    pub fn json_within_arrays(&mut self, lhs: &Scalar, value: &Bson) -> Result<Option<Filter>> {
+        let Scalar::Json {
+            base,
+            steps,
+            text: false,
+        } = lhs
+        else {
+            return Ok(None);
+        };
+        if !is_plain(value) || !matches!(**base, Scalar::Column(_)) {
+            return Ok(None);
+        }
+        let mut keys = Vec::with_capacity(steps.len());
+        for step in steps {
+            match step {
+                JsonStep::Key(key) if is_path_key(key) => keys.push(key.to_string()),
+                JsonStep::Index(n) if *n >= 0 => keys.push(n.to_string()),
+                _ => return Ok(None),
+            }
+        }
+        let val = self.operand(base)?;
+        Ok(val.path().map(|base| {
+            let path = format!("{base}.{}", keys.join("."));
+            Filter::field(path, FieldOp::Eq(value.clone()))
+        }))
+    }
+
     /// An element of a stored array of single values, at a known place: a path of its own.
     pub fn element(&mut self, scalar: &Scalar) -> Result<Option<Val>> {
         let Scalar::Call(call) = scalar else {
@@ -154,8 +183,13 @@ impl Lowerer<'_> {
             has_plain_elements(&val)
                 .then(|| Filter::field(format!("{path}.{i}"), FieldOp::Exists(there)))
         };
+        // A condition beside it may say already that there is a length.
+        let is_array = self.assumed.contains(lhs);
         let shorter = |n: i64| {
             let rest = at(n - 1, false)?;
+            if is_array {
+                return Some(rest);
+            }
             Some(Filter::all(vec![
                 Filter::field(path.clone(), array()),
                 rest,

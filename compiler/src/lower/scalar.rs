@@ -8,7 +8,8 @@ use super::Lowerer;
 use super::scope::{Val, get_field};
 use crate::error::Result;
 use crate::mql::Expr;
-use crate::plan::{ArrayFact, JsonStep, Predicate, Scalar};
+use crate::plan::facts::rejected;
+use crate::plan::{ArrayFact, CompareOp, JsonStep, Predicate, Scalar};
 use crate::schema::{FieldKind, FieldType, StorageFamily};
 
 impl Lowerer<'_> {
@@ -80,8 +81,13 @@ impl Lowerer<'_> {
         let mut branches = Vec::new();
         let mut nullable = false;
         let mut last = self.scalar(otherwise)?;
-        for (condition, result) in when {
-            let test = self.truth_expr(condition, true)?;
+        // After a branch for NULL the others need not look for it.
+        let mut there = Vec::new();
+        for (condition, result) in null_first(when) {
+            let test = self.assuming(&there, |l| l.truth_expr(condition, true))?;
+            if let Predicate::IsNull(scalar) = condition {
+                there.push(scalar.clone());
+            }
             match test {
                 Expr::Literal(Bson::Boolean(false)) => continue,
                 Expr::Literal(Bson::Boolean(true)) => {
@@ -174,5 +180,37 @@ fn json_text(expr: Expr) -> Expr {
             ("onError", Expr::null()),
             ("onNull", Expr::null()),
         ],
+    )
+}
+
+/// Branches with one for NULL before those that would test for it and cannot be taken where it is.
+fn null_first(when: &[(Predicate, Scalar)]) -> Vec<&(Predicate, Scalar)> {
+    let mut branches: Vec<&(Predicate, Scalar)> = when.iter().collect();
+    let found = when
+        .iter()
+        .enumerate()
+        .find_map(|(at, (condition, _))| match condition {
+            Predicate::IsNull(Scalar::Column(id)) => Some((at, *id)),
+            _ => None,
+        });
+    if let Some((at, id)) = found
+        && let Some(earlier) = when.get(..at)
+        && earlier.iter().all(|(p, _)| rejected(p).contains(id))
+        && earlier.iter().any(|(p, _)| tests_for_null(p))
+        && let Some(first) = branches.get_mut(..=at)
+    {
+        first.rotate_right(1);
+    }
+    branches
+}
+
+/// A comparison that NULL, which is before everything, would meet.
+fn tests_for_null(p: &Predicate) -> bool {
+    matches!(
+        p,
+        Predicate::Compare {
+            op: CompareOp::Lt | CompareOp::Lte | CompareOp::Ne,
+            ..
+        }
     )
 }
