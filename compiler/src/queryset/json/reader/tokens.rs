@@ -10,7 +10,16 @@ impl<'a> Reader<'a> {
         self.text.as_bytes().get(self.pos).copied()
     }
 
+    /// The next byte that is no space. Most documents have none.
+    #[inline]
     pub(super) fn skip_space(&mut self) -> Option<u8> {
+        match self.byte() {
+            Some(byte) if byte > b' ' => Some(byte),
+            _ => self.after_space(),
+        }
+    }
+
+    fn after_space(&mut self) -> Option<u8> {
         loop {
             match self.byte() {
                 Some(b' ' | b'\n' | b'\r' | b'\t') => self.pos += 1,
@@ -185,20 +194,23 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    #[inline]
     pub(super) fn string_token(&mut self) -> Result<Cow<'a, str>> {
-        self.pos += 1;
-        let start = self.pos;
-        let plain = self.plain_run(start)?;
-        if self.byte() == Some(b'"') {
-            self.pos += 1;
+        let start = self.pos + 1;
+        let end = start + self.plain_length(start);
+        self.pos = start;
+        if self.text.as_bytes().get(end) == Some(&b'"')
+            && let Some(plain) = self.text.get(start..end)
+        {
+            self.pos = end + 1;
             return Ok(Cow::Borrowed(plain));
         }
-        self.escaped(plain).map(Cow::Owned)
+        self.escaped().map(Cow::Owned)
     }
 
-    /// The rest of a string with escapes, after its plain beginning.
-    fn escaped(&mut self, plain: &str) -> Result<String> {
-        let mut out = String::from(plain);
+    /// A string with escapes, after its first quote.
+    fn escaped(&mut self) -> Result<String> {
+        let mut out = String::new();
         loop {
             match self.byte() {
                 Some(b'"') => {
@@ -207,17 +219,31 @@ impl<'a> Reader<'a> {
                 }
                 Some(b'\\') => out.push(self.escape()?),
                 _ => {
-                    let start = self.pos;
-                    out.push_str(self.plain_run(start)?);
+                    out.push_str(self.plain_run()?);
                 }
             }
         }
     }
 
+    /// How many bytes stand before the first quote, backslash or control character. Eight are looked at together.
+    fn plain_length(&self, start: usize) -> usize {
+        let text = self.text.as_bytes().get(start..).unwrap_or_default();
+        let (words, rest) = text.as_chunks::<8>();
+        for (at, word) in words.iter().enumerate() {
+            let found = special(u64::from_le_bytes(*word));
+            if found != 0 {
+                // The lowest bit that is set is that of the first byte.
+                return at * 8 + usize::try_from(found.trailing_zeros() / 8).unwrap_or_default();
+            }
+        }
+        let plain = |b: &&u8| !matches!(b, b'"' | b'\\' | 0..=0x1f);
+        words.len() * 8 + rest.iter().take_while(plain).count()
+    }
+
     /// Text up to the next quote or backslash.
-    pub(super) fn plain_run(&mut self, start: usize) -> Result<&'a str> {
-        let rest = self.text.as_bytes().get(start..).unwrap_or_default();
-        self.pos = start + plain_length(rest);
+    fn plain_run(&mut self) -> Result<&'a str> {
+        let start = self.pos;
+        self.pos += self.plain_length(start);
         match self.byte() {
             Some(b'"' | b'\\') => Ok(self.text.get(start..self.pos).unwrap_or_default()),
             Some(_) => Err(self.broken("control characters in strings must be escaped")),
@@ -274,20 +300,6 @@ impl<'a> Reader<'a> {
         }
         Ok(code)
     }
-}
-
-/// How many bytes stand before the first quote, backslash or control character. Eight are looked at together.
-fn plain_length(text: &[u8]) -> usize {
-    let (words, rest) = text.as_chunks::<8>();
-    for (at, word) in words.iter().enumerate() {
-        let found = special(u64::from_le_bytes(*word));
-        if found != 0 {
-            // The lowest bit that is set is that of the first byte.
-            return at * 8 + usize::try_from(found.trailing_zeros() / 8).unwrap_or_default();
-        }
-    }
-    let plain = |b: &&u8| !matches!(b, b'"' | b'\\' | 0..=0x1f);
-    words.len() * 8 + rest.iter().take_while(plain).count()
 }
 
 /// The highest bits of the bytes that are quotes, backslashes or control characters; above the first of them, other bytes may have theirs as well.
