@@ -133,6 +133,7 @@ impl Binder<'_> {
                 input,
                 on: distinct_on,
                 order,
+                kept: None,
             });
         } else if !order.is_empty() {
             building.map(|input| Rel::Sort { input, keys: order });

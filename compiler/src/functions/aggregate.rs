@@ -122,6 +122,9 @@ fn filtered(call: &LoweredAggregate<'_>, x: Expr) -> Expr {
 /// The test that a row counts and its value is there, if one is needed.
 pub(super) fn counts(call: &LoweredAggregate<'_>, args: &[&LoweredArg]) -> Option<Expr> {
     let mut tests: Vec<Expr> = call.filter.iter().cloned().collect();
+    if call.always_there {
+        return all(tests);
+    }
     tests.extend(args.iter().filter_map(|a| a.test(&a.expr)));
     all(tests)
 }
@@ -203,6 +206,7 @@ fn sum(call: &LoweredAggregate<'_>, names: &mut Names<'_>, _target: &Target) -> 
         // the numbers of values of the parts
         (Some(numbers), _) => Some(numbers.expr.clone()),
         (None, Some(test)) => Some(Expr::cond(test, int(1), int(0))),
+        (None, None) if call.always_there => Some(int(1)),
         // every group has a row, every row a value
         (None, None) => None,
     };

@@ -95,6 +95,8 @@ pub struct LoweredAggregate<'a> {
     pub ty: &'a FieldType,
     /// There is a value for every group, and the sum of nothing is 0: [`AggregateCall::never_null`](crate::plan::AggregateCall::never_null).
     pub never_null: bool,
+    /// The values of the rows are there; only a frame without rows has none.
+    pub always_there: bool,
 }
 
 impl<'a> LoweredAggregate<'a> {

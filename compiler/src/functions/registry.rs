@@ -433,12 +433,14 @@ impl Registry {
                     f.start.is_some_and(|s| s > 0) || f.end.is_some_and(|e| e < 0)
                 });
                 let mut args = call.call.args.to_vec();
+                let always_there = beside && !args.iter().any(|arg| arg.nullable);
                 for arg in &mut args {
                     arg.nullable |= beside;
                 }
                 let inner = LoweredAggregate {
                     args: &args,
                     filter: call.call.filter.clone(),
+                    always_there,
                     ..call.call
                 };
                 let grouped = lower(&inner, names, target)?;

@@ -130,6 +130,7 @@ impl Lowerer<'_> {
                 options: &call.options,
                 ty: &call.ty,
                 never_null: call.never_null,
+                always_there: false,
             },
             &mut names,
             self.target,

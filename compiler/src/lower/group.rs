@@ -6,15 +6,17 @@ use bson::Bson;
 
 use super::Lowerer;
 use super::scope::{Scope, Val};
+use super::sort::is_random;
 use super::walk::Uses;
 use crate::error::Result;
-use crate::mql::{Accumulator, Args, Expr, Stage};
+use crate::mql::{Accumulator, Args, Expr, SortOrder, Stage};
 use crate::names::Path;
-use crate::plan::{AggregateCall, ColumnId, Origin, Predicate, Scalar, SortKey, SourceId};
+use crate::plan::{AggregateCall, ColumnId, Origin, Predicate, Rel, Scalar, SortKey, SourceId};
 use crate::schema::StorageFamily;
+use crate::target::ServerVersion;
 
 /// Columns of a carried source up to which they are carried one by one.
-const FEW: usize = 3;
+pub(super) const FEW: usize = 3;
 
 impl Lowerer<'_> {
     /// `$group`: afterwards there are the keys, the aggregates and the carried sources.
@@ -235,54 +237,165 @@ impl Lowerer<'_> {
         filter.map(|p| self.truth_expr(p, true)).transpose()
     }
 
-    /// `DISTINCT ON`: the first document of each combination, then the order again.
-    pub fn distinct_on(&mut self, on: &[Scalar], order: &[SortKey]) -> Result<()> {
+    /// `DISTINCT ON`: the first document of each combination, or the columns of it that are read, then the order again. Servers that
+    /// know the first in an order need not sort all documents.
+    pub fn distinct_on(
+        &mut self,
+        input: &Rel,
+        on: &[Scalar],
+        order: &[SortKey],
+        kept: Option<&[ColumnId]>,
+    ) -> Result<()> {
+        let sorted = match input {
+            Rel::Sort { input, keys } if self.target.version >= TOP && !is_random(keys) => {
+                self.rel(input)?;
+                Some(self.sort_keys(keys)?)
+            }
+            _ => {
+                self.rel(input)?;
+                None
+            }
+        };
+        let first = |value: Expr| match &sorted {
+            Some(keys) if !keys.is_empty() => top(keys, value),
+            _ => first(value),
+        };
         let mut parts = Vec::new();
+        let mut known: Vec<(ColumnId, Val)> = Vec::new();
         for scalar in on {
             let val = self.scalar(scalar)?;
+            let key = format!("k{}", parts.len() + 1);
+            if let Scalar::Column(id) = scalar
+                && val.family() != StorageFamily::Json
+            {
+                let path = match on.len() {
+                    1 => Path::key("_id"),
+                    _ => Path::of(["_id", key.as_str()]),
+                };
+                let expr = Expr::Field(path);
+                known.push((
+                    *id,
+                    Val {
+                        expr,
+                        ..val.clone()
+                    },
+                ));
+            }
             let expr = if val.nullable && on.len() > 1 && val.expr.may_be_missing() {
                 Expr::list("$ifNull", [val.expr, Expr::null()])
             } else {
                 val.expr
             };
-            parts.push((format!("k{}", parts.len() + 1), expr));
+            parts.push((key, expr));
         }
         let id = if parts.len() == 1 {
             parts.remove(0).1
         } else {
             Expr::Document(parts)
         };
+        let Some(kept) = kept else {
+            let scope = self.scope()?;
+            scope.push(Stage::Group {
+                id,
+                fields: vec![("first".to_owned(), first(Expr::var("ROOT")))],
+            });
+            scope.push(Stage::ReplaceRoot(Expr::field(["first"])));
+            return self.sort(order);
+        };
+        let mut after = Scope::new(self.scope()?.kind);
+        after.take("_id");
+        let mut values: Vec<(ColumnId, String, Val)> = Vec::new();
+        for column in kept {
+            if !known.iter().any(|(id, _)| id == column) {
+                let name = self.columns.get(*column)?.name.clone();
+                let val = self.column(*column)?;
+                values.push((*column, after.fresh(&name), val));
+            }
+        }
+        let mut fields = Vec::new();
+        if values.len() > 1 && sorted.is_some() {
+            // One document of the values, so that rows are compared once.
+            after = Scope::new(after.kind);
+            after.take("_id");
+            let key = after.fresh("first");
+            let mut document = Vec::new();
+            for (id, name, val) in values {
+                let expr = super::scope::field(Path::of([&key, &name]));
+                document.push((name, val.expr.clone()));
+                known.push((id, Val { expr, ..val }));
+            }
+            fields.push((key, first(Expr::Document(document))));
+        } else {
+            for (id, name, val) in values {
+                let (value, expr) = wrapped(&name, &val);
+                known.push((id, Val { expr, ..val }));
+                fields.push((name, first(value)));
+            }
+        }
         let scope = self.scope()?;
-        scope.push(Stage::Group {
-            id,
-            fields: vec![("first".to_owned(), first(Expr::var("ROOT")))],
-        });
-        scope.push(Stage::ReplaceRoot(Expr::field(["first"])));
+        scope.push(Stage::Group { id, fields });
+        let collection = scope.collection.take();
+        scope.close();
+        scope.collection = collection;
+        scope.take("_id");
+        scope.added.push("_id".to_owned());
+        for name in &after.added {
+            scope.take(name);
+            scope.added.push(name.clone());
+        }
+        scope.columns.extend(known);
         self.sort(order)
     }
 }
 
-/// A carried column, under a key. `$first` makes null of a missing value, unless it is inside a document: in JSON they differ.
-fn carry_value(
+/// Since when there is `$top`.
+const TOP: ServerVersion = ServerVersion::new(5, 2);
+
+/// `{$top: {sortBy: .., output: x}}`.
+fn top(keys: &[(String, SortOrder)], output: Expr) -> Accumulator {
+    let by = keys.iter().map(|(path, order)| {
+        let sign = match order {
+            SortOrder::Asc => 1,
+            SortOrder::Desc => -1,
+        };
+        (path.clone(), Bson::Int32(sign))
+    });
+    Accumulator {
+        op: "$top",
+        args: Args::Named(vec![
+            ("sortBy", Expr::Raw(Bson::Document(by.collect()))),
+            ("output", output),
+        ]),
+    }
+}
+
+/// What an accumulator keeps of a value, and where that is. It makes null of a missing value, unless it is inside a document: in JSON
+/// they differ.
+fn wrapped(key: &str, val: &Val) -> (Expr, Expr) {
+    let (value, path) = if val.family() == StorageFamily::Json && val.nullable {
+        let inside = Expr::Document(vec![("v".to_owned(), val.expr.clone())]);
+        (inside, Path::of([key, "v"]))
+    } else {
+        (val.expr.clone(), Path::key(key))
+    };
+    (value, Expr::Field(path))
+}
+
+/// A carried column, under a key.
+pub(super) fn carry_value(
     id: ColumnId,
     key: String,
     val: Val,
     fields: &mut Vec<(String, Accumulator)>,
     columns: &mut Vec<(ColumnId, Val)>,
 ) {
-    let (value, path) = if val.family() == StorageFamily::Json && val.nullable {
-        let inside = Expr::Document(vec![("v".to_owned(), val.expr.clone())]);
-        (inside, Path::of([&key, "v"]))
-    } else {
-        (val.expr.clone(), Path::key(&key))
-    };
+    let (value, expr) = wrapped(&key, &val);
     fields.push((key, first(value)));
-    let expr = Expr::Field(path);
     columns.push((id, Val { expr, ..val }));
 }
 
 /// `{$first: x}`.
-fn first(expr: Expr) -> Accumulator {
+pub(super) fn first(expr: Expr) -> Accumulator {
     Accumulator {
         op: "$first",
         args: Args::One(Box::new(expr)),

@@ -75,10 +75,12 @@ impl Lowerer<'_> {
                 let keys: Vec<_> = columns.iter().map(|c| (*c, Scalar::Column(*c))).collect();
                 self.group(&keys, carried, &[])
             }
-            Rel::DistinctOn { input, on, order } => {
-                self.rel(input)?;
-                self.distinct_on(on, order)
-            }
+            Rel::DistinctOn {
+                input,
+                on,
+                order,
+                kept,
+            } => self.distinct_on(input, on, order, kept.as_deref()),
             Rel::Sort { input, keys } => {
                 self.rel(input)?;
                 self.sort(keys)

@@ -3,12 +3,13 @@
 use bson::Bson;
 
 use super::Lowerer;
+use super::group::{FEW, carry_value, first};
 use super::rel::is_empty;
-use super::scope::{Kind, Val};
+use super::scope::{Kind, Scope, Val};
 use crate::error::{Error, Result};
 use crate::mql::{Accumulator, Args, Expr, FieldOp, Filter, Projection, Stage};
 use crate::names::Path;
-use crate::plan::{ColumnId, Rel, Scalar, SetOp, as_column};
+use crate::plan::{ColumnId, JoinKind, Origin, Rel, Scalar, SetOp, SourceId, as_column};
 
 /// The key that tells which inputs a row came from. Columns avoid it.
 const SIDE: &str = "__side";
@@ -31,6 +32,10 @@ impl Lowerer<'_> {
             };
             names.push(name_beside(&name, &names));
         }
+        let key = (op == SetOp::Union && columns.len() > 1)
+            .then(|| self.common_key(inputs))
+            .flatten()
+            .filter(|at| names.get(*at).is_some_and(|name| name == "_id"));
         let mut vals: Vec<Option<Val>> = columns.iter().map(|_| None).collect();
         // An intersection with nothing has been recognised before; elsewhere inputs without rows add nothing.
         let live: Vec<(usize, &(Rel, Vec<Scalar>))> = inputs
@@ -43,21 +48,25 @@ impl Lowerer<'_> {
         }
         for (position, (side, (rel, scalars))) in live.iter().enumerate() {
             let mark = marked.then_some(*side);
+            let compared = op != SetOp::UnionAll && key.is_none();
             if position == 0 {
                 self.rel(rel)?;
-                self.branch(op, scalars, &names, mark, &mut vals)?;
+                self.branch(compared, scalars, &names, mark, &mut vals)?;
                 continue;
             }
             self.begin(Kind::Union);
             let inner = self
                 .rel(rel)
-                .and_then(|()| self.branch(op, scalars, &names, mark, &mut vals));
+                .and_then(|()| self.branch(compared, scalars, &names, mark, &mut vals));
             let scope = self.end()?;
             inner?;
             self.push(Stage::UnionWith {
                 collection: scope.collection.map(String::from),
                 pipeline: scope.stages,
             })?;
+        }
+        if let Some(key) = key {
+            return self.documents(key, columns, &names, vals);
         }
         let grouped = op != SetOp::UnionAll;
         if grouped {
@@ -78,9 +87,7 @@ impl Lowerer<'_> {
         let scope = self.scope()?;
         for ((id, name), val) in columns.iter().zip(&names).zip(vals) {
             let Some(val) = val else {
-                return Err(Error::internal(
-                    "an input of a set operation lacks a column",
-                ));
+                return Err(lacks_a_column());
             };
             let path = if prefix {
                 Path::of(["_id", name.as_str()])
@@ -108,13 +115,35 @@ impl Lowerer<'_> {
     /// Brings the documents of an input into the common form.
     fn branch(
         &mut self,
-        op: SetOp,
+        compared: bool,
         scalars: &[Scalar],
         names: &[String],
         mark: Option<usize>,
         vals: &mut [Option<Val>],
     ) -> Result<()> {
-        let compared = op != SetOp::UnionAll;
+        if !compared && mark.is_none() && self.whole_documents(scalars, names)? {
+            for (scalar, known) in scalars.iter().zip(vals.iter_mut()) {
+                let val = self.scalar(scalar)?;
+                match known {
+                    Some(first) => first.nullable |= val.nullable,
+                    None => *known = Some(val),
+                }
+            }
+            let source = scalars
+                .first()
+                .and_then(as_column)
+                .and_then(|id| self.columns.source_of(id));
+            let scope = self.scope()?;
+            let joined = source
+                .and_then(|source| scope.sources.get(&source))
+                .map(|(at, _)| at.clone());
+            return match joined {
+                Some(at) if !at.is_empty() => {
+                    self.push(Stage::ReplaceRoot(super::scope::field(at)))
+                }
+                _ => Ok(()),
+            };
+        }
         // `$group` by a single value makes null of a missing one.
         let as_document = compared && names.len() > 1;
         let mut fields: Vec<(String, Projection)> = Vec::new();
@@ -153,6 +182,107 @@ impl Lowerer<'_> {
         self.push(Stage::Project(fields))
     }
 
+    /// The rows are the documents of a source as they are stored, with all their keys.
+    fn whole_documents(&mut self, scalars: &[Scalar], names: &[String]) -> Result<bool> {
+        let mut source = None;
+        for (scalar, name) in scalars.iter().zip(names) {
+            let Some(Origin::Stored {
+                source: own, path, ..
+            }) = as_column(scalar)
+                .map(|id| self.columns.get(id))
+                .transpose()?
+                .map(|c| &c.origin)
+            else {
+                return Ok(false);
+            };
+            let same = *source.get_or_insert(*own) == *own;
+            if !same || !matches!(&**path, [key] if *key == **name) {
+                return Ok(false);
+            }
+        }
+        let Some(source) = source else {
+            return Ok(false);
+        };
+        let stored = &self.columns.source(source)?.stored;
+        let all = !stored.is_empty() && stored.iter().all(|key| names.iter().any(|n| **key == **n));
+        let scope = self.scope()?;
+        Ok(all
+            && scope.sources.get(&source).is_some_and(|(at, absent)| {
+                !absent
+                    && (!at.is_empty() || (scope.open == Some(source) && scope.added.is_empty()))
+            }))
+    }
+
+    /// The column that tells the rows of all inputs apart: the key of documents of one collection, beside columns of these.
+    fn common_key(&self, inputs: &[(Rel, Vec<Scalar>)]) -> Option<usize> {
+        let (_, first) = inputs.first()?;
+        let at = first.iter().position(|s| {
+            as_column(s).is_some_and(|id| self.columns.get(id).is_ok_and(|c| c.is_document_key()))
+        })?;
+        let stored = |scalar: &Scalar| match &self.columns.get(as_column(scalar)?).ok()?.origin {
+            Origin::Stored { source, path, .. } => Some((*source, path)),
+            Origin::Computed => None,
+        };
+        let collection = |source| self.columns.source(source).ok().map(|s| &s.collection);
+        let (of, _) = stored(first.get(at)?)?;
+        let same = |(rel, scalars): &(Rel, Vec<Scalar>)| {
+            let own = scalars.get(at).and_then(stored).map(|(source, _)| source);
+            own.is_some_and(|own| collection(own) == collection(of) && always_read(rel, own))
+                && scalars.iter().zip(first).all(|(a, b)| {
+                    stored(a)
+                        .zip(stored(b))
+                        .is_some_and(|(a, b)| Some(a.0) == own && b.0 == of && a.1 == b.1)
+                })
+        };
+        inputs.iter().all(same).then_some(at)
+    }
+
+    /// One document per key: equal keys are of the same document.
+    fn documents(
+        &mut self,
+        key: usize,
+        columns: &[ColumnId],
+        names: &[String],
+        vals: Vec<Option<Val>>,
+    ) -> Result<()> {
+        let mut after = Scope::new(self.scope()?.kind);
+        let mut placed: Vec<(ColumnId, Val)> = Vec::new();
+        let mut fields: Vec<(String, Accumulator)> = Vec::new();
+        let whole = columns.len() > FEW + 1;
+        for (i, ((id, name), val)) in columns.iter().zip(names).zip(vals).enumerate() {
+            let Some(val) = val else {
+                return Err(lacks_a_column());
+            };
+            let expr = super::scope::field(Path::key(name));
+            let val = Val { expr, ..val };
+            after.take(name);
+            after.added.push(name.clone());
+            if i == key || whole {
+                placed.push((*id, val));
+            } else {
+                carry_value(*id, name.clone(), val, &mut fields, &mut placed);
+            }
+        }
+        let id = super::scope::field(Path::key("_id"));
+        if whole {
+            fields.push(("first".to_owned(), first(Expr::var("ROOT"))));
+        }
+        self.push(Stage::Group { id, fields })?;
+        if whole {
+            self.push(Stage::ReplaceRoot(Expr::field(["first"])))?;
+        }
+        let scope = self.scope()?;
+        let (collection, added) = (scope.collection.take(), after.added);
+        scope.close();
+        scope.collection = collection;
+        for name in added {
+            scope.take(&name);
+            scope.added.push(name);
+        }
+        scope.columns.extend(placed);
+        Ok(())
+    }
+
     /// One document per distinct row, for intersections and differences with the sides that have it.
     fn distinct_rows(&mut self, op: SetOp, names: &[String], inputs: usize) -> Result<()> {
         let id = match names {
@@ -185,6 +315,28 @@ impl Lowerer<'_> {
             FieldOp::Eq(Bson::Array(vec![Bson::Int32(0)]))
         };
         self.push(Stage::Match(Filter::field(SIDE, test)))
+    }
+}
+
+fn lacks_a_column() -> Error {
+    Error::internal("an input of a set operation lacks a column")
+}
+
+/// Every row has a document of the source.
+fn always_read(rel: &Rel, source: SourceId) -> bool {
+    let mut at = rel;
+    loop {
+        match at {
+            Rel::Scan(of) => return *of == source,
+            Rel::Join(join) if join.source == source => return join.kind == JoinKind::Inner,
+            // Columns of what a group or a further set of rows has kept say nothing of a document.
+            Rel::Aggregate { .. } | Rel::Distinct { .. } | Rel::SetOp { .. } => return false,
+            _ => {}
+        }
+        match at.input() {
+            Some(input) => at = input,
+            None => return false,
+        }
     }
 }
 

@@ -67,6 +67,7 @@ impl Lowerer<'_> {
                         options: &call.call.options,
                         ty: &call.call.ty,
                         never_null: call.call.never_null,
+                        always_there: false,
                     },
                     frame: call.frame,
                     order: &keys,

@@ -318,6 +318,15 @@ impl Checker<'_> {
                 }
                 self.carried(carried, &input)?;
             }
+            Rel::DistinctOn { kept, order, .. } => {
+                rel_expressions(self, rel, &input, outer)?;
+                for id in kept.iter().flatten() {
+                    self.known(*id, &input, &Scope::default())?;
+                }
+                for key in order {
+                    self.scalar(&key.scalar, &scope(rel), outer)?;
+                }
+            }
             _ => rel_expressions(self, rel, &input, outer)?,
         }
         Ok(scope(rel))

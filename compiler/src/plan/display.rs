@@ -211,12 +211,21 @@ impl<'a, 'f, 'b> Printer<'a, 'f, 'b> {
                 self.list(columns, ", ", |p, id| p.column(*id))?;
                 self.carried(carried)?;
             }
-            Rel::DistinctOn { on, order, .. } => {
+            Rel::DistinctOn {
+                on, order, kept, ..
+            } => {
                 self.f.write_str("distinct on ")?;
                 self.list(on, ", ", |p, s| p.scalar(s))?;
                 if !order.is_empty() {
                     self.f.write_str(" order by ")?;
                     self.keys(order)?;
+                }
+                if let Some(kept) = kept {
+                    self.f.write_str(" keeping ")?;
+                    if kept.is_empty() {
+                        self.f.write_str("nothing")?;
+                    }
+                    self.list(kept, ", ", |p, id| p.column(*id))?;
                 }
             }
             Rel::Sort { keys, .. } => {

@@ -82,6 +82,8 @@ pub enum Rel {
         on: Vec<Scalar>,
         /// The order to re-establish afterwards.
         order: Vec<SortKey>,
+        /// The columns that are there afterwards, if these are few; all of the input's otherwise.
+        kept: Option<Vec<ColumnId>>,
     },
     /// Rows in order.
     Sort {

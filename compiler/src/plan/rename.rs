@@ -56,7 +56,11 @@ impl VisitMut for Rename<'_> {
                 columns.iter_mut().for_each(|id| self.column(id));
                 carried.iter_mut().for_each(|s| self.source(s));
             }
-            Rel::SetOp { columns, .. } => columns.iter_mut().for_each(|id| self.column(id)),
+            Rel::DistinctOn {
+                kept: Some(columns),
+                ..
+            }
+            | Rel::SetOp { columns, .. } => columns.iter_mut().for_each(|id| self.column(id)),
             Rel::Filter { .. }
             | Rel::DistinctOn { .. }
             | Rel::Sort { .. }

@@ -5,6 +5,7 @@ use super::walk::{Purpose, Query};
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
 use crate::names::Path;
+use crate::plan::facts::ColumnSet;
 use crate::plan::{
     ArrayFact, Cardinality, Column, ColumnId, Columns, Definitions, Join, JoinKind, Node, Origin,
     Plan, Predicate, Rel, Scalar, SetOp, SourceId, is_copyable, substitute_predicate,
@@ -16,8 +17,8 @@ pub(super) const RULE: Rule = Rule {
            union, instead of looking up every row to ask: where an index selects few for each of them, or where all rows are wanted \
            and each selects by an equality, a list, a pattern, or a bound on the rows themselves.",
     sound: "a row is chosen exactly if its key is found by an alternative: the joins are to one row, so that the key decides all of \
-            it, and an alternative that compares a joined column needs the joined row. Each alternative reads one source, \
-            and literals only.",
+            it, or to many of which only these conditions read anything and where repetition does not count; and an alternative that \
+            compares a joined column needs the joined row. Each alternative reads one source, and literals only.",
     example: (
         "scan book\nleft join author one on book.editor_id = author._id\nfilter author.name = \"x\" or book.isbn = \"y\"",
         "union _id\n  scan book | filter book.isbn = \"y\" | select book._id\n  scan book | join author one on book.editor_id = author._id | filter author.name = \"x\" | select book._id\njoin book one on _id = book._id\nleft join author one on book.editor_id = author._id",
@@ -34,15 +35,27 @@ fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
 
 fn descend(query: Query<'_>, context: &Context<'_>, columns: &mut Columns) -> Result<bool> {
     let mut first = None;
+    // What is read of rows of which repetition does not count.
+    let mut distinct: Option<ColumnSet> = None;
     // The first row that is found may end the search.
     let mut whole = query.purpose != Purpose::Exists;
     let mut at = query.rel;
     loop {
         if let Rel::Filter { .. } = at
-            && let Some(found) = choose(at, first, whole, context, columns)?
+            && let Some(found) = choose(at, first, whole, distinct.as_ref(), context, columns)?
         {
             found.replace(at, context, columns)?;
             return Ok(true);
+        }
+        distinct = match at {
+            Rel::Distinct {
+                columns, carried, ..
+            } if carried.is_empty() => Some(columns.iter().copied().collect()),
+            _ => None,
+        };
+        if let Rel::Distinct { .. } = at {
+            // All rows are seen before there is an order.
+            first = None;
         }
         if let Rel::Slice { input, .. } = at {
             whole &= matches!(**input, Rel::Sort { .. });
@@ -73,6 +86,7 @@ fn choose(
     rel: &Rel,
     first: Option<ColumnId>,
     whole: bool,
+    distinct: Option<&ColumnSet>,
     context: &Context<'_>,
     columns: &Columns,
 ) -> Result<Option<Found>> {
@@ -95,16 +109,22 @@ fn choose(
                 conditions.extend(parts(predicate));
                 below = input;
             }
-            Rel::Join(join) if join.cardinality == Cardinality::One => {
+            Rel::Join(join) if join.cardinality == Cardinality::One || distinct.is_some() => {
                 joins.push(&**join);
                 below = &join.input;
             }
             _ => return Ok(None),
         }
     };
+    let repeated = repeated(&joins, columns);
+    let of_repeated = |id| columns.source_of(id).is_some_and(|s| repeated.contains(&s));
+    let counted = |set: &ColumnSet| set.iter().any(of_repeated);
+    if distinct.is_some_and(counted) {
+        return Ok(None);
+    }
     let selected = reach(
         base,
-        conditions.into_iter(),
+        conditions.iter().copied(),
         &is_known,
         context.schema,
         columns,
@@ -118,7 +138,13 @@ fn choose(
         return Ok(None);
     }
     for (part, p) in parts(predicate).iter().enumerate().skip(at) {
+        // One row to many must not be asked by parts that may then find different ones.
+        let alone = repeated.is_empty()
+            || conditions
+                .iter()
+                .all(|other| std::ptr::eq(*other, p) || !counted(&other.used_columns()));
         if let Predicate::Or(list) = p
+            && alone
             && let Some(branches) = by_source(list, base, &joins, whole, context, columns)?
         {
             return Ok(Some(Found {
@@ -129,6 +155,31 @@ fn choose(
         }
     }
     Ok(None)
+}
+
+/// The sources of joins to many, and of those that follow from them.
+fn repeated(joins: &[&Join], columns: &Columns) -> Vec<SourceId> {
+    let mut sources = Vec::new();
+    // Joins were found from the last to the first.
+    for join in joins.iter().rev() {
+        let follows = |id| {
+            columns
+                .source_of(id)
+                .is_some_and(|source| sources.contains(&source))
+        };
+        let reads = join
+            .on
+            .iter()
+            .any(|(lhs, _)| lhs.used_columns().iter().any(follows))
+            || join
+                .condition
+                .as_ref()
+                .is_some_and(|c| c.used_columns().iter().any(follows));
+        if reads || join.cardinality == Cardinality::Many {
+            sources.push(join.source);
+        }
+    }
+    sources
 }
 
 fn is_known(s: &Scalar) -> bool {
@@ -346,7 +397,7 @@ impl Found {
                     })
                     .collect(),
                 condition: join.condition.as_ref().map(condition),
-                cardinality: Cardinality::One,
+                cardinality: join.cardinality,
             }));
         }
         let mut alternatives: Vec<Predicate> = alternatives.iter().map(condition).collect();
@@ -440,6 +491,43 @@ mod tests {
              left join Author one on Book.editor_id#2 = Author._id#3\n\
              rows _id: Book._id#0\n",
         );
+    }
+
+    /// Titles of books that have a tag or few pages: which of the tags it is does not count where titles are distinct.
+    #[test]
+    fn joins_to_many_are_alternatives_of_distinct_rows() {
+        for broken in ["", "counted", "read", "asked twice"] {
+            let mut b = Build::new();
+            let (book, link) = (b.source("Book"), b.source("BookTag"));
+            let (id, title) = (b.column(book, "_id"), b.column(book, "title"));
+            let (fk, tag) = (b.column(link, "book_id"), b.column(link, "tag_id"));
+            let pages = b.column(book, "pages");
+            let rows = left_many(scan(book), link, id, fk);
+            let either = or([eq(tag, 2), gt(pages, 3)]);
+            let rel = match broken {
+                "asked twice" => filter(rows, and([either, not_null(tag)])),
+                _ => filter(rows, either),
+            };
+            let rel = match broken {
+                "counted" => rel,
+                "read" => distinct(rel, [title, tag]),
+                _ => distinct(rel, [title]),
+            };
+            let case = b.rows(rel, [title]);
+            match broken {
+                "" => case.fires(
+                    "alternatives",
+                    "union _id#5\n  \
+                     scan Book\n  join BookTag many on Book._id#6 = BookTag.book_id#8\n  filter BookTag.tag_id#9 = 2\n  select Book._id#6\n  \
+                     scan Book\n  filter Book.pages#13 > 3\n  select Book._id#11\n\
+                     join Book one on _id#5 = Book._id#0\n\
+                     left join BookTag many on Book._id#0 = BookTag.book_id#2\n\
+                     distinct Book.title#1\n\
+                     rows title: Book.title#1\n",
+                ),
+                _ => case.stays("alternatives"),
+            }
+        }
     }
 
     /// No selection, no joined alternative, an alternative of two sources or of what is not known, a join to many, a collection that is

@@ -4,18 +4,20 @@ use super::block;
 use super::walk::{Purpose, Query};
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
-use crate::plan::facts::{ColumnSet, defined_inside, used_columns};
+use crate::plan::facts::{ColumnSet, defined_inside, scope, used_columns};
 use crate::plan::{
     ArrayFact, Column, ColumnId, Columns, CompareOp, Literal, Node, Origin, Plan, Predicate, Rel,
-    Scalar,
+    Scalar, has_volatile, visit,
 };
 use crate::schema::{FieldKind, FieldType};
 
 pub(super) const RULE: Rule = Rule {
     name: "constant_keys",
-    does: "Groups by a constant where conditions fix every key to one value and nobody reads the keys afterwards.",
+    does: "Groups by a constant where conditions fix every key to one value and nobody reads the keys afterwards, and asks a subquery \
+           that is a key, but reads nothing of the rows, once for each group.",
     sound: "all rows are of one group, which is there if there is a row, as before. A key is fixed by an equality with a literal or \
-            a column of an outer query, among the parts of a filter below the group.",
+            a column of an outer query, among the parts of a filter below the group. A subquery that reads nothing of the rows, \
+            nor anything volatile, has one value for all of them.",
     example: (
         "filter book.author_id = author._id\naggregate n = Count(*) by book.author_id\nslice 0..1",
         "filter book.author_id = author._id\naggregate n = Count(*) by 1\nslice 0..1",
@@ -37,6 +39,9 @@ fn rewrite(query: Query<'_>, columns: &mut Columns) -> bool {
     let mut used = query.demand();
     let mut at = query.rel;
     loop {
+        if asked_once(at, columns) {
+            return true;
+        }
         if let Rel::Aggregate {
             input,
             keys,
@@ -51,16 +56,7 @@ fn rewrite(query: Query<'_>, columns: &mut Columns) -> bool {
                     && !key.used_columns().iter().any(|of| used.contains(of))
             };
             if !keys.is_empty() && carried.is_empty() && keys.iter().all(constant) {
-                let ty = std::sync::Arc::new(FieldType::new(FieldKind::IntegerField));
-                let one = columns.add(Column {
-                    name: "one".into(),
-                    ty: ty.clone(),
-                    nullable: false,
-                    array: ArrayFact::No,
-                    origin: Origin::Computed,
-                });
-                let value = bson::Bson::Int32(1);
-                *keys = vec![(one, Scalar::from(Literal { value, ty }))];
+                *keys = vec![one(columns)];
                 return true;
             }
         }
@@ -75,6 +71,97 @@ fn rewrite(query: Query<'_>, columns: &mut Columns) -> bool {
             None => return false,
         }
     }
+}
+
+/// A key that groups all rows together.
+fn one(columns: &mut Columns) -> (ColumnId, Scalar) {
+    let ty = std::sync::Arc::new(FieldType::new(FieldKind::IntegerField));
+    let one = columns.add(Column {
+        name: "one".into(),
+        ty: ty.clone(),
+        nullable: false,
+        array: ArrayFact::No,
+        origin: Origin::Computed,
+    });
+    let value = bson::Bson::Int32(1);
+    (one, Scalar::from(Literal { value, ty }))
+}
+
+/// A key that is the value of a subquery which reads nothing of the rows is asked once for each group.
+fn asked_once(rel: &mut Rel, columns: &mut Columns) -> bool {
+    let Rel::Aggregate {
+        input,
+        keys,
+        aggregates,
+        ..
+    } = rel
+    else {
+        return false;
+    };
+    let Rel::Extend {
+        input: rows,
+        columns: definitions,
+    } = &mut **input
+    else {
+        return false;
+    };
+    let mut inside = scope(rows);
+    definitions.iter().for_each(|(id, _)| {
+        inside.columns.insert(*id);
+    });
+    let found = definitions.iter().position(|(id, definition)| {
+        let node = Node::Scalar(definition);
+        let own = defined_inside(node);
+        asks_subquery(node)
+            && !has_volatile(node)
+            && !inside.all
+            && used_columns(node)
+                .iter()
+                .all(|used| own.has(columns, used) || !inside.has(columns, used))
+            && keys
+                .iter()
+                .any(|(key, of)| key == id && *of == Scalar::Column(*id))
+            && definitions
+                .iter()
+                .map(|(_, other)| Node::Scalar(other))
+                .all(|other| !used_columns(other).contains(*id))
+            && aggregates.iter().all(|(_, call)| {
+                let mut used = ColumnSet::new();
+                call.args
+                    .iter()
+                    .chain(call.order.iter().map(|key| &key.scalar))
+                    .for_each(|s| used.union(&used_columns(Node::Scalar(s))));
+                if let Some(filter) = &call.filter {
+                    used.union(&filter.used_columns());
+                }
+                !used.contains(*id)
+            })
+    });
+    let Some(at) = found else {
+        return false;
+    };
+    let (id, definition) = definitions.remove(at);
+    if definitions.is_empty() {
+        **input = rows.take();
+    }
+    keys.retain(|(key, _)| *key != id);
+    if keys.is_empty() {
+        keys.push(one(columns));
+    }
+    *rel = Rel::Extend {
+        input: Box::new(rel.take()),
+        columns: vec![(id, definition)],
+    };
+    true
+}
+
+fn asks_subquery(node: Node<'_>) -> bool {
+    let mut found = false;
+    visit(node, &mut |node, _| {
+        found |= matches!(node, Node::SubPlan(_));
+        !found
+    });
+    found
 }
 
 /// Columns that have one value in all rows.
@@ -123,6 +210,48 @@ fn fixed(rel: &Rel, columns: &Columns) -> ColumnSet {
 #[cfg(test)]
 mod tests {
     use crate::testing::*;
+
+    /// Whether there is a tag is the same for all books; what is read of them, drawn anew, or aggregated, is not asked once.
+    #[test]
+    fn subqueries_of_nothing_are_asked_once() {
+        for broken in ["", "correlated", "aggregated", "volatile"] {
+            let mut b = Build::new();
+            let (book, id, pages) = books(&mut b);
+            let tag = b.source("Tag");
+            let (name, key) = (b.column(tag, "name"), b.column(tag, "_id"));
+            let (any, n) = (b.computed("any", bool_type()), b.counted("n"));
+            let asked = match broken {
+                "correlated" => eq(key, id),
+                "volatile" => gt(call("Random", vec![], int_type()), 1),
+                _ => eq(name, "t1"),
+            };
+            let of = match broken {
+                "aggregated" => any,
+                _ => pages,
+            };
+            let rel = extend(
+                scan(book),
+                [(any, as_value(exists(filter(scan(tag), asked))))],
+            );
+            let rel = aggregate(
+                rel,
+                [(any, value(any))],
+                [],
+                [(n, agg("Count", vec![value(of)]))],
+            );
+            let case = b.rows(rel, [any, n]);
+            match broken {
+                "" => case.fires(
+                    "constant_keys",
+                    "scan Book\n\
+                     aggregate n#5 = Count(Book.pages#1) by one#6 = 1\n\
+                     extend any#4 = [exists {scan Tag | filter Tag.name#2 = \"t1\" | select }]\n\
+                     rows any: any#4, n: n#5\n",
+                ),
+                _ => case.stays("constant_keys"),
+            }
+        }
+    }
 
     /// The books of one author are one group.
     #[test]

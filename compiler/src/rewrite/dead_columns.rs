@@ -3,13 +3,13 @@
 use super::walk::{Purpose, Query};
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
-use crate::plan::facts::{ColumnSet, used_columns};
+use crate::plan::facts::{ColumnSet, scope, used_columns};
 use crate::plan::{Columns, Node, Plan, Rel, SetOp, SubKind};
 
 pub(super) const RULE: Rule = Rule {
     name: "dead_columns",
     does: "Removes computed columns, aggregates and window functions that nothing reads, and documents that are carried \
-           through a group for nothing.",
+           through a group or the choice of first rows for nothing.",
     sound: "a column changes no other and no number of rows; a group without keys keeps one aggregate, since it has a row.",
     example: (
         "extend n = scalar {..}, l = Lower(title)\nrows l",
@@ -26,6 +26,9 @@ pub(super) const RULE: Rule = Rule {
     ],
     apply,
 };
+
+/// Columns up to which they are kept one by one by what takes the first row of several.
+const FEW: usize = 3;
 
 fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
     let mut changed = walk::each_subplan(plan, &mut |sub| {
@@ -115,6 +118,25 @@ fn prune(query: Query<'_>, columns: &Columns) -> bool {
                 distinct.iter().for_each(|id| {
                     used.insert(*id);
                 });
+            }
+            Rel::DistinctOn {
+                input, order, kept, ..
+            } => {
+                for key in order.iter() {
+                    used.union(&used_columns(Node::Scalar(&key.scalar)));
+                }
+                let there = scope(input);
+                let above: Vec<_> = used
+                    .iter()
+                    .filter(|id| there.has(columns, *id))
+                    .take(FEW + 1)
+                    .collect();
+                let few = (above.len() <= FEW && query.purpose != Purpose::Write).then_some(above);
+                if few.is_some() && *kept != few {
+                    *kept = few;
+                    changed = true;
+                }
+                read(at, &mut used);
             }
             Rel::SetOp {
                 op,

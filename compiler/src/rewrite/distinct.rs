@@ -4,15 +4,16 @@ use super::walk::{Purpose, Query};
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
 use crate::plan::facts::{ColumnSet, is_unique};
-use crate::plan::{AggregateCall, Columns, Plan, Rel};
+use crate::plan::{AggregateCall, Columns, Plan, Rel, SetOp};
 
 pub(super) const RULE: Rule = Rule {
     name: "distinct",
-    does: "Removes `distinct` where a key among the columns tells rows apart, and where repetition does not count.",
+    does: "Removes `distinct` where a key among the columns tells rows apart, and where repetition does not count; there a union need not \
+           look for it either.",
     sound: "a unique column that is never NULL, with to-one joins only or keys of every joined row, makes rows distinct; existence, \
             membership and aggregates of extremes or distinct values do not count rows.",
     example: ("scan book\ndistinct book._id, book.title", "scan book"),
-    needs: [Kinds::DISTINCT, Kinds::ANY],
+    needs: [Kinds::DISTINCT.or(Kinds::SET_OP), Kinds::ANY],
     apply,
 };
 
@@ -52,7 +53,13 @@ fn remove(query: Query<'_>, columns: &Columns, context: &Context<'_>) -> Result<
                 repetition = aggregates.iter().any(|(_, call)| counts_repetition(call));
             }
             Rel::Slice { .. } | Rel::Window { .. } | Rel::DistinctOn { .. } => repetition = true,
-            Rel::SetOp { .. } => return Ok(changed),
+            Rel::SetOp { op, .. } => {
+                if *op == SetOp::Union && !repetition {
+                    *op = SetOp::UnionAll;
+                    changed = true;
+                }
+                return Ok(changed);
+            }
             _ => {}
         }
         match at.input_mut() {
@@ -64,6 +71,7 @@ fn remove(query: Query<'_>, columns: &Columns, context: &Context<'_>) -> Result<
 
 #[cfg(test)]
 mod tests {
+    use crate::plan::SetOp;
     use crate::testing::*;
 
     /// Books with their keys are distinct.
@@ -100,6 +108,34 @@ mod tests {
         let (pk, fk) = (b.column(author, "_id"), b.column(book, "author_id"));
         b.count(distinct(inner_many(scan(author), book, pk, fk), [pk]))
             .stays("distinct");
+    }
+
+    /// Titles are made distinct once, after the union of all; where rows are counted, by the union.
+    #[test]
+    fn unions_below_distinct_rows_keep_repetition() {
+        for counted in [false, true] {
+            let mut b = Build::new();
+            let (one, two) = (b.source("Book"), b.source("Book"));
+            let (a, z) = (b.column(one, "title"), b.column(two, "title"));
+            let title = b.computed("title", text_type());
+            let rel = set_op(
+                SetOp::Union,
+                [(scan(one), vec![value(a)]), (scan(two), vec![value(z)])],
+                vec![title],
+            );
+            if counted {
+                b.count(rel).stays("distinct");
+            } else {
+                b.rows(distinct(rel, [title]), [title]).fires(
+                    "distinct",
+                    "union all title#2\n  \
+                     scan Book\n  select Book.title#0\n  \
+                     scan Book\n  select Book.title#1\n\
+                     distinct title#2\n\
+                     rows title: title#2\n",
+                );
+            }
+        }
     }
 
     /// Existence does not count; a slice does.

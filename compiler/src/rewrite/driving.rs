@@ -14,9 +14,11 @@ pub(super) const RULE: Rule = Rule {
     name: "driving_collection",
     does: "Starts at the far side of INNER joins where a condition with an index selects few of its documents, and joins back \
            along indexed keys. Where no index selects anything, an equality or a pattern on the far side is better than a \
-           look-up for every document, and so is a far side that has at most as many documents.",
+           look-up for every document, and so is a far side that has at most as many documents. Other INNER joins that select come \
+           before the model's own collection, if they compare its key.",
     sound: "INNER joins are commutative and associative; LEFT joins keep their place after all of them, and read only sources \
-            that are there by then. A reversed join is to one row exactly if its columns are unique. The order of rows \
+            that are there by then. A reversed join is to one row exactly if its columns are unique. What is equal to the key, and the \
+            column that a reversed join equates with it, are equal. The order of rows \
             changes only where none is promised. Nothing changes when the model's own collection is selected by an index, or \
             when an index of it gives the first rows in order.",
     example: (
@@ -258,15 +260,102 @@ fn turn(rel: &mut Rel, path: &[usize], context: &Context<'_>, columns: &Columns)
             },
         });
     }
+    let mut rest = Vec::new();
     for (i, edge) in std::mem::take(&mut block.joins).into_iter().enumerate() {
         if !path.contains(&i) {
-            turned.push(edge);
+            rest.push(edge);
         }
     }
+    let Some(base) = turned.pop() else {
+        block.joins = rest;
+        *rel = block.build();
+        return Ok(false);
+    };
+    let early = ahead(&rest, &base, &turned, start, &block.conditions, columns);
+    let (mut late, mut now) = (vec![base], Vec::new());
+    for (mut edge, early) in rest.into_iter().zip(early) {
+        if !early {
+            late.push(edge);
+            continue;
+        }
+        for (lhs, _) in &mut edge.on {
+            let equal = late.first().and_then(|base| {
+                let same = base.on.iter().find(|(_, key)| *lhs == Scalar::Column(*key));
+                same.map(|(foreign, _)| foreign.clone())
+            });
+            if let Some(equal) = equal {
+                *lhs = equal;
+            }
+        }
+        now.push(edge);
+    }
+    turned.append(&mut now);
+    turned.append(&mut late);
     block.base = start;
     block.joins = turned;
     *rel = block.build();
     Ok(true)
+}
+
+/// Which of the other INNER joins leave rows out before the collection is joined that they started with: those that compare its key,
+/// which the rows hold already, and those that follow from these.
+fn ahead(
+    rest: &[Edge],
+    base: &Edge,
+    turned: &[Edge],
+    start: SourceId,
+    conditions: &[Predicate],
+    columns: &Columns,
+) -> Vec<bool> {
+    let of = |p: &Predicate, source: SourceId| {
+        p.used_columns()
+            .iter()
+            .any(|id| columns.source_of(id) == Some(source))
+    };
+    let mut early = vec![false; rest.len()];
+    if conditions.iter().any(|p| of(p, base.source)) {
+        return early;
+    }
+    let mut there = vec![start];
+    there.extend(turned.iter().map(|edge| edge.source));
+    for (edge, early) in rest.iter().zip(early.iter_mut()) {
+        let known = |s: &Scalar| match s {
+            Scalar::Column(id) => {
+                base.on.iter().any(|(_, key)| key == id)
+                    || columns.source_of(*id).is_some_and(|s| there.contains(&s))
+            }
+            _ => false,
+        };
+        let own = |p: &Predicate| {
+            is_copyable(Node::Predicate(p))
+                && p.used_columns()
+                    .iter()
+                    .all(|id| columns.source_of(id) == Some(edge.source))
+        };
+        if edge.kind == JoinKind::Inner
+            && edge.on.iter().all(|(lhs, _)| known(lhs))
+            && edge.condition.as_ref().is_none_or(own)
+        {
+            *early = true;
+            there.push(edge.source);
+        }
+    }
+    // Joins that leave nothing out, and lead to none that does, only make rows more.
+    let mut needed: Vec<SourceId> = Vec::new();
+    for (edge, early) in rest.iter().zip(early.iter_mut()).rev() {
+        let selects = edge.condition.is_some()
+            || conditions.iter().any(|p| of(p, edge.source))
+            || needed.contains(&edge.source);
+        *early &= selects;
+        if *early {
+            let lhs = edge
+                .on
+                .iter()
+                .filter_map(|(lhs, _)| crate::plan::as_column(lhs));
+            needed.extend(lhs.filter_map(|id| columns.source_of(id)));
+        }
+    }
+    early
 }
 
 #[cfg(test)]
@@ -288,6 +377,48 @@ mod tests {
              filter BookTag.tag_id#3 = 2\n\
              rows title: Book.title#1\n",
         );
+    }
+
+    /// A second tag is asked of the link, whose book is the same, before the book is looked up; what only adds rows comes after it.
+    #[test]
+    fn joins_that_select_come_before_the_collection() {
+        for own in [false, true] {
+            let mut b = Build::new();
+            let (book, link) = (b.source("Book"), b.source("BookTag"));
+            let (other, more) = (b.source("BookTag"), b.source("BookTag"));
+            let (id, pages) = (b.column(book, "_id"), b.column(book, "pages"));
+            let (fk, tag) = (b.column(link, "book_id"), b.column(link, "tag_id"));
+            let (fk2, tag2) = (b.column(other, "book_id"), b.column(other, "tag_id"));
+            let fk3 = b.column(more, "book_id");
+            let rel = inner_many(scan(book), link, id, fk);
+            let rel = on_condition(inner_many(rel, other, id, fk2), gt(tag2, 3));
+            let rel = inner_many(rel, more, id, fk3);
+            let selects = match own {
+                true => and([eq(tag, 2), gt(pages, 3)]),
+                false => eq(tag, 2),
+            };
+            b.rows(filter(rel, selects), [id]).fires(
+                "driving_collection",
+                match own {
+                    true => {
+                        "scan BookTag\n\
+                         join Book one on BookTag.book_id#2 = Book._id#0\n\
+                         join BookTag many on Book._id#0 = BookTag.book_id#4 where BookTag.tag_id#5 > 3\n\
+                         join BookTag many on Book._id#0 = BookTag.book_id#6\n\
+                         filter BookTag.tag_id#3 = 2 and Book.pages#1 > 3\n\
+                         rows _id: Book._id#0\n"
+                    }
+                    false => {
+                        "scan BookTag\n\
+                         join BookTag many on BookTag.book_id#2 = BookTag.book_id#4 where BookTag.tag_id#5 > 3\n\
+                         join Book one on BookTag.book_id#2 = Book._id#0\n\
+                         join BookTag many on Book._id#0 = BookTag.book_id#6\n\
+                         filter BookTag.tag_id#3 = 2\n\
+                         rows _id: Book._id#0\n"
+                    }
+                },
+            );
+        }
     }
 
     /// Several joins are turned around; others follow.

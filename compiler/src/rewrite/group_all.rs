@@ -7,48 +7,56 @@ use indexmap::IndexMap;
 
 use super::group_first::{Whole, of_row, whole};
 use super::per_row::ignores_null;
-use super::walk::Purpose;
+use super::union_columns::read;
+use super::walk::{Purpose, Query};
 use super::{Context, Kinds, Rule, block, walk};
 use crate::error::Result;
-use crate::plan::facts::{ColumnSet, used_columns};
+use crate::plan::facts::{ColumnSet, SourceSet};
 use crate::plan::{
     AggregateCall, ArrayFact, Cardinality, Column, ColumnId, Columns, Definitions, Join, JoinKind,
     Literal, Origin, Plan, Predicate, Rel, Scalar, SetOp, SourceId, substitute_scalar,
 };
-use crate::schema::{FieldKind, FieldType};
+use crate::schema::{FieldKind, FieldType, StorageFamily};
 
 pub(super) const RULE: Rule = Rule {
     name: "group_all",
     does: "Where all rows of a collection are joined with many and grouped, and an order by an aggregate or a further group needs \
-           every group, groups the joined collection by its key, adds the rows without a joined row, and joins back where their \
-           columns are read: one pass instead of a look-up for every row.",
+           every group, groups the joined collection by its key and adds the rows without a joined row, with the columns that are read of \
+           them, or joins back where these are many: one pass instead of a look-up for every row.",
     sound: "a group by the row's unique key is the group of the joined rows by the column that refers to it, so each key has one value \
-            of it at most, which is the greatest beside the value of nothing. Keys that no row has are left out by the INNER join, \
-            or by a mark that only rows have. The aggregates read joined rows only, and have the value of nothing without one. \
+            of it at most, which is the greatest beside the value of nothing; so is a single value of the row beside NULL. Keys that no row \
+            has are left out by a column that is never NULL in a row, a mark that only rows have, or the INNER join. The aggregates read joined rows only, and have the value of nothing without one. \
             No slice comes before what needs every group.",
     example: (
-        "scan author\nleft join book many on author._id = book.author_id\naggregate n = Count(book._id) by author._id carrying author\nsort n desc",
-        "union all _id, n\n  scan author | select author._id, 0\n  scan book | aggregate n = Count(book._id) by book.author_id | select book.author_id, n\naggregate n = Max(n) by _id\njoin author one on _id = author._id\nsort n desc",
+        "scan author\nleft join book many on author._id = book.author_id\naggregate n = Count(book._id) by author._id carrying author\nsort n desc\nrows author.name, n",
+        "union all _id, n, name\n  scan author | select author._id, 0, author.name\n  scan book | aggregate n = Count(book._id) by book.author_id | select book.author_id, n, null\naggregate n = Max(n), name = Max(name) by _id\nfilter name is not null\nsort n desc\nrows author.name, n",
     ),
     needs: [Kinds::AGGREGATE, Kinds::ANY],
     apply,
 };
 
+/// Columns of the rows up to which they come with the keys.
+const FEW: usize = 3;
+
 fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
+    // A collation is for all texts of a command, so that none may be compared beside those that ask for it.
+    let collated = plan.collation.is_some();
     walk::each_query(plan, context, &mut |query, columns| {
         if matches!(query.purpose, Purpose::Write | Purpose::Exists) {
             return Ok(false);
         }
-        let Some(found) = choose(query.rel, context, columns)? else {
+        let Some(mut found) = choose(&query, context, columns)? else {
             return Ok(false);
         };
+        found.read = found.read.filter(|_| !collated);
         let known = columns.get(found.key)?.clone();
         let key = columns.add(computed(&known));
         // The keys are equal, and that of the groups is there before the join.
         let same = Definitions::from([(found.key, Scalar::Column(key))]);
         let mut at = query.rel;
         for step in 0..found.steps {
-            if found.sorts.contains(&step)
+            if found.read.is_none()
+                && found.sorts.contains(&step)
                 && let Rel::Sort { keys, .. } = at
             {
                 for sort in keys {
@@ -72,61 +80,88 @@ struct Found {
     sorts: Vec<usize>,
     /// The key of the rows.
     key: ColumnId,
-    /// Nothing reads columns of the rows.
-    unread: bool,
+    /// Columns of the rows that are read, beside the key, if they are few: they come with the keys.
+    read: Option<Vec<ColumnId>>,
 }
 
-fn choose(rel: &Rel, context: &Context<'_>, columns: &Columns) -> Result<Option<Found>> {
-    // A further group, its columns and those of what comes before it.
-    let mut grouped: Option<ColumnSet> = None;
+fn choose(query: &Query<'_>, context: &Context<'_>, columns: &Columns) -> Result<Option<Found>> {
+    let rel = &*query.rel;
+    if !groups_joined(rel) {
+        return Ok(None);
+    }
+    let mut grouped = false;
+    // What is read above.
+    let mut all = query.demand();
+    let mut carries = SourceSet::new();
     let mut order = ColumnSet::new();
     let mut sorts = Vec::new();
     let mut at = rel;
     let mut steps = 0;
     loop {
         if let Some(group) = candidate(at, context, columns)? {
-            let of_base = |id| columns.source_of(id) == Some(group.base);
-            let unread = grouped
-                .as_ref()
-                .is_some_and(|used| !used.iter().any(of_base));
+            let read: Vec<ColumnId> = all
+                .iter()
+                .filter(|id| *id != group.key && columns.source_of(*id) == Some(group.base))
+                .collect();
+            let few = read.len() <= FEW
+                && !carries.contains(group.base)
+                && read.iter().all(|id| columns.get(*id).is_ok_and(is_plain));
             let counted = group.aggregates.iter().any(|(id, _)| order.contains(*id));
-            return Ok((counted || grouped.is_some()).then_some(Found {
+            return Ok((counted || grouped).then_some(Found {
                 steps,
                 sorts,
                 key: group.key,
-                unread,
+                read: few.then_some(read),
             }));
         }
         let mut used = ColumnSet::new();
-        at.expressions(&mut |node| used.union(&used_columns(node)));
+        read(at, &mut used);
         match at {
             Rel::Aggregate { carried, .. } => {
+                // Only what this group reads is read below it.
                 if !carried.is_empty() {
                     return Ok(None);
                 }
                 (order, sorts) = (ColumnSet::new(), Vec::new());
-                grouped = Some(used);
+                grouped = true;
+                all = ColumnSet::new();
+            }
+            Rel::Distinct { carried, .. } => {
+                carried.iter().for_each(|source| {
+                    carries.insert(*source);
+                });
+                (order, sorts, grouped) = (ColumnSet::new(), Vec::new(), false);
             }
             Rel::Sort { .. } => {
                 order.union(&used);
                 sorts.push(steps);
-                if let Some(all) = &mut grouped {
-                    all.union(&used);
-                }
             }
-            Rel::Filter { .. } | Rel::Extend { .. } | Rel::Join(_) => {
-                if let Some(all) = &mut grouped {
-                    all.union(&used);
-                }
-            }
+            Rel::Filter { .. } | Rel::Extend { .. } | Rel::Join(_) => {}
             // What is above is content with fewer rows, or looks at them in another way.
-            _ => (order, sorts, grouped) = (ColumnSet::new(), Vec::new(), None),
+            _ => (order, sorts, grouped) = (ColumnSet::new(), Vec::new(), false),
         }
+        all.union(&used);
         match at.input() {
             Some(input) => at = input,
             None => return Ok(None),
         }
         steps += 1;
+    }
+}
+
+/// Whether there is a group of joined rows at all, which is asked before anything else.
+fn groups_joined(rel: &Rel) -> bool {
+    let mut at = rel;
+    loop {
+        if let Rel::Aggregate { input, .. } = at
+            && matches!(&**input, Rel::Join(join) if join.kind == JoinKind::Left && matches!(join.input, Rel::Scan(_)))
+        {
+            return true;
+        }
+        match at.input() {
+            Some(input) => at = input,
+            None => return false,
+        }
     }
 }
 
@@ -194,6 +229,7 @@ fn replace(rel: &mut Rel, found: &Found, key: ColumnId, columns: &mut Columns) -
     let mut of_groups = vec![Scalar::Column(foreign)];
     let mut parts = Vec::new();
     let mut wholes = Vec::new();
+    let mut named = Vec::new();
     for (id, call) in aggregates.iter() {
         let column = columns.get(*id)?.clone();
         let (part, either) = (
@@ -212,22 +248,45 @@ fn replace(rel: &mut Rel, found: &Found, key: ColumnId, columns: &mut Columns) -
         parts.push((part, call.clone()));
         wholes.push((*id, whole));
     }
-    let mark = found.unread.then(|| {
-        let ty = Arc::new(FieldType::new(FieldKind::BooleanField));
-        let column = Column {
-            name: "row".into(),
-            ty: Arc::clone(&ty),
-            nullable: true,
-            array: ArrayFact::No,
-            origin: Origin::Computed,
-        };
-        let (mark, either) = (columns.add(column.clone()), columns.add(column));
-        union.push(either);
-        of_rows.push(literal(Bson::Boolean(true), &ty));
-        of_groups.push(literal(Bson::Null, &ty));
-        wholes.push((mark, greatest(either, &ty)));
-        mark
-    });
+    let mark = match &found.read {
+        Some(read) => {
+            let mut mark = None;
+            for id in read {
+                let column = columns.get(*id)?.clone();
+                let either = columns.add(computed(&column));
+                union.push(either);
+                of_rows.push(Scalar::Column(of_copy(*id, own.0, columns)?));
+                of_groups.push(literal(Bson::Null, &column.ty));
+                let whole = if column.nullable || mark.is_some() {
+                    *id
+                } else {
+                    // Whether there is a row is asked of a column that only a row without the group's key lacks.
+                    let whole = columns.add(computed(&column));
+                    named.push((*id, Scalar::Column(whole)));
+                    mark = Some(whole);
+                    whole
+                };
+                wholes.push((whole, greatest(either, &column.ty)));
+            }
+            Some(mark.unwrap_or_else(|| {
+                let ty = Arc::new(FieldType::new(FieldKind::BooleanField));
+                let column = Column {
+                    name: "row".into(),
+                    ty: Arc::clone(&ty),
+                    nullable: true,
+                    array: ArrayFact::No,
+                    origin: Origin::Computed,
+                };
+                let (mark, either) = (columns.add(column.clone()), columns.add(column));
+                union.push(either);
+                of_rows.push(literal(Bson::Boolean(true), &ty));
+                of_groups.push(literal(Bson::Null, &ty));
+                wholes.push((mark, greatest(either, &ty)));
+                mark
+            }))
+        }
+        None => None,
+    };
     let related = block::filtered(
         Rel::Scan(join.source),
         join.condition.iter().cloned().collect(),
@@ -244,12 +303,22 @@ fn replace(rel: &mut Rel, found: &Found, key: ColumnId, columns: &mut Columns) -
             inputs: vec![(Rel::Scan(own.0), of_rows), (groups, of_groups)],
             columns: union,
         }),
-        keys: vec![(key, Scalar::Column(key))],
+        keys: vec![(mark.map_or(key, |_| found.key), Scalar::Column(key))],
         carried: Vec::new(),
         aggregates: wholes,
     };
     *rel = match mark {
-        Some(mark) => block::filtered(all, vec![Predicate::IsNull(Scalar::Column(mark)).negate()]),
+        Some(mark) => {
+            let is_row = Predicate::IsNull(Scalar::Column(mark)).negate();
+            let rows = block::filtered(all, vec![is_row]);
+            match named.is_empty() {
+                true => rows,
+                false => Rel::Extend {
+                    input: Box::new(rows),
+                    columns: named,
+                },
+            }
+        }
         None => Rel::Join(Box::new(Join {
             input: all,
             source: base,
@@ -270,11 +339,30 @@ fn key_of_copy(
 ) -> Result<(SourceId, ColumnId)> {
     let copy = columns.source(base)?.clone();
     let copy = columns.add_source(copy);
-    let mut column = columns.get(key)?.clone();
+    Ok((copy, of_copy(key, copy, columns)?))
+}
+
+/// A column of another use of its source.
+fn of_copy(id: ColumnId, copy: SourceId, columns: &mut Columns) -> Result<ColumnId> {
+    let mut column = columns.get(id)?.clone();
     if let Origin::Stored { source, .. } = &mut column.origin {
         *source = copy;
     }
-    Ok((copy, columns.add(column)))
+    Ok(columns.add(column))
+}
+
+/// A single value of which the greatest of it and NULL is the value itself.
+fn is_plain(column: &Column) -> bool {
+    column.array == ArrayFact::No
+        && !matches!(
+            column.ty.kind.family(),
+            StorageFamily::Json
+                | StorageFamily::Array
+                | StorageFamily::Embedded
+                | StorageFamily::EmbeddedArray
+                | StorageFamily::Geo
+                | StorageFamily::None
+        )
 }
 
 #[cfg(test)]
@@ -291,15 +379,58 @@ mod tests {
         let rel = slice(sort(rel, [desc(n), asc(a.pk)]), 0, 3);
         b.rows(rel, [a.name, n]).fires(
             "group_all",
-            "union all _id#5, n#8\n  \
-             scan Author\n  select Author._id#6, 0\n  \
-             scan Book\n  aggregate n#7 = Count(Book._id#2) by Book.author_id#3\n  select Book.author_id#3, n#7\n\
-             aggregate n#4 = Max(n#8) by _id#5\n\
-             join Author one on _id#5 = Author._id#0\n\
-             sort n#4 desc, _id#5 asc\n\
+            "union all _id#5, n#8, name#9\n  \
+             scan Author\n  select Author._id#6, 0, Author.name#10\n  \
+             scan Book\n  aggregate n#7 = Count(Book._id#2) by Book.author_id#3\n  select Book.author_id#3, n#7, null\n\
+             aggregate n#4 = Max(n#8), name#11 = Max(name#9) by Author._id#0 = _id#5\n\
+             filter name#11 is not null\n\
+             extend Author.name#1 = name#11\n\
+             sort n#4 desc, Author._id#0 asc\n\
              slice 0..3\n\
              rows name: Author.name#1, n: n#4\n",
         );
+    }
+
+    /// A column that can be NULL does not tell whether there is a row.
+    #[test]
+    fn a_mark_stands_for_rows_of_which_nothing_need_be_there() {
+        let mut b = Build::new();
+        let a = authors(&mut b);
+        let born = b.column(a.author, "born");
+        let n = b.counted("n");
+        let rel = a.by_author(a.with_books(), n, agg("Count", vec![value(a.id)]));
+        b.rows(sort(rel, [desc(n), asc(a.pk)]), [born, n]).fires(
+            "group_all",
+            "union all _id#6, n#9, born#10, row#13\n  \
+             scan Author\n  select Author._id#7, 0, Author.born#11, true\n  \
+             scan Book\n  aggregate n#8 = Count(Book._id#2) by Book.author_id#3\n  select Book.author_id#3, n#8, null, null\n\
+             aggregate n#5 = Max(n#9), Author.born#4 = Max(born#10), row#12 = Max(row#13) by Author._id#0 = _id#6\n\
+             filter row#12 is not null\n\
+             sort n#5 desc, Author._id#0 asc\n\
+             rows born: Author.born#4, n: n#5\n",
+        );
+    }
+
+    /// Many columns of the rows are not held by a group.
+    #[test]
+    fn many_columns_are_joined_back() {
+        let mut b = Build::new();
+        let a = authors(&mut b);
+        let (born, country) = (b.column(a.author, "born"), b.column(a.author, "country"));
+        let n = b.counted("n");
+        let rel = a.by_author(a.with_books(), n, agg("Count", vec![value(a.id)]));
+        let also = b.column(a.author, "mentor_id");
+        b.rows(sort(rel, [desc(n)]), [a.name, born, country, also, n])
+            .fires(
+                "group_all",
+                "union all _id#8, n#11\n  \
+                 scan Author\n  select Author._id#9, 0\n  \
+                 scan Book\n  aggregate n#10 = Count(Book._id#2) by Book.author_id#3\n  select Book.author_id#3, n#10\n\
+                 aggregate n#6 = Max(n#11) by _id#8\n\
+                 join Author one on _id#8 = Author._id#0\n\
+                 sort n#6 desc\n\
+                 rows name: Author.name#1, born: Author.born#4, country: Author.country#5, mentor_id: Author.mentor_id#7, n: n#6\n",
+            );
     }
 
     /// An aggregate of the aggregates reads no author.
@@ -317,7 +448,7 @@ mod tests {
             "union all _id#7, n#10, row#12\n  \
              scan Author\n  select Author._id#8, null, true\n  \
              scan Book\n  filter Book.pages#4 > 1\n  aggregate n#9 = Sum(Book.pages#4) by Book.author_id#3\n  select Book.author_id#3, n#9, null\n\
-             aggregate n#5 = Max(n#10), row#11 = Max(row#12) by _id#7\n\
+             aggregate n#5 = Max(n#10), row#11 = Max(row#12) by Author._id#0 = _id#7\n\
              filter row#11 is not null\n\
              aggregate most#6 = Max(n#5)\n\
              row most: most#6\n",

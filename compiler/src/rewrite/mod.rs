@@ -31,6 +31,7 @@ mod distinct_exists;
 mod driving;
 mod early_slice;
 mod empty;
+mod first_row;
 mod flatten;
 mod fold;
 mod group_all;
@@ -50,6 +51,7 @@ mod semi_join;
 mod slices;
 mod subsumption;
 mod sums;
+mod union_columns;
 mod useless_sort;
 
 pub use document::document;
@@ -144,6 +146,7 @@ pub static PHASES: &[Phase] = &[
             group_by_key::RULE,
             constant_keys::RULE,
             aggregates::FILTER,
+            first_row::RULE,
             group_first::RULE,
             group_all::RULE,
             aggregates::COUNT,
@@ -161,7 +164,7 @@ pub static PHASES: &[Phase] = &[
     Phase {
         name: "demand",
         about: "What nobody reads is not computed.",
-        rules: &[dead_columns::RULE, dead_join::RULE],
+        rules: &[dead_columns::RULE, dead_join::RULE, union_columns::RULE],
         fuel: 8,
     },
 ];

@@ -62,7 +62,16 @@ fn remove(query: Query<'_>, columns: &Columns, context: &Context<'_>) -> Result<
         }
         match at {
             Rel::Sort { .. } | Rel::Distinct { .. } => ordered = false,
-            Rel::Slice { .. } | Rel::DistinctOn { .. } => ordered = true,
+            Rel::DistinctOn { on, order, .. } => {
+                let needed = match ordered {
+                    true => deciding(on, order),
+                    false => 0,
+                };
+                changed |= needed < order.len();
+                order.truncate(needed);
+                ordered = true;
+            }
+            Rel::Slice { .. } => ordered = true,
             Rel::Aggregate { aggregates, .. } => {
                 ordered = aggregates
                     .iter()
@@ -77,6 +86,14 @@ fn remove(query: Query<'_>, columns: &Columns, context: &Context<'_>) -> Result<
             None => return Ok(changed),
         }
     }
+}
+
+/// How many keys of an order tell all rows apart that differ in `on`.
+fn deciding(on: &[Scalar], order: &[SortKey]) -> usize {
+    let last = on
+        .iter()
+        .map(|s| order.iter().position(|key| key.scalar == *s));
+    last.fold(0, |most, at| most.max(at.map_or(order.len(), |at| at + 1)))
 }
 
 /// Removes keys that decide nothing.

@@ -56,6 +56,7 @@ impl Case {
             options: &self.options,
             ty: &self.ty,
             never_null: false,
+            always_there: false,
         }
     }
 

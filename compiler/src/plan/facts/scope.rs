@@ -61,7 +61,9 @@ pub fn scope(rel: &Rel) -> Scope {
         },
         Rel::Unit => Scope::default(),
         Rel::Filter { input, .. }
-        | Rel::DistinctOn { input, .. }
+        | Rel::DistinctOn {
+            input, kept: None, ..
+        }
         | Rel::Sort { input, .. }
         | Rel::Slice { input, .. } => scope(input),
         Rel::Join(join) => {
@@ -104,7 +106,11 @@ pub fn scope(rel: &Rel) -> Scope {
             sources: carried.iter().copied().collect(),
             all: false,
         },
-        Rel::SetOp { columns, .. } => Scope {
+        Rel::DistinctOn {
+            kept: Some(columns),
+            ..
+        }
+        | Rel::SetOp { columns, .. } => Scope {
             columns: columns.iter().copied().collect(),
             ..Scope::default()
         },

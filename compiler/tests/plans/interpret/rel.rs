@@ -123,7 +123,9 @@ impl Interpreter<'_> {
                 }
                 result
             }
-            Rel::DistinctOn { input, on, order } => {
+            Rel::DistinctOn {
+                input, on, order, ..
+            } => {
                 let mut seen: Vec<(Vec<Bson>, Row)> = Vec::new();
                 let mut rows = self.rows(input, outer);
                 rows.retain(|row| {
