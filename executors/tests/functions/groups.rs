@@ -45,6 +45,7 @@ impl Case {
             options: &options,
             ty: &ty,
             never_null: false,
+            always_there: false,
         };
         let grouped = Registry::django()
             .lower_aggregate(&call, &mut names, &server())
