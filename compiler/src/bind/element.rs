@@ -11,8 +11,8 @@ use super::{Binder, Bound, Rhs};
 use crate::error::{Code, Error, Result};
 use crate::names::{Name, Path};
 use crate::plan::{
-    AnyElement, ArrayFact, Column, ColumnId, Node, Origin, Predicate, Scalar, Source, SourceId,
-    SubKind, visit,
+    AnyElement, ArrayFact, Column, ColumnId, Node, Origin, Predicate, Rel, Scalar, Source,
+    SourceId, SubKind, SubPlan, visit,
 };
 use crate::schema::{FieldKind, FieldRef, FieldType, StorageFamily};
 
@@ -28,6 +28,8 @@ pub(super) struct Inner {
     pub reference: FieldRef,
     pub key: String,
     pub ty: Arc<FieldType>,
+    /// Every document of the models has a value.
+    pub required: bool,
 }
 
 impl Binder<'_> {
@@ -46,11 +48,13 @@ impl Binder<'_> {
                 let field = self.schema.field(*reference)?;
                 if (field.name == name || field.attname == name) && field.is_concrete() {
                     let mut ty = (*self.schema.key_target(*reference)?.ty).clone();
+                    let required = !field.ty.null && models.len() == 1;
                     ty.null = true;
                     return Ok(Some(Inner {
                         reference: *reference,
                         key: field.column.to_string(),
                         ty: Arc::new(ty),
+                        required,
                     }));
                 }
             }
@@ -197,7 +201,8 @@ impl Binder<'_> {
                     self.select_pk(id)?;
                 }
                 self.q_mut(id)?.clear_ordering(false, true);
-                let sub = self.finish_subquery(id, SubKind::Array, None)?;
+                let mut sub = self.finish_subquery(id, SubKind::Array, None)?;
+                self.as_members(&mut sub);
                 Scalar::Subquery(Box::new(sub))
             }
             Rhs::Query { id, explicit } => {
@@ -212,6 +217,7 @@ impl Binder<'_> {
                     array.null = true;
                     sub.ty = Arc::new(array);
                     sub.kind = SubKind::Array;
+                    self.as_members(&mut sub);
                     Scalar::Subquery(sub)
                 }
                 scalar if self.is_constant(&scalar) => {
@@ -230,6 +236,29 @@ impl Binder<'_> {
         });
         given.push((id, scalar));
         Ok(Rhs::Scalar(Bound::of(Scalar::Column(id), ty)))
+    }
+
+    /// The list of a subquery with each value once and without NULL: whether an element is in it is all that is asked, and
+    /// a condition on elements that is unknown is not true.
+    fn as_members(&self, sub: &mut SubPlan) {
+        let [Scalar::Column(id)] = *sub.columns.as_slice() else {
+            return;
+        };
+        let Ok(column) = self.columns.get(id) else {
+            return;
+        };
+        if column.array != ArrayFact::No {
+            return;
+        }
+        let rel = std::mem::replace(&mut sub.rel, Rel::Empty);
+        sub.rel = Rel::Distinct {
+            input: Box::new(Rel::Filter {
+                input: Box::new(rel),
+                predicate: Predicate::IsNull(Scalar::Column(id)).negate(),
+            }),
+            columns: vec![id],
+            carried: Vec::new(),
+        };
     }
 
     /// Reads neither columns nor other documents.

@@ -141,16 +141,22 @@ impl Binder<'_> {
     /// A field of every element of an array of embedded documents: an array of its values.
     fn element_values(&mut self, lhs: &Bound, name: &str) -> Result<Option<Bound>> {
         // After a field that is a document itself: the models of those documents.
-        let models = match &lhs.ty.base {
-            Some(base) if base.kind.family() == StorageFamily::Embedded => &base.models,
+        let (models, always) = match &lhs.ty.base {
+            Some(base) if base.kind.family() == StorageFamily::Embedded => {
+                (&base.models, !base.null)
+            }
             Some(_) => return Ok(None),
-            None => &lhs.ty.models,
+            None => (&lhs.ty.models, true),
         };
         let Some(inner) = self.inner_field(models, name)? else {
             return Ok(None);
         };
         let mut ty = FieldType::new(FieldKind::ArrayField);
-        ty.base = Some(inner.ty);
+        let mut base = inner.ty;
+        if inner.required && always {
+            Arc::make_mut(&mut base).null = false;
+        }
+        ty.base = Some(base);
         ty.null = true;
         self.inner_value("ElementValues", lhs, &inner.key, Arc::new(ty))
             .map(Some)

@@ -256,7 +256,8 @@ impl Explanation {
                 Some(service) => {
                     let mut by = Vec::new();
                     if service.one {
-                        by.push("at most one document".to_owned());
+                        let each = if read.several { " for each key" } else { "" };
+                        by.push(format!("at most one document{each}"));
                     } else {
                         if !service.equality.is_empty() {
                             by.push(format!("equality of {}", service.equality.join(", ")));

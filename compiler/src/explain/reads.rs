@@ -15,6 +15,8 @@ pub struct Read {
     pub collection: String,
     /// Where in the command: `None` is its start, else the field that a `$lookup` fills.
     pub lookup: Option<String>,
+    /// It is asked for each element of an array.
+    pub several: bool,
     /// What is asked of it.
     pub asked: Asked,
     /// The declared index that serves it best.
@@ -119,6 +121,8 @@ struct Walk<'a> {
 #[derive(Default)]
 struct Paths {
     joined: Vec<(String, String)>,
+    /// Of the joined, those that are arrays still.
+    arrays: Vec<String>,
     computed: Vec<String>,
     /// Documents are new: nothing in them is the collection's.
     new: bool,
@@ -196,6 +200,7 @@ impl Walk<'_> {
                 step: self.step,
                 collection: collection.to_owned(),
                 lookup: lookup.map(str::to_owned),
+                several: false,
                 asked: asked.clone(),
                 served,
             });
@@ -272,7 +277,8 @@ impl Walk<'_> {
                     }
                 }
                 Stage::ReplaceRoot(_) | Stage::Documents(_) | Stage::Other(_) => paths.new = true,
-                Stage::Unset(_) | Stage::Skip(_) | Stage::Limit(_) | Stage::Unwind { .. } => {}
+                Stage::Unwind { path, .. } => paths.arrays.retain(|array| array != path),
+                Stage::Unset(_) | Stage::Skip(_) | Stage::Limit(_) => {}
             }
             start = false;
         }
@@ -281,7 +287,17 @@ impl Walk<'_> {
     fn lookup(&mut self, lookup: &Lookup, paths: &mut Paths) {
         let from = lookup.from.as_deref();
         let foreign = lookup.fields.as_ref().map(|(_, foreign)| foreign.as_str());
+        let first = self.out.reads.len();
         self.pipeline(&lookup.pipeline, from, Some(&lookup.into), foreign);
+        // An array finds a document for each of its elements.
+        if let Some((local, _)) = &lookup.fields
+            && let Some((root, _)) = local.split_once('.')
+            && paths.arrays.iter().any(|array| array == root)
+            && let Some(read) = self.out.reads.get_mut(first)
+        {
+            read.several = true;
+        }
+        paths.arrays.push(lookup.into.clone());
         paths.joined.push((
             lookup.into.clone(),
             from.unwrap_or("a list of documents").to_owned(),

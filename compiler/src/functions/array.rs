@@ -35,11 +35,11 @@ pub(super) fn functions() -> Vec<Function> {
             Output::Element,
             NullRule::Partial,
             |c, _| {
-                Ok(two(
-                    "$arrayElemAt",
-                    c.arg(0)?.expr.clone(),
-                    c.arg(1)?.expr.clone(),
-                ))
+                let array = c.arg(0)?.expr.clone();
+                Ok(match c.arg(1)?.as_int() {
+                    Some(0) => Expr::one("$first", array),
+                    _ => two("$arrayElemAt", array, c.arg(1)?.expr.clone()),
+                })
             },
         ),
         // arguments: the array, the first element from zero, the element after the last
@@ -54,13 +54,19 @@ pub(super) fn functions() -> Vec<Function> {
             |c, _| {
                 Ok(match c.arg(0)?.expr.clone() {
                     Expr::Field(path) => Expr::Field(path.to(&Path::of(keys(c)?))),
-                    document => {
-                        let value = Expr::Var {
-                            name: "document".to_owned(),
-                            path: keys(c)?,
-                        };
-                        Expr::let_in([("document", document)], value)
-                    }
+                    document => match keys(c)?.as_slice() {
+                        [key] => Expr::named(
+                            "$getField",
+                            [("field", Expr::lit(key.as_str())), ("input", document)],
+                        ),
+                        keys => {
+                            let value = Expr::Var {
+                                name: "document".to_owned(),
+                                path: keys.to_vec(),
+                            };
+                            Expr::let_in([("document", document)], value)
+                        }
+                    },
                 })
             },
         )

@@ -6,22 +6,38 @@ use bson::Bson;
 use super::Lowerer;
 use super::filter::constant;
 use super::leaf::within;
+use super::native::has_places;
 use super::scope::Val;
 use super::truth::junction;
 use crate::error::{Error, Result};
 use crate::mql::{Expr, FieldOp, Filter};
-use crate::plan::{AnyElement, ColumnId, Node, Origin, Scalar, visit};
+use crate::names::Path;
+use crate::plan::facts::{Nulls, rejected};
+use crate::plan::{AnyElement, ColumnId, Node, Origin, Scalar, SubKind, visit};
 
 impl Lowerer<'_> {
     /// The filter that matches where an element satisfies the condition (`want`) or none does.
     pub fn elem_match(&mut self, any: &AnyElement, want: bool) -> Result<Option<Filter>> {
         let array = self.scalar(&any.array)?;
-        // `$elemMatch` sees nothing but the element.
-        let (Some(path), None, true) = (array.path(), any.range, any.given.is_empty()) else {
+        // `$elemMatch` sees nothing but the element, and a path nothing but the document.
+        if !any.given.is_empty() {
+            return self.bound(any, &array, want);
+        }
+        let Expr::Field(path) = &array.expr else {
             return Ok(None);
         };
+        let place = match any.range {
+            None => None,
+            Some((at, stop)) if stop == at + 1 && has_places(&array) => {
+                Some(path.then(at.to_string()))
+            }
+            Some(_) => return Ok(None),
+        };
         let before = self.scope()?.stages.len();
-        let saved = self.enter_element(any, None)?;
+        let saved = self.enter_element(any, |key| match &place {
+            None => Expr::Field(key.clone()),
+            Some(place) => Expr::Field(place.to(key)),
+        })?;
         let inner = self.truth(&any.test, true);
         self.leave_element(saved)?;
         let inner = inner?;
@@ -35,6 +51,9 @@ impl Lowerer<'_> {
             Filter::False => Some(constant(!want)),
             // `$expr` sees the document, not the element.
             filter if !is_native(&filter) => None,
+            filter if place.is_some() => {
+                is_of_something(&filter).then(|| if want { filter } else { none_of(filter) })
+            }
             filter => Some(match single(&filter) {
                 // A path enters the array by itself, where only one condition is asked of an element.
                 Some((inner, op)) => {
@@ -44,11 +63,14 @@ impl Lowerer<'_> {
                         (false, FieldOp::In(values)) => FieldOp::Nin(values),
                         (false, op) => FieldOp::Not(vec![op]),
                     };
-                    Filter::field(format!("{path}.{inner}"), op)
+                    Filter::field(format!("{}.{inner}", path.dotted()), op)
                 }
                 None => {
                     let op = FieldOp::ElemMatch(Box::new(filter));
-                    Filter::field(path, if want { op } else { FieldOp::Not(vec![op]) })
+                    Filter::field(
+                        path.dotted(),
+                        if want { op } else { FieldOp::Not(vec![op]) },
+                    )
                 }
             }),
         })
@@ -56,17 +78,29 @@ impl Lowerer<'_> {
 
     /// The same as an expression, true or false.
     pub fn any_element_expr(&mut self, any: &AnyElement, want: bool) -> Result<Expr> {
-        let array = self.scalar(&any.array)?.expr;
+        // Not as an operand: the conditions beside it may be asked later, and without an array there would be an error.
+        let array = self.scalar(&any.array)?;
         let mut vars = Vec::new();
         let mut around = Vec::with_capacity(any.given.len());
         for (id, scalar) in &any.given {
             let val = self.scalar(scalar)?;
             let val = self.shared(val, &mut vars);
+            if let Scalar::Subquery(sub) = scalar
+                && let (SubKind::Array, [column]) = (sub.kind, sub.columns.as_slice())
+                && !Nulls::new(self.columns)
+                    .of(&sub.rel)
+                    .nullable_scalar(column)
+            {
+                self.without_null.insert(*id);
+            }
             around.push((*id, self.scope()?.columns.insert(*id, val)));
         }
         let variable = self.variable("element");
         let before = self.scope()?.stages.len();
-        let saved = self.enter_element(any, Some(&variable))?;
+        let saved = self.enter_element(any, |key| Expr::Var {
+            name: variable.clone(),
+            path: key.iter().map(String::from).collect(),
+        })?;
         let test = self.truth_expr(&any.test, true);
         self.leave_element(saved)?;
         self.leave_element(around)?;
@@ -77,47 +111,67 @@ impl Lowerer<'_> {
                 "it needs a stage of its own",
             ));
         }
-        let elements = match any.range {
-            None => array.clone(),
-            Some((start, stop)) => {
-                let number = |n: u64| Expr::lit(i64::try_from(n).unwrap_or(i64::MAX));
-                let count = stop.saturating_sub(start);
-                if count == 0 {
-                    return Ok(Expr::lit(!want));
+        let count = any
+            .range
+            .map(|(start, stop)| (start, stop.saturating_sub(start)));
+        let number = |n: u64| Expr::lit(i64::try_from(n).unwrap_or(i64::MAX));
+        let found = match count {
+            Some((_, 0)) => return Ok(Expr::lit(!want)),
+            Some((start, 1)) => {
+                let element = match start {
+                    0 => Expr::one("$first", array.expr),
+                    _ => Expr::list("$arrayElemAt", [array.expr, number(start)]),
+                };
+                let mut test = vec![test];
+                if !self.is_of_an_element(any) {
+                    test.insert(0, Expr::var(variable.clone()).is_not_nullish());
                 }
-                Expr::list("$slice", [array.clone(), number(start), number(count)])
+                Expr::let_in([(variable, element)], junction(test, true))
+            }
+            _ => {
+                let elements = if array.nullable {
+                    Expr::list("$ifNull", [array.expr, Expr::Array(Vec::new())])
+                } else {
+                    array.expr
+                };
+                let elements = match count {
+                    None => elements,
+                    Some((start, count)) => {
+                        Expr::list("$slice", [elements, number(start), number(count)])
+                    }
+                };
+                let tests = Expr::named(
+                    "$map",
+                    [
+                        ("input", elements),
+                        ("as", Expr::lit(variable)),
+                        ("in", test),
+                    ],
+                );
+                Expr::list("$anyElementTrue", [tests])
             }
         };
-        let tests = Expr::named(
-            "$map",
-            [
-                ("input", elements),
-                ("as", Expr::lit(variable)),
-                ("in", test),
-            ],
-        );
-        let found = Expr::list("$anyElementTrue", [tests]);
-        let is_array = Expr::one("$isArray", array);
         let found = if want {
-            Expr::cond(is_array, found, Expr::lit(false))
+            found
         } else {
-            junction(
-                vec![Expr::cond(
-                    is_array,
-                    Expr::list("$not", [found]),
-                    Expr::lit(true),
-                )],
-                true,
-            )
+            Expr::list("$not", [found])
         };
         Ok(within(vars, found))
+    }
+
+    /// The condition is never true where there is no element.
+    fn is_of_an_element(&self, any: &AnyElement) -> bool {
+        let needed = rejected(&any.test);
+        needed
+            .iter()
+            .any(|id| self.columns.source_of(id) == Some(any.element))
     }
 
     /// Columns of the element are keys of the current document, or of a variable.
     fn enter_element(
         &mut self,
         any: &AnyElement,
-        variable: Option<&str>,
+        place: impl Fn(&Path) -> Expr,
     ) -> Result<Vec<(ColumnId, Option<Val>)>> {
         let mut columns = Vec::new();
         visit(Node::Predicate(&any.test), &mut |node, _| {
@@ -136,13 +190,7 @@ impl Lowerer<'_> {
                 return Err(Error::internal("a computed column of an element"));
             };
             let val = Val {
-                expr: match variable {
-                    None => Expr::Field(path.clone()),
-                    Some(name) => Expr::Var {
-                        name: name.to_owned(),
-                        path: path.iter().map(String::from).collect(),
-                    },
-                },
+                expr: place(path),
                 ty: column.ty.clone(),
                 nullable: column.nullable,
                 array: column.array,
@@ -206,5 +254,45 @@ fn is_native_op(op: &FieldOp) -> bool {
         FieldOp::ElemMatch(inner) => is_native(inner),
         FieldOp::Not(ops) | FieldOp::ElemMatchValue(ops) => ops.iter().all(is_native_op),
         _ => true,
+    }
+}
+
+/// A filter on an element at a place that matches nothing where there is none. Beside the place, a path looks for the
+/// number as a key of every element, which all lack: what a missing key satisfies cannot be asked.
+fn is_of_something(filter: &Filter) -> bool {
+    let of_something = |op: &FieldOp| match op {
+        FieldOp::Eq(value) => *value != Bson::Null,
+        FieldOp::In(values) => !values.contains(&Bson::Null),
+        FieldOp::Lt(_)
+        | FieldOp::Lte(_)
+        | FieldOp::Gt(_)
+        | FieldOp::Gte(_)
+        | FieldOp::Regex { .. }
+        | FieldOp::Mod(..)
+        | FieldOp::Size(_)
+        | FieldOp::ElemMatch(_)
+        | FieldOp::ElemMatchValue(_)
+        | FieldOp::Exists(true) => true,
+        _ => false,
+    };
+    match filter {
+        Filter::False => true,
+        Filter::And(parts) | Filter::Or(parts) => {
+            !parts.is_empty() && parts.iter().all(is_of_something)
+        }
+        Filter::Field { ops, .. } => ops.iter().all(of_something),
+        Filter::True | Filter::Nor(_) | Filter::Expr(_) | Filter::Raw(_) => false,
+    }
+}
+
+/// The filter of what another does not match.
+fn none_of(filter: Filter) -> Filter {
+    match filter {
+        Filter::Field { path, ops } => match ops.as_slice() {
+            [FieldOp::Eq(value)] => Filter::field(path, FieldOp::Ne(value.clone())),
+            [FieldOp::In(values)] => Filter::field(path, FieldOp::Nin(values.clone())),
+            _ => Filter::field(path, FieldOp::Not(ops)),
+        },
+        other => Filter::Nor(vec![other]),
     }
 }

@@ -13,6 +13,13 @@ const NATIVE_XOR: usize = 3;
 impl Lowerer<'_> {
     /// Appends the stages of a filter: what needs no subquery first, then one `$match` per subquery.
     pub fn filter_rows(&mut self, predicate: &Predicate) -> Result<()> {
+        let before = std::mem::replace(&mut self.matching, true);
+        let done = self.filter_by(predicate);
+        self.matching = before;
+        done
+    }
+
+    fn filter_by(&mut self, predicate: &Predicate) -> Result<()> {
         if !matches!(predicate, Predicate::And(_)) {
             return self.match_condition(predicate, &[]);
         }
@@ -26,7 +33,7 @@ impl Lowerer<'_> {
         for p in early {
             filters.push(self.assuming(&known, |l| l.truth(p, true))?);
         }
-        self.push_match(Filter::all(filters))?;
+        self.push_early(Filter::all(filters))?;
         for p in late {
             self.match_condition(p, &known)?;
         }
@@ -39,9 +46,45 @@ impl Lowerer<'_> {
         let parts = parts.as_ref().map(<[Predicate; 2]>::as_slice);
         for p in parts.unwrap_or(std::slice::from_ref(predicate)) {
             let filter = self.assuming(known, |l| l.truth(p, true))?;
-            self.push_match(filter)?;
+            self.push_early(filter)?;
         }
         Ok(())
+    }
+
+    /// Appends a filter; what it asks of the documents of the collection itself comes before joins, which keep them.
+    fn push_early(&mut self, filter: Filter) -> Result<()> {
+        let scope = self.scope()?;
+        let (Filter::And(parts), Some(open)) = (&filter, scope.open) else {
+            return self.push_match(filter);
+        };
+        let joined = |stage: &Stage| match stage {
+            Stage::Lookup(_) => true,
+            Stage::Unwind { path, .. } => scope.added.contains(path),
+            _ => false,
+        };
+        if !scope.stages.last().is_some_and(joined) {
+            return self.push_match(filter);
+        }
+        let mut at = scope.stages.len();
+        while let Some(before) = at.checked_sub(1)
+            && scope.stages.get(before).is_some_and(joined)
+        {
+            at = before;
+        }
+        let stored = &self.columns.source(open)?.stored;
+        let own = |part: &Filter| match part {
+            Filter::Field { path, .. } => {
+                let key = path.split('.').next().unwrap_or(path);
+                stored.iter().any(|stored| stored == key)
+            }
+            _ => false,
+        };
+        let (first, then): (Vec<Filter>, Vec<Filter>) = parts.iter().cloned().partition(own);
+        if !first.is_empty() {
+            let stages = &mut self.scope()?.stages;
+            stages.insert(at, Stage::Match(Filter::all(first)));
+        }
+        self.push_match(Filter::all(then))
     }
 
     pub fn push_match(&mut self, filter: Filter) -> Result<()> {
@@ -176,6 +219,17 @@ impl Lowerer<'_> {
             return Ok(constant(!want));
         }
         let Some(path) = val.path() else {
+            // This may be the very condition by which it is assumed to have a value.
+            let assumed = std::mem::take(&mut self.assumed);
+            let tests = self.presence(scalar, &val);
+            self.assumed = assumed;
+            if let Some(tests) = tests? {
+                return Ok(if want {
+                    Filter::any(tests.into_iter().map(opposite).collect())
+                } else {
+                    Filter::all(tests)
+                });
+            }
             let test = if want {
                 val.is_null()
             } else {
@@ -263,6 +317,18 @@ fn not_null(items: &[&Predicate], and: bool) -> Vec<Scalar> {
             _ => None,
         })
         .collect()
+}
+
+/// The filter of what a test on one path does not match.
+pub(super) fn opposite(test: Filter) -> Filter {
+    match test {
+        Filter::Field { path, ops } => match ops.as_slice() {
+            [FieldOp::Ne(value)] => Filter::field(path, FieldOp::Eq(value.clone())),
+            _ => Filter::field(path, FieldOp::Not(ops)),
+        },
+        Filter::Expr(test) => Filter::Expr(Expr::list("$not", [test])),
+        other => Filter::Nor(vec![other]),
+    }
 }
 
 pub(super) fn constant(value: bool) -> Filter {

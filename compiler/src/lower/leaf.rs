@@ -95,7 +95,7 @@ impl Lowerer<'_> {
 
     /// The tests that a computed value is not NULL, as tests of the columns that it is computed from: only where it is NULL
     /// exactly if one of them is.
-    fn presence(&mut self, scalar: &Scalar, val: &Val) -> Result<Option<Vec<Filter>>> {
+    pub fn presence(&mut self, scalar: &Scalar, val: &Val) -> Result<Option<Vec<Filter>>> {
         if super::scope::is_cheap(&val.expr) || !crate::plan::is_copyable(Node::Scalar(scalar)) {
             return Ok(None);
         }

@@ -8,11 +8,12 @@ use bson::{Bson, Document};
 use super::Lowerer;
 use super::filter::constant;
 use super::leaf::and;
-use super::scope::{Val, get_field, if_there};
+use super::scope::{Val, get_field, if_there, is_path_key};
 use super::truth::junction;
 use crate::error::{Error, Result};
 use crate::mql::{Expr, FieldOp, Filter};
 use crate::plan::Scalar;
+use crate::queryset::Value;
 use crate::schema::StorageFamily;
 
 impl Lowerer<'_> {
@@ -37,9 +38,12 @@ impl Lowerer<'_> {
         if !values.iter().all(plain) {
             return Ok(None);
         }
-        let val = self.operand(lhs)?;
-        let Some(path) = val.path() else {
-            return Ok(None);
+        let (path, key) = match self.values_of_elements(lhs)? {
+            Some((path, key)) => (path, Some(key)),
+            None => match self.operand(lhs)?.path() {
+                Some(path) => (path, None),
+                None => return Ok(None),
+            },
         };
         let nulls = values.contains(&Bson::Null);
         let known: Vec<Bson> = values
@@ -73,7 +77,36 @@ impl Lowerer<'_> {
             }
             _ => return Ok(None),
         };
-        Ok(Some(Filter::Field { path, ops }))
+        Ok(Some(match key {
+            None => Filter::Field { path, ops },
+            Some(key) => by_key(&path, &key, ops),
+        }))
+    }
+
+    /// The paths of an array of documents and of single values in them, for the values of all its elements. In the match
+    /// language a path leads into every element.
+    fn values_of_elements(&mut self, lhs: &Scalar) -> Result<Option<(String, String)>> {
+        let Scalar::Call(call) = lhs else {
+            return Ok(None);
+        };
+        let ([array], "ElementValues", Some(Value::Str(key))) = (
+            call.args.as_slice(),
+            call.function.as_str(),
+            call.options.get("path"),
+        ) else {
+            return Ok(None);
+        };
+        let single = call
+            .ty
+            .base
+            .as_ref()
+            .is_some_and(|base| has_text(base.kind.family()));
+        let numbered = |key: &str| key.bytes().all(|b| b.is_ascii_digit());
+        if !single || !key.split('.').all(|k| is_path_key(k) && !numbered(k)) {
+            return Ok(None);
+        }
+        let path = self.operand(array)?.path();
+        Ok(path.map(|path| (path, key.clone())))
     }
 
     /// A lookup as an expression: true where it is true (or false, as wanted).
@@ -99,11 +132,21 @@ impl Lowerer<'_> {
             "json_contains" => contains(&val.expr, &literal_of(name, rhs)?, true, 0)?,
             "json_contained_by" => contained(&val.expr, &literal_of(name, rhs)?, true, 0)?,
             "array_contains" | "array_contained_by" | "array_overlap" => {
-                return self.array_expr(name, val, rhs, want);
+                // What is no array is an error: the conditions beside it may be asked later.
+                let array = self.scalar(lhs)?;
+                return self.array_expr(name, array, rhs, want);
             }
             "in_array" => {
-                let list = self.operand(rhs)?;
-                let guards = vec![val.is_not_null(), list.is_not_null()];
+                let list = self.scalar(rhs)?;
+                let mut guards = Vec::new();
+                // NULL is not in a list without NULL.
+                let without =
+                    want && matches!(rhs, Scalar::Column(id) if self.without_null.contains(*id));
+                for (side, known) in [(&val, without), (&list, false)] {
+                    if side.nullable && !known {
+                        guards.push(side.is_not_null());
+                    }
+                }
                 let test = Expr::list("$in", [val.expr, list.expr]);
                 return Ok(guarded(guards, test, want));
             }
@@ -118,12 +161,12 @@ impl Lowerer<'_> {
     }
 
     fn array_expr(&mut self, name: &str, lhs: Val, rhs: &Scalar, want: bool) -> Result<Expr> {
-        let rhs = self.operand(rhs)?;
+        let rhs = self.scalar(rhs)?;
         // A list that is written out is an array, and whether it has a null is known.
-        let guards = [&lhs.expr, &rhs.expr]
+        let guards = [&lhs, &rhs]
             .into_iter()
-            .filter(|side| !matches!(side, Expr::Literal(Bson::Array(_))))
-            .map(|side| Expr::one("$isArray", side.clone()))
+            .filter(|side| side.nullable)
+            .map(|side| Expr::one("$isArray", side.expr.clone()))
             .collect();
         let nulls = |list: &Expr| match list {
             Expr::Literal(Bson::Array(items)) => Expr::lit(items.contains(&Bson::Null)),
@@ -304,6 +347,42 @@ fn mapped(list: Expr, name: &str, body: Expr) -> Expr {
 /// A key of an object; of anything else nothing.
 fn key_of(expr: &Expr, key: &str) -> Expr {
     get_field(expr.clone(), key)
+}
+
+/// Conditions on the values of the elements of an array: those on the array itself stay with it.
+fn by_key(path: &str, key: &str, ops: Vec<FieldOp>) -> Filter {
+    let inner = |ops: Vec<FieldOp>| FieldOp::ElemMatch(Box::new(field_ops(key, ops)));
+    let mut own = Vec::new();
+    let mut of_values = Vec::new();
+    for op in ops {
+        match op {
+            FieldOp::Type(_) => own.push(op),
+            FieldOp::ElemMatchValue(ops) => own.push(inner(ops)),
+            FieldOp::Not(ops) if matches!(ops.as_slice(), [FieldOp::ElemMatchValue(_)]) => {
+                let ops = ops.into_iter().map(|op| match op {
+                    FieldOp::ElemMatchValue(ops) => inner(ops),
+                    op => op,
+                });
+                own.push(FieldOp::Not(ops.collect()));
+            }
+            op => of_values.push(op),
+        }
+    }
+    let mut parts = Vec::new();
+    if !own.is_empty() {
+        parts.push(field_ops(path, own));
+    }
+    if !of_values.is_empty() {
+        parts.push(field_ops(&format!("{path}.{key}"), of_values));
+    }
+    Filter::all(parts)
+}
+
+fn field_ops(path: &str, ops: Vec<FieldOp>) -> Filter {
+    Filter::Field {
+        path: path.to_owned(),
+        ops,
+    }
 }
 
 /// Whether a value of the family can be searched by patterns of text.

@@ -29,7 +29,9 @@
 //! | `collation` | what texts are compared by |
 //! | `walk` | questions about the plan |
 
+mod bound;
 mod calls;
+mod chain;
 mod collation;
 mod delete;
 mod element;
@@ -62,7 +64,7 @@ use crate::error::{Code, Error, Result};
 use crate::functions::Registry;
 use crate::mql::Command;
 use crate::names::Name;
-use crate::plan::facts::SourceSet;
+use crate::plan::facts::{ColumnSet, SourceSet};
 use crate::plan::{Columns, Plan, Scalar, Terminal};
 use crate::program::Program;
 use crate::queryset::Hint;
@@ -124,6 +126,10 @@ struct Lowerer<'a> {
     variables: HashSet<String>,
     /// Values that cannot be NULL where the current condition matters.
     assumed: Vec<Scalar>,
+    /// A filter is lowered: the server may merge it with those before, and ask their conditions in any order.
+    matching: bool,
+    /// Columns that are lists without NULL.
+    without_null: ColumnSet,
     /// Joined documents stay whole: the command is not one that says which columns it reads.
     whole: bool,
     /// Sources whose joined documents are held by a sort or a window later on.
@@ -147,6 +153,8 @@ impl<'a> Lowerer<'a> {
             scopes: vec![Scope::new(scope::Kind::Root)],
             variables: HashSet::new(),
             assumed: Vec::new(),
+            without_null: ColumnSet::new(),
+            matching: false,
             whole: !matches!(
                 plan.terminal,
                 Terminal::Rows { .. }

@@ -180,8 +180,7 @@ impl Lowerer<'_> {
         let array = || FieldOp::Type(vec!["array"]);
         // There is an element at a position: only where elements have no keys that look like one.
         let at = |i: i64, there: bool| {
-            has_plain_elements(&val)
-                .then(|| Filter::field(format!("{path}.{i}"), FieldOp::Exists(there)))
+            has_places(&val).then(|| Filter::field(format!("{path}.{i}"), FieldOp::Exists(there)))
         };
         // A condition beside it may say already that there is a length.
         let is_array = self.assumed.contains(lhs);
@@ -203,7 +202,7 @@ impl Lowerer<'_> {
             }),
             (CompareOp::Gte, 0) => Some(Filter::field(path.clone(), array())),
             (CompareOp::Gt, 0) | (CompareOp::Gte, 1)
-                if val.family() == StorageFamily::EmbeddedArray =>
+                if val.family() == StorageFamily::EmbeddedArray && !has_places(&val) =>
             {
                 Some(Filter::Field {
                     path: path.clone(),
@@ -239,6 +238,14 @@ pub(super) fn whole_array(op: CompareOp, path: &str, val: &Val, value: &Bson) ->
         path: path.to_owned(),
         ops,
     })
+}
+
+/// A number after the path of an array is a place in it, and nothing else.
+pub(super) fn has_places(val: &Val) -> bool {
+    match val.family() {
+        StorageFamily::EmbeddedArray => val.ty.places,
+        _ => has_plain_elements(val),
+    }
 }
 
 /// The elements of an array are single values.

@@ -6,7 +6,7 @@ use super::scope::{Kind, Val, include};
 use super::{Lowerer, walk};
 use crate::error::{Error, Result};
 use crate::functions::Registry;
-use crate::mql::{Command, Expr, Projection, Stage};
+use crate::mql::{Args, Command, Expr, Projection, Stage};
 use crate::names::{Name, Path};
 use crate::plan::{ColumnId, Output, OutputNode, Plan, Prefetched, Rel, SourceId, Terminal};
 use crate::program::{Origin, Parameter, Program, Step};
@@ -301,7 +301,7 @@ impl Lowerer<'_> {
             if !computed.is_empty() {
                 let fields = computed
                     .iter()
-                    .map(|(_, name, val)| (name.clone(), val.expr.clone()))
+                    .map(|(_, name, val)| (name.clone(), by_path(val)))
                     .collect();
                 scope.push(Stage::Set(fields));
             }
@@ -329,7 +329,7 @@ impl Lowerer<'_> {
                 Vec::with_capacity(kept.len() + computed.len() + 1);
             fields.extend(kept.iter().map(|p| (p.dotted(), Projection::Include)));
             for (_, name, val) in &computed {
-                fields.push((name.clone(), Projection::Expr(val.expr.clone())));
+                fields.push((name.clone(), Projection::Expr(by_path(val))));
             }
             if !id {
                 fields.push(("_id".to_owned(), Projection::Exclude));
@@ -496,4 +496,21 @@ impl Places {
         path.cloned()
             .ok_or_else(|| Error::internal("a column of the result has no path"))
     }
+}
+
+/// What `ElementValues` calls an element.
+const ELEMENT: &str = "element";
+
+/// The values of all elements of an array: by a path, which leaves out what is not there, where each of them has one.
+/// As a value only: to a stage that takes paths, it would be many values and not one array.
+fn by_path(val: &Val) -> Expr {
+    if let Expr::Op("$map", Args::Named(named)) = &val.expr
+        && let [(_, Expr::Field(array)), _, (_, Expr::Var { name, path })] = named.as_slice()
+        && name == ELEMENT
+        && !path.is_empty()
+        && val.ty.base.as_ref().is_some_and(|base| !base.null)
+    {
+        return Expr::Field(array.to(&Path::of(path)));
+    }
+    val.expr.clone()
 }

@@ -4,6 +4,7 @@ use super::Lowerer;
 use crate::error::{Error, Result};
 use crate::mql::{Expr, Filter, Stage};
 use crate::names::Path;
+use crate::plan::facts::rejected;
 use crate::plan::{Cardinality, ColumnId, Predicate, Rel, Scalar, SourceId};
 
 impl Lowerer<'_> {
@@ -29,7 +30,9 @@ impl Lowerer<'_> {
             Rel::Unit => self.push(Stage::Documents(vec![Expr::Document(Vec::new())])),
             Rel::Filter { input, predicate } => {
                 self.rel(input)?;
-                self.filter_rows(predicate)
+                self.filter_rows(predicate)?;
+                self.scope()?.not_null.union(&rejected(predicate));
+                Ok(())
             }
             Rel::Join(join) => {
                 self.rel(&join.input)?;

@@ -11,6 +11,7 @@ use super::Lowerer;
 use crate::error::{Error, Result};
 use crate::mql::{Args, Expr, Lookup, Projection, Stage};
 use crate::names::{Name, Path};
+use crate::plan::facts::ColumnSet;
 use crate::plan::{ArrayFact, ColumnId, Origin, SourceId, SubPlan};
 use crate::schema::{FieldType, StorageFamily};
 
@@ -122,6 +123,8 @@ pub(super) struct Scope {
     captures: Vec<(String, ColumnId, Val, Expr)>,
     /// Subqueries that are already there.
     pub subqueries: Vec<(SubPlan, Val)>,
+    /// Columns that conditions passed before say are not NULL.
+    pub not_null: ColumnSet,
 }
 
 impl Scope {
@@ -137,6 +140,7 @@ impl Scope {
             taken: Taken::default(),
             captures: Vec::new(),
             subqueries: Vec::new(),
+            not_null: ColumnSet::new(),
         }
     }
 
@@ -176,6 +180,7 @@ impl Scope {
         self.columns.clear();
         self.sources.clear();
         self.subqueries.clear();
+        self.not_null = ColumnSet::new();
         self.open = None;
         self.added.clear();
         self.taken = Taken::default();
@@ -243,6 +248,14 @@ impl Lowerer<'_> {
     }
 
     fn column_at(&mut self, level: usize, id: ColumnId) -> Result<Val> {
+        let mut val = self.place_at(level, id)?;
+        if val.nullable && !self.matching && self.at(level)?.not_null.contains(id) {
+            val.nullable = false;
+        }
+        Ok(val)
+    }
+
+    fn place_at(&mut self, level: usize, id: ColumnId) -> Result<Val> {
         if let Some(val) = self.at(level)?.columns.get(&id).cloned() {
             let often = self.uses.of(id) > 1;
             if often && !is_cheap(&val.expr) {

@@ -108,7 +108,7 @@ impl Lowerer<'_> {
         if let Some(val) = self.known_subquery(sub)? {
             return Ok(Existence::Rows(val.path().unwrap_or_default()));
         }
-        let name = self.run(rel.clone(), "exists", |l| {
+        let name = self.run(rel.clone(), "exists", None, |l| {
             l.push(Stage::Limit(1))?;
             l.push(include(&["_id".to_owned()]))
         })?;
@@ -160,7 +160,7 @@ impl Lowerer<'_> {
             self.aggregate_value(sub, &extends, aggregate, column)?
         } else {
             let mut key = String::new();
-            let name = self.run(sub.rel.clone(), "rows", |l| {
+            let name = self.run(sub.rel.clone(), "rows", Some(column), |l| {
                 if !many && !is_one(&sub.rel) {
                     l.push(Stage::Limit(1))?;
                 }
@@ -244,7 +244,7 @@ impl Lowerer<'_> {
     ) -> Result<()> {
         let mut places: Vec<(ColumnId, String, Val)> = Vec::new();
         self.shape_knows = true;
-        let name = self.run(aggregate.clone(), "rows", |l| {
+        let name = self.run(aggregate.clone(), "rows", None, |l| {
             let mut fields = Vec::new();
             let mut computed: Vec<(ColumnId, Val)> = Vec::new();
             for (id, _) in aggregates {
@@ -355,14 +355,20 @@ impl Lowerer<'_> {
         &mut self,
         mut rel: Rel,
         suffix: &str,
+        column: Option<&Scalar>,
         finish: impl FnOnce(&mut Self) -> Result<()>,
     ) -> Result<String> {
         let purpose = self.purpose.take();
         let fields = self.correlation(&mut rel)?;
+        // Its stages are its own.
+        let matching = std::mem::replace(&mut self.matching, false);
+        let any = suffix == "exists";
+        let fields = self.side_by_side(&mut rel, fields, column, any)?;
         self.begin(Kind::Lookup);
         let inner = self.rel(&rel).and_then(|()| finish(self));
         let scope = self.end()?;
         inner?;
+        self.matching = matching;
         let base = match (&purpose, &scope.collection) {
             (Some(name), _) => format!("{name}_{suffix}"),
             (None, Some(collection)) => {

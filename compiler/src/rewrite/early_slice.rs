@@ -3,10 +3,10 @@
 use super::block::{Reach, filtered, is_indexed, parts, reach, root_key};
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
-use crate::plan::facts::{ColumnSet, is_unique, used_columns};
+use crate::plan::facts::{ColumnSet, is_correlated, is_unique, used_columns};
 use crate::plan::{
     Cardinality, ColumnId, Columns, Join, JoinKind, Node, Plan, Predicate, Rel, Scalar, SortKey,
-    WindowCall, as_column,
+    SubKind, WindowCall, as_column, visit,
 };
 use crate::queryset::FrameUnit;
 
@@ -14,7 +14,8 @@ pub(super) const RULE: Rule = Rule {
     name: "early_slice",
     does: "Moves a slice before LEFT joins to at most one row and before computed columns, and a sort before joins and computed \
            columns that its keys do not use: before INNER joins where they select nothing, or where an index gives the order \
-           of a slice; there also before conditions that need a look-up. Windows that look back only, in the order of a slice, are \
+           of a slice; there also before conditions that need a look-up, as it comes before a look-up of a list that is \
+           the same for all. Windows that look back only, in the order of a slice, are \
            computed of the rows up to its end.",
     sound: "such joins and columns keep every row exactly once and in its place, and a sort may come before any join or condition, \
             which leave rows in order; a joined column that an INNER join finds by its equality with a column before is that column. So \
@@ -244,14 +245,21 @@ fn looks_back(window: &WindowCall) -> bool {
     }
 }
 
-/// Whether a slice is of rows in the order of an index of the collection, all of which would be read otherwise.
+/// Whether rows are in the order of an index of the collection, all of which are read otherwise: those of a slice, or those
+/// that would carry a list into the sort.
 fn is_served(rel: &Rel, context: &Context<'_>, columns: &Columns) -> Result<bool> {
-    let Rel::Slice { input, .. } = rel else {
+    let sort = match rel {
+        Rel::Slice { input, .. } => input,
+        other => other,
+    };
+    let Rel::Sort { input, keys } = sort else {
         return Ok(false);
     };
-    let Rel::Sort { input, keys } = &**input else {
+    if let Rel::Sort { .. } = rel
+        && !brings_list(input, columns)
+    {
         return Ok(false);
-    };
+    }
     let Some((source, key)) = keys
         .first()
         .and_then(|k| as_column(&k.scalar))
@@ -286,6 +294,21 @@ fn is_served(rel: &Rel, context: &Context<'_>, columns: &Columns) -> Result<bool
             _ => return Ok(false),
         }
     }
+}
+
+/// A condition compares with a list that is the same for all rows, and each row carries it from there on.
+fn brings_list(rel: &Rel, columns: &Columns) -> bool {
+    let Rel::Filter { predicate, .. } = rel else {
+        return false;
+    };
+    let mut found = false;
+    visit(Node::Predicate(predicate), &mut |node, _| {
+        if let Node::Scalar(Scalar::Subquery(sub)) = node {
+            found |= sub.kind == SubKind::Array && !is_correlated(sub, columns);
+        }
+        !found
+    });
+    found
 }
 
 /// Exchanges an operator with its input.
@@ -356,7 +379,7 @@ fn past_extend(rel: &mut Rel, used: ColumnSet, served: bool, columns: &Columns) 
 
 #[cfg(test)]
 mod tests {
-    use crate::plan::{Rel, WindowCall, WindowFrame};
+    use crate::plan::{Predicate, Rel, Scalar, SubKind, SubPlan, WindowCall, WindowFrame};
     use crate::queryset::FrameUnit;
     use crate::testing::*;
 
@@ -619,6 +642,47 @@ mod tests {
                 _ => slice(sort(rows, [asc(id)]), 0, 2),
             };
             b.rows(rel, [id]).stays("early_slice");
+        }
+    }
+
+    /// Every row would carry the list into the sort: one that is the same for all, where an index gives the order.
+    #[test]
+    fn sorts_come_before_lists() {
+        for broken in ["", "no index", "its own list", "no list"] {
+            let mut b = Build::new();
+            let (book, tag) = (b.source("Book"), b.source("BookTag"));
+            let (id, pages) = (b.column(book, "_id"), b.column(book, "pages"));
+            let (fk, key) = (b.column(tag, "book_id"), b.column(tag, "tag_id"));
+            let rel = match broken {
+                "its own list" => filter(scan(tag), eq(fk, id)),
+                _ => scan(tag),
+            };
+            let list = Scalar::Subquery(Box::new(SubPlan {
+                kind: SubKind::Array,
+                rel: rel.clone(),
+                columns: vec![Scalar::Column(key)],
+                ty: int_type(),
+            }));
+            let condition = match broken {
+                "no list" => exists(rel),
+                _ => Predicate::Lookup {
+                    name: "in_array".to_owned(),
+                    lhs: Scalar::Column(pages),
+                    rhs: list,
+                },
+            };
+            let by = if broken == "no index" { pages } else { id };
+            let sorted = b.rows(sort(filter(scan(book), condition), [asc(by)]), [id]);
+            match broken {
+                "" => sorted.fires(
+                    "early_slice",
+                    "scan Book\n\
+                     sort Book._id#0 asc\n\
+                     filter Book.pages#1 in_array array {scan BookTag | select BookTag.tag_id#3}\n\
+                     rows _id: Book._id#0\n",
+                ),
+                _ => sorted.stays("early_slice"),
+            }
         }
     }
 

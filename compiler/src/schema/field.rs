@@ -124,6 +124,9 @@ pub struct FieldType {
     pub to: Option<String>,
     /// Field of that model, when it is not the primary key.
     pub to_field: Option<String>,
+    /// No embedded model of a field is stored with a key that looks like a place in an array: a number in a path after such
+    /// an array is a place. Known of the fields of a schema.
+    pub places: bool,
 }
 
 impl FieldType {
@@ -142,6 +145,7 @@ impl FieldType {
             models: Vec::new(),
             to: None,
             to_field: None,
+            places: false,
         }
     }
 }

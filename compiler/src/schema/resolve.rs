@@ -70,6 +70,7 @@ impl Resolver {
         self.names(spec, &mut schema)?;
         self.indexes(spec, &mut schema)?;
         unique_keys(&mut schema)?;
+        places(&mut schema);
         Ok(schema)
     }
 
@@ -520,6 +521,25 @@ fn unique_keys(schema: &mut Schema) -> Result<()> {
         model.unique_keys = sets;
     }
     Ok(())
+}
+
+/// Which fields hold documents without a key that looks like a place in an array.
+fn places(schema: &mut Schema) {
+    let looks = |key: &str| !key.is_empty() && key.bytes().all(|b| b.is_ascii_digit());
+    let numbered: Vec<String> = schema
+        .models
+        .iter()
+        .filter(|model| {
+            let mut fields = model.all_fields.iter();
+            fields.any(|f| schema.field(*f).is_ok_and(|f| looks(&f.column)))
+        })
+        .map(|model| model.label.clone())
+        .collect();
+    for field in schema.models.iter_mut().flat_map(|m| &mut m.fields) {
+        if !field.ty.models.is_empty() && !field.ty.models.iter().any(|m| numbered.contains(m)) {
+            Arc::make_mut(&mut field.ty).places = true;
+        }
+    }
 }
 
 /// A field of a model or its parents by name or attname.

@@ -213,6 +213,8 @@ fn is_total(function: &str) -> bool {
             | "Extract"
             | "Trunc"
             | "Reverse"
+            | "ArrayLength"
+            | "ElementValues"
     )
 }
 
@@ -314,6 +316,10 @@ fn decided(predicate: &Predicate, truth: bool) -> ColumnSet {
             lhs.iter().for_each(|s| add_strict(s, &mut set));
         }
         Predicate::InParameter { lhs, .. } if truth => add_strict(lhs, &mut set),
+        Predicate::Lookup { name, lhs, .. } if name.starts_with("array_") => {
+            add_strict(lhs, &mut set);
+        }
+        Predicate::AnyElement(any) if truth => add_strict(&any.array, &mut set),
         _ => {}
     }
     set
