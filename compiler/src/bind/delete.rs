@@ -36,7 +36,7 @@ impl Binder<'_> {
         self.q_mut(q)?.clear_ordering(true, true);
         // Rows go once, alike or not; groups that no condition asks about decide nothing.
         self.q_mut(q)?.distinct = false;
-        let split = self.split_conditions(q, &self.q(q)?.conditions, true)?;
+        let split = self.split_conditions(q, self.q(q)?.conditions.clone(), true)?;
         if split.having.is_empty() && split.qualify.is_empty() {
             self.q_mut(q)?.group_by = super::query::GroupBy::None;
         }

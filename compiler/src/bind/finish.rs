@@ -33,10 +33,11 @@ impl Binder<'_> {
         }
         self.check_deferred(q)?;
         let (mut order, meta) = self.order_keys(q)?;
+        let conditions = self.take_conditions(q)?;
         let query = self.snapshot(q)?;
         let distinct_on = self.distinct_on(q, &query)?;
         let must_group = query.group_by != GroupBy::None;
-        let split = self.split_conditions(q, &query.conditions, must_group)?;
+        let split = self.split_conditions(q, conditions, must_group)?;
         let grouped = query.group_by != GroupBy::None || !split.having.is_empty();
         // A model's own ordering does not order groups, but `distinct()` selects its keys, and so they are grouped by.
         let distinct_rows = query.distinct && distinct_on.is_empty();
@@ -146,6 +147,15 @@ impl Binder<'_> {
             });
         }
         Ok(building.rel)
+    }
+
+    /// The conditions of a query go into its rows, which are made once.
+    fn take_conditions(&mut self, q: QueryId) -> Result<Vec<Predicate>> {
+        let query = self.q_mut(q)?;
+        if std::mem::replace(&mut query.finished, true) {
+            return Err(Error::internal("the rows of a query are made twice"));
+        }
+        Ok(std::mem::take(&mut query.conditions))
     }
 
     /// The rows of a query with the values that it selects.

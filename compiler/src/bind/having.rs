@@ -11,7 +11,7 @@ impl Binder<'_> {
     pub(super) fn split_conditions(
         &self,
         q: QueryId,
-        conditions: &[Predicate],
+        conditions: Vec<Predicate>,
         must_group: bool,
     ) -> Result<Split> {
         let mut split = Split::default();
@@ -24,17 +24,17 @@ impl Binder<'_> {
     pub(super) fn split_condition(
         &self,
         q: QueryId,
-        predicate: &Predicate,
+        predicate: Predicate,
         negated: bool,
         must_group: bool,
         split: &mut Split,
     ) -> Result<()> {
-        let (aggregate, window) = self.reads(q, predicate);
+        let (aggregate, window) = self.reads(q, &predicate);
         if !aggregate && !window {
-            split.filter.push(predicate.clone());
+            split.filter.push(predicate);
             return Ok(());
         }
-        let (inner_negated, node) = match predicate {
+        let (inner_negated, node) = match &predicate {
             Predicate::Not(inner) => (!negated, inner.as_ref()),
             other => (negated, other),
         };
@@ -44,15 +44,15 @@ impl Binder<'_> {
             Predicate::Xor(children) => (children, true),
             _ => {
                 if window {
-                    split.qualify.push(predicate.clone());
+                    split.qualify.push(predicate);
                 } else {
-                    split.having.push(predicate.clone());
+                    split.having.push(predicate);
                 }
                 return Ok(());
             }
         };
         if connected && aggregate && !window {
-            split.having.push(predicate.clone());
+            split.having.push(predicate);
             return Ok(());
         }
         if connected {
@@ -64,7 +64,7 @@ impl Binder<'_> {
                      performing conditional aggregation.",
                 ));
             }
-            split.qualify.push(predicate.clone());
+            split.qualify.push(predicate);
             return Ok(());
         }
         for child in children {
@@ -73,7 +73,7 @@ impl Binder<'_> {
             } else {
                 child.clone().negate()
             };
-            self.split_condition(q, &child, negated, must_group, split)?;
+            self.split_condition(q, child, negated, must_group, split)?;
         }
         Ok(())
     }

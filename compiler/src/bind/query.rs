@@ -128,6 +128,8 @@ pub(super) struct Query {
     /// Order in which aliases are joined; a filtered relation comes after what its condition needs.
     pub order: Vec<AliasId>,
     pub conditions: Vec<Predicate>,
+    /// The conditions have gone into its rows.
+    pub finished: bool,
     pub empty: bool,
     pub annotations: IndexMap<String, Annotation>,
     /// Which annotations are selected; all of them when absent.
@@ -177,6 +179,7 @@ impl Query {
             aliases: Vec::new(),
             order: Vec::new(),
             conditions: Vec::new(),
+            finished: false,
             empty: false,
             annotations: IndexMap::new(),
             mask: None,

@@ -1,7 +1,5 @@
 //! Comparisons as filters: native where a path meets a literal.
 
-use std::collections::HashSet;
-
 use bson::Bson;
 
 use super::Lowerer;
@@ -131,7 +129,6 @@ impl Lowerer<'_> {
         }
         let literals: Option<Vec<Bson>> = list.iter().map(|s| plain_literal(s)).collect();
         if let (Some(values), false) = (literals, matches!(lhs, Scalar::List(_))) {
-            let values = dedup(values);
             if want
                 && let Scalar::Json { .. } = lhs
                 && let Some(filter) = self.json_is_one_of(lhs, &values)?
@@ -298,45 +295,6 @@ fn membership(mut values: Vec<Bson>, nullable: bool, want: bool) -> FieldOp {
                 values.push(Bson::Null);
             }
             FieldOp::Nin(values)
-        }
-    }
-}
-
-/// Values without repetition, in order.
-fn dedup(values: Vec<Bson>) -> Vec<Bson> {
-    let mut seen = HashSet::with_capacity(values.len());
-    let mut first: Vec<bool> = Vec::with_capacity(values.len());
-    for value in &values {
-        first.push(seen.insert(Member::of(value)));
-    }
-    drop(seen);
-    let mut first = first.into_iter();
-    let mut values = values;
-    values.retain(|_| first.next().unwrap_or(true));
-    values
-}
-
-/// A member of a list as a key: the same type and the same value.
-#[derive(PartialEq, Eq, Hash)]
-enum Member<'v> {
-    Int(i32),
-    Long(i64),
-    Text(&'v str),
-    Key(bson::oid::ObjectId),
-    Time(bson::DateTime),
-    /// All others, as they print.
-    Other(String),
-}
-
-impl<'v> Member<'v> {
-    fn of(value: &'v Bson) -> Self {
-        match value {
-            Bson::Int32(n) => Member::Int(*n),
-            Bson::Int64(n) => Member::Long(*n),
-            Bson::String(text) => Member::Text(text),
-            Bson::ObjectId(id) => Member::Key(*id),
-            Bson::DateTime(time) => Member::Time(*time),
-            other => Member::Other(format!("{other:?}")),
         }
     }
 }

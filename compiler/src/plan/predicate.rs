@@ -88,7 +88,7 @@ pub enum Predicate {
 /// A condition on the elements of an array.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AnyElement {
-    /// The array; NULL and what is no array has no elements.
+    /// The array; NULL has no elements.
     pub array: Scalar,
     /// Position of the first element that counts, and of the first that no longer does.
     pub range: Option<(u64, u64)>,

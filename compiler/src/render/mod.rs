@@ -6,7 +6,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `sink` | what is written into, [`Sink`]; documents |
+//! | `sink` | what is written into; documents |
 //! | `bytes` | BSON's bytes |
 //! | `command` | commands |
 //! | `stage` | stages |

@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use foldhash::fast::RandomState;
+
 use super::walk::Truth;
 use super::{Context, Kinds, Rule, literal, walk};
 use crate::error::Result;
@@ -140,13 +142,15 @@ fn normalise(plan: &mut Plan, _: &Context<'_>) -> Result<bool> {
         }
         if list.len() > 1 {
             // A fingerprint that is new is a value that is new; only others are compared.
-            let mut seen: HashSet<u64> = HashSet::with_capacity(list.len());
+            let state = RandomState::default();
+            let mut seen: HashSet<u64, RandomState> =
+                HashSet::with_capacity_and_hasher(list.len(), state.clone());
             let mut twice = Vec::new();
             for (i, s) in list.iter().enumerate() {
                 let Some(value) = literal::literal(s) else {
                     continue;
                 };
-                if !seen.insert(literal::fingerprint(value))
+                if !seen.insert(literal::fingerprint(&state, value))
                     && list
                         .iter()
                         .take(i)

@@ -1,9 +1,10 @@
 //! Comparison of literals: as the database would, or not at all.
 
 use std::cmp::Ordering;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
 
 use bson::Bson;
+use foldhash::fast::RandomState;
 
 use crate::plan::{ArrayFact, Columns, CompareOp, Node, Predicate, Scalar, has_volatile};
 use crate::schema::StorageFamily;
@@ -120,13 +121,13 @@ pub(super) fn is_single(scalar: &Scalar, columns: &Columns) -> bool {
 }
 
 /// A number that is equal for equal literals.
-pub(super) fn fingerprint(value: &Bson) -> u64 {
-    let mut hasher = DefaultHasher::new();
+pub(super) fn fingerprint(state: &RandomState, value: &Bson) -> u64 {
+    let mut hasher = state.build_hasher();
     hash_bson(value, &mut hasher);
     hasher.finish()
 }
 
-fn hash_bson(value: &Bson, hasher: &mut DefaultHasher) {
+fn hash_bson(value: &Bson, hasher: &mut impl Hasher) {
     match value {
         Bson::String(s) => s.hash(hasher),
         Bson::Boolean(b) => b.hash(hasher),
@@ -139,8 +140,8 @@ fn hash_bson(value: &Bson, hasher: &mut DefaultHasher) {
 }
 
 /// A number that is equal for equal conditions, and mostly different for others.
-pub(super) fn predicate_fingerprint(predicate: &Predicate) -> u64 {
-    let mut hasher = DefaultHasher::new();
+pub(super) fn predicate_fingerprint(state: &RandomState, predicate: &Predicate) -> u64 {
+    let mut hasher = state.build_hasher();
     let mut budget = 16;
     crate::plan::visit(Node::Predicate(predicate), &mut |node, _| {
         match node {

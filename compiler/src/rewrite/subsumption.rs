@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use super::walk::Truth;
 use super::{Context, Kinds, Rule, literal, walk};
 use crate::error::Result;
@@ -64,10 +66,14 @@ fn repeated(list: &mut Vec<Predicate>) -> bool {
         }
         return list.len() != before;
     }
-    let mut seen: HashMap<u64, Vec<usize>> = HashMap::with_capacity(before);
+    let state = RandomState::default();
+    let mut seen: HashMap<u64, Vec<usize>, RandomState> =
+        HashMap::with_capacity_and_hasher(before, state.clone());
     let mut keep = vec![true; before];
     for (i, p) in list.iter().enumerate() {
-        let same = seen.entry(literal::predicate_fingerprint(p)).or_default();
+        let same = seen
+            .entry(literal::predicate_fingerprint(&state, p))
+            .or_default();
         if same.iter().any(|j| list.get(*j) == Some(p)) && is_certain(p) {
             if let Some(flag) = keep.get_mut(i) {
                 *flag = false;

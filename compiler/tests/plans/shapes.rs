@@ -1,6 +1,6 @@
 //! Plans of certain shapes, with random parts: rules that need several operators in a row are not met by chance.
 
-use mqlc_compiler::plan::{ColumnId, Predicate, Rel, Scalar, SourceId};
+use mqlc_compiler::plan::{ColumnId, Predicate, Rel, Scalar, SourceId, WindowCall};
 use mqlc_compiler::schema::FieldKind;
 
 use super::arbitrary::{Here, Maker};
@@ -28,7 +28,7 @@ fn plain(model: &str) -> &'static str {
 impl Maker<'_, '_> {
     /// A query of one of the shapes, with random operators on top.
     pub(super) fn shaped(&mut self) -> (Rel, Here) {
-        let (mut rel, mut here) = match self.c.pick(8) {
+        let (mut rel, mut here) = match self.c.pick(9) {
             0 => self.groups_of_related(),
             1 => self.groups_behind_key(),
             2 => self.fixed_groups(),
@@ -36,6 +36,7 @@ impl Maker<'_, '_> {
             4 => self.rows_without_partner(),
             5 => self.counted_values(),
             6 => self.every_group(),
+            7 => self.numbered(),
             _ => self.alternatives(),
         };
         for _ in 0..self.c.pick(3) {
@@ -124,6 +125,53 @@ impl Maker<'_, '_> {
         next.ints.extend(&counts);
         let rel = filter(rel, Predicate::And(parts));
         (rel, next)
+    }
+
+    /// Rows with a window function, of which some are chosen by its value.
+    fn numbered(&mut self) -> (Rel, Here) {
+        let model = self.c.one_of(&["Book", "Author", "BookTag"]);
+        let (source, pk, mut here) = self.base(model);
+        let of = self.b.column(source, plain(model));
+        let rows = self.sometimes(scan(source), &here);
+        let function = self.c.one_of(&["RowNumber", "RowNumber", "Rank", "Sum"]);
+        let args = if function == "Sum" {
+            vec![value(of)]
+        } else {
+            Vec::new()
+        };
+        let partition = match self.c.pick(3) {
+            0 => Vec::new(),
+            _ => vec![value(self.c.one_of(&here.ints))],
+        };
+        // Rows are told apart, so that what a window gives them is certain.
+        let order = match self.c.pick(2) {
+            0 => vec![asc(of), asc(pk)],
+            _ => vec![desc(pk)],
+        };
+        let name = self.name("n");
+        let n = if function == "Sum" {
+            self.b.computed(&name, int_type())
+        } else {
+            self.b.counted(&name)
+        };
+        let call = WindowCall {
+            call: agg(function, args),
+            frame: None,
+        };
+        let rows = Rel::Window {
+            input: Box::new(rows),
+            partition,
+            order,
+            outputs: vec![(n, call)],
+        };
+        let limit = 1 + self.c.pick(2) as i64;
+        let compare = [eq, eq, lte][self.c.pick(3)];
+        let mut parts = vec![compare(n, limit)];
+        if self.c.pick(3) == 2 {
+            parts.push(self.predicate(&here, &Here::default(), 1));
+        }
+        here.ints.push(n);
+        (filter(rows, Predicate::And(parts)), here)
     }
 
     /// Aggregates of the rows of a relation, in their order or aggregated again.
