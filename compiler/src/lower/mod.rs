@@ -16,8 +16,10 @@
 //! | `native` | keys of JSON and arrays in the match language |
 //! | `text` | text patterns |
 //! | `truth` | predicates as expressions |
-//! | `scalar` | scalar expressions |
+//! | `scalar`, `calls` | scalar expressions; the border to the registry of functions |
 //! | `join`, `subquery` | `$lookup` |
+//! | `element`, `bound` | conditions on elements of arrays; those that the least or greatest element decides |
+//! | `chain` | chains of joins in subqueries as look-ups side by side |
 //! | `not_in` | `NOT IN` a subquery, in two tests |
 //! | `group`, `window`, `set_op`, `sort` | their stages |
 //! | `nothing` | aggregates over no rows |
