@@ -198,6 +198,8 @@ const READ_VALUES: &[&str] = &[
     "subsumption",
     "date_ranges",
     "nothing",
+    "sum_of_nothing",
+    "first_row",
 ];
 
 /// The commands of a statement as texts.
