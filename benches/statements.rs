@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mqlc::Compiler;
 use mqlc::compiler::queryset::Statement;
 use mqlc::compiler::schema::{Schema, SchemaSpec};
 use mqlc::compiler::text::{self, Params};
+use mqlc::{Compiled, Compiler};
 
 fn path(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
@@ -60,28 +60,26 @@ pub fn fixtures(compiler: &Compiler, params: &Params) -> Vec<(String, String)> {
     out
 }
 
-/// Decode, bind, rewrite, lower, tidy, render.
+/// Decode, bind, rewrite, lower, tidy.
+fn compiled(compiler: &Compiler, json: &str) -> Compiled {
+    let statement = Statement::from_json(json).unwrap();
+    compiler.compile(&statement).unwrap()
+}
+
+/// To rendered documents.
 pub fn cold(compiler: &Compiler, json: &str) -> usize {
-    let compiled = compiler
-        .compile(&Statement::from_json(json).unwrap())
-        .unwrap();
-    compiled
-        .program
-        .steps
-        .iter()
+    let compiled = compiled(compiler, json);
+    let steps = compiled.program.steps.iter();
+    steps
         .map(|step| black_box(step.bind(&[])).command.len())
         .sum()
 }
 
-/// As [`cold`], to the bytes that are sent.
+/// To the bytes that are sent.
 pub fn cold_bytes(compiler: &Compiler, json: &str) -> usize {
-    let compiled = compiler
-        .compile(&Statement::from_json(json).unwrap())
-        .unwrap();
-    compiled
-        .program
-        .steps
-        .iter()
+    let compiled = compiled(compiler, json);
+    let steps = compiled.program.steps.iter();
+    steps
         .map(|step| black_box(step.bind_raw(&[]).unwrap()).as_bytes().len())
         .sum()
 }

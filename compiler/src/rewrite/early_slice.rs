@@ -1,14 +1,13 @@
 //! Sorts and slices come before work that is done for each row.
 
 use super::block::{Reach, filtered, is_indexed, parts, reach, root_key};
-use super::{Context, Kinds, Rule, walk};
+use super::{Context, Kinds, Rule, walk, window_slice};
 use crate::error::Result;
-use crate::plan::facts::{ColumnSet, is_correlated, is_unique, used_columns};
+use crate::plan::facts::{ColumnSet, is_correlated, used_columns};
 use crate::plan::{
     Cardinality, ColumnId, Columns, Join, JoinKind, Node, Plan, Predicate, Rel, Scalar, SortKey,
-    SubKind, WindowCall, as_column, visit,
+    SubKind, as_column, visit,
 };
-use crate::queryset::FrameUnit;
 
 pub(super) const RULE: Rule = Rule {
     name: "early_slice",
@@ -44,7 +43,7 @@ fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
         loop {
             let served = is_served(at, context, columns)?;
             changed |= sink(at, served, columns);
-            changed |= before_window(at, context, columns)?;
+            changed |= window_slice::cut(at, context, columns)?;
             match at.input_mut() {
                 Some(input) => at = input,
                 None => return Ok(changed),
@@ -181,70 +180,6 @@ fn past_filter(rel: &mut Rel, columns: &Columns) -> bool {
     true
 }
 
-/// Cuts the rows of a window off where a slice of it ends. The order must come again: windows promise none.
-fn before_window(rel: &mut Rel, context: &Context<'_>, columns: &Columns) -> Result<bool> {
-    let Rel::Slice {
-        input: sorted,
-        skip,
-        limit: Some(limit),
-    } = rel
-    else {
-        return Ok(false);
-    };
-    let (skip, end) = (*skip, skip.saturating_add(*limit));
-    let Rel::Sort { input, keys } = &mut **sorted else {
-        return Ok(false);
-    };
-    let Rel::Window {
-        input: rows,
-        partition,
-        order,
-        outputs,
-    } = &mut **input
-    else {
-        return Ok(false);
-    };
-    let both: ColumnSet = keys
-        .iter()
-        .zip(order.iter())
-        .take_while(|(a, b)| a == b)
-        .filter_map(|(key, _)| as_column(&key.scalar))
-        .collect();
-    let fits = partition.is_empty()
-        && keys.iter().zip(order.iter()).all(|(a, b)| a == b)
-        && !matches!(**rows, Rel::Slice { .. })
-        && outputs.iter().all(|(_, call)| looks_back(call))
-        && is_unique(rows, &both, context.schema, columns)?;
-    if !fits {
-        return Ok(false);
-    }
-    **rows = Rel::Slice {
-        input: Box::new(Rel::Sort {
-            input: Box::new(rows.take()),
-            keys: keys.clone(),
-        }),
-        skip: 0,
-        limit: Some(end),
-    };
-    if skip == 0 {
-        *rel = sorted.take();
-    }
-    Ok(true)
-}
-
-/// The value of a row depends on it and on earlier rows only, where no two rows are equal in the window's order.
-fn looks_back(window: &WindowCall) -> bool {
-    match window.call.function.as_str() {
-        "RowNumber" | "Rank" | "DenseRank" | "Lag" => true,
-        "Count" | "Sum" | "Avg" | "Min" | "Max" | "StdDev" | "Variance" | "FirstValue"
-        | "LastValue" | "NthValue" => window.frame.is_none_or(|frame| match frame.unit {
-            FrameUnit::Rows => frame.end.is_some_and(|end| end <= 0),
-            FrameUnit::Range => frame.end == Some(0),
-        }),
-        _ => false,
-    }
-}
-
 /// Whether rows are in the order of an index of the collection, all of which are read otherwise: those of a slice, or those
 /// that would carry a list into the sort.
 fn is_served(rel: &Rel, context: &Context<'_>, columns: &Columns) -> Result<bool> {
@@ -379,8 +314,7 @@ fn past_extend(rel: &mut Rel, used: ColumnSet, served: bool, columns: &Columns) 
 
 #[cfg(test)]
 mod tests {
-    use crate::plan::{Predicate, Rel, Scalar, SubKind, SubPlan, WindowCall, WindowFrame};
-    use crate::queryset::FrameUnit;
+    use crate::plan::{Predicate, Scalar, SubKind, SubPlan};
     use crate::testing::*;
 
     /// Only twenty authors are looked up.
@@ -474,83 +408,6 @@ mod tests {
         let rel = inner_one(scan(book), author, fk, pk);
         b.rows(sort(rel, [asc(pk), asc(name)]), [name])
             .stays("early_slice");
-    }
-
-    /// Books numbered in an order, with the sum of the pages before each.
-    fn numbered(broken: &str) -> Case {
-        let mut b = Build::new();
-        let (book, id, pages) = books(&mut b);
-        let (n, sum) = (b.counted("n"), b.computed("sum", int_type()));
-        let by = if broken == "equal rows" { pages } else { id };
-        let end = if broken == "later rows" { 1 } else { -1 };
-        let function = if broken == "all rows" {
-            "Ntile"
-        } else {
-            "RowNumber"
-        };
-        let windowed = Rel::Window {
-            input: Box::new(scan(book)),
-            partition: match broken {
-                "partition" => vec![value(pages)],
-                _ => Vec::new(),
-            },
-            order: vec![asc(by)],
-            outputs: vec![
-                (
-                    n,
-                    WindowCall {
-                        call: agg(function, vec![]),
-                        frame: None,
-                    },
-                ),
-                (
-                    sum,
-                    WindowCall {
-                        call: agg("Sum", vec![value(pages)]),
-                        frame: Some(WindowFrame {
-                            unit: FrameUnit::Rows,
-                            start: None,
-                            end: Some(end),
-                        }),
-                    },
-                ),
-            ],
-        };
-        let key = if broken == "other order" {
-            desc(by)
-        } else {
-            asc(by)
-        };
-        b.rows(slice(sort(windowed, [key]), 1, 2), [id, n, sum])
-    }
-
-    /// Three rows are numbered, of which the first is not wanted.
-    #[test]
-    fn windows_that_look_back_end_with_the_slice() {
-        numbered("").fires(
-            "early_slice",
-            "scan Book\n\
-             sort Book._id#0 asc\n\
-             slice 0..3\n\
-             window n#2 = RowNumber(), sum#3 = Sum(Book.pages#1) Rows None..Some(-1) order by Book._id#0 asc\n\
-             sort Book._id#0 asc\n\
-             slice 1..3\n\
-             rows _id: Book._id#0, n: n#2, sum: sum#3\n",
-        );
-    }
-
-    /// Equal rows, frames that look ahead, functions of all rows, several partitions, an order of the slice that is not the window's.
-    #[test]
-    fn other_windows_see_all_rows() {
-        for broken in [
-            "equal rows",
-            "later rows",
-            "all rows",
-            "partition",
-            "other order",
-        ] {
-            numbered(broken).stays("early_slice");
-        }
     }
 
     /// An index gives the order of the slice: few are read, even where a join selects.
