@@ -11,6 +11,7 @@ use bson::oid::ObjectId;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::command::Failing;
 use super::connection;
@@ -122,7 +123,8 @@ pub struct WireServer {
     address: SocketAddr,
     shared: Arc<Shared>,
     login: Option<(String, String)>,
-    runtime: Option<Runtime>,
+    /// The runtime, and the task that accepts connections: it holds the port.
+    running: Option<(Runtime, JoinHandle<()>)>,
 }
 
 impl WireServer {
@@ -176,7 +178,7 @@ impl WireServer {
             let _inside = runtime.enter();
             TcpListener::from_std(listener)?
         };
-        runtime.spawn(listen(listener, Arc::clone(&shared)));
+        let listening = runtime.spawn(listen(listener, Arc::clone(&shared)));
         runtime.spawn(housekeep(
             Arc::clone(&shared),
             options.save_every,
@@ -186,7 +188,7 @@ impl WireServer {
             address,
             shared,
             login: options.login,
-            runtime: Some(runtime),
+            running: Some((runtime, listening)),
         })
     }
 
@@ -228,18 +230,19 @@ impl WireServer {
         self.shared.connections.load(Ordering::Relaxed)
     }
 
-    /// Stops: no new connections, commands that run are answered, data is saved.
+    /// Stops: the port is free, commands that run are answered, connections are closed, data is saved.
     ///
     /// # Errors
     /// When the data cannot be saved.
     pub async fn stop(mut self) -> io::Result<()> {
-        let Some(runtime) = self.runtime.take() else {
+        let Some((runtime, listening)) = self.running.take() else {
             return Ok(());
         };
         let _ = self.shared.stop.send(true);
         let shared = Arc::clone(&self.shared);
         // On our own runtime: the caller may have another one, or none.
         let ended = runtime.spawn(async move {
+            let _ = listening.await;
             let patience = Instant::now();
             while shared.connections.load(Ordering::Acquire) > 0
                 && patience.elapsed() < Duration::from_secs(5)
@@ -255,7 +258,7 @@ impl WireServer {
 
 impl Drop for WireServer {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
+        if let Some((runtime, _)) = self.running.take() {
             let _ = self.shared.stop.send(true);
             runtime.shutdown_background();
             // There is nobody to tell; `stop` tells.
