@@ -111,6 +111,8 @@ fn statement(conditions: &str) -> String {
 pub struct Case {
     /// Its name.
     pub id: String,
+    /// The file with its schema.
+    pub schema: PathBuf,
     /// The compiler for its schema.
     pub compiler: Compiler,
     /// Queryset JSON.
@@ -163,15 +165,17 @@ pub fn corpus() -> Vec<Case> {
         for line in text.lines() {
             let case: serde_json::Value = serde_json::from_str(line).unwrap();
             let name = case["schema"].as_str().unwrap();
+            let schema = root.join("schema").join(name).with_extension("json");
             let compiler = compilers.entry(name.to_owned()).or_insert_with(|| {
-                let path = root.join("schema").join(name).with_extension("json");
-                let spec = SchemaSpec::from_json(&std::fs::read_to_string(path).unwrap()).unwrap();
+                let spec =
+                    SchemaSpec::from_json(&std::fs::read_to_string(&schema).unwrap()).unwrap();
                 Compiler::new(Schema::new(spec).unwrap())
             });
             let json = case["statement"].to_string();
             if Statement::from_json(&json).is_ok_and(|s| compiler.compile(&s).is_ok()) {
                 out.push(Case {
                     id: case["id"].to_string(),
+                    schema,
                     compiler: compiler.clone(),
                     json,
                 });

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! python3 benches/emitted/official.py target/emitted
-//! cargo bench --bench emitted -- [--full | --scale 0.1] [--compile] [--only NAME] [--commands FILE] [--uri mongodb://host/database]
+//! cargo bench --bench emitted -- [--full | --scale 0.1] [--compile | --recorded] [--only NAME] [--commands FILE] [--uri mongodb://host/database]
 //! ```
 //!
 //! Both run on the same data with the same indexes, and must give the same rows. `docs/performance.md` explains the columns.
@@ -15,9 +15,12 @@ mod data;
 mod measure;
 mod querysets;
 mod record;
+mod recorded;
 mod report;
 mod rows;
 mod server;
+#[path = "../statements.rs"]
+mod statements;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -41,6 +44,8 @@ struct Arguments {
     scale: f64,
     /// Only how long compiling takes, queryset by queryset.
     compile: bool,
+    /// Only how long compiling a recorded corpus takes.
+    recorded: bool,
     only: Vec<String>,
     uri: Option<String>,
     commands: Option<PathBuf>,
@@ -51,6 +56,7 @@ fn arguments() -> Arguments {
     let mut out = Arguments {
         scale: 0.1,
         compile: false,
+        recorded: false,
         only: Vec::new(),
         uri: None,
         commands: None,
@@ -62,6 +68,7 @@ fn arguments() -> Arguments {
         match word.as_str() {
             "--full" => out.scale = 1.0,
             "--compile" => out.compile = true,
+            "--recorded" => out.recorded = true,
             "--scale" => out.scale = value().parse().unwrap(),
             "--only" => out.only.push(value()),
             "--uri" => out.uri = Some(value()),
@@ -83,6 +90,12 @@ fn path(relative: &str) -> PathBuf {
 
 fn main() {
     let arguments = arguments();
+    if arguments.recorded {
+        return recorded::report(
+            &path("target/emitted"),
+            &path("benches/emitted/recorded.py"),
+        );
+    }
     let models = std::fs::read_to_string(path("benches/emitted/models.py")).unwrap();
     let models = text::parse_models("shop", &models).unwrap();
     let compiler = Compiler::new(Schema::new(models.spec).unwrap());
