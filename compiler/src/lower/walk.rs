@@ -110,23 +110,6 @@ pub(super) fn held(rel: &Rel) -> SourceSet {
     }
 }
 
-/// The inputs of an operator.
-pub(super) fn inputs(node: &Rel) -> Vec<&Rel> {
-    match node {
-        Rel::Scan(_) | Rel::Raw { .. } | Rel::Empty | Rel::Unit => Vec::new(),
-        Rel::Filter { input, .. }
-        | Rel::Extend { input, .. }
-        | Rel::Aggregate { input, .. }
-        | Rel::Window { input, .. }
-        | Rel::Distinct { input, .. }
-        | Rel::DistinctOn { input, .. }
-        | Rel::Sort { input, .. }
-        | Rel::Slice { input, .. } => vec![input],
-        Rel::Join(join) => vec![&join.input],
-        Rel::SetOp { inputs, .. } => inputs.iter().map(|(rel, _)| rel).collect(),
-    }
-}
-
 /// Columns that the output needs, in order, those of follow-up queries included; no duplicates.
 pub(super) fn output_columns(output: &Output) -> Vec<ColumnId> {
     let mut out = InOrder {

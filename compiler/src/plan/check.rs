@@ -39,8 +39,8 @@ struct Size {
     deepest: usize,
 }
 
-impl Size {
-    fn node<'a>(&mut self, node: Node<'a>) {
+impl<'a> Visit<'a> for Size {
+    fn node(&mut self, node: Node<'a>) {
         self.nodes += 1;
         self.deepest = self.deepest.max(self.depth);
         if self.depth <= MAX_DEPTH && self.nodes <= MAX_NODES {
@@ -48,24 +48,6 @@ impl Size {
             node.visit_inside(self);
             self.depth -= 1;
         }
-    }
-}
-
-impl<'a> Visit<'a> for Size {
-    fn rel(&mut self, rel: &'a Rel) {
-        self.node(Node::Rel(rel));
-    }
-
-    fn scalar(&mut self, scalar: &'a Scalar) {
-        self.node(Node::Scalar(scalar));
-    }
-
-    fn predicate(&mut self, predicate: &'a Predicate) {
-        self.node(Node::Predicate(predicate));
-    }
-
-    fn subplan(&mut self, sub: &'a SubPlan) {
-        self.node(Node::SubPlan(sub));
     }
 }
 

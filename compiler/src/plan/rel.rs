@@ -224,6 +224,34 @@ pub struct Assignment {
     pub values: Vec<(String, Scalar)>,
 }
 
+impl Rel {
+    /// The source that the operator itself brings in.
+    #[must_use]
+    pub fn source(&self) -> Option<SourceId> {
+        match self {
+            Rel::Scan(source) | Rel::Raw { source, .. } => Some(*source),
+            Rel::Join(join) => Some(join.source),
+            _ => None,
+        }
+    }
+
+    /// Calls `f` with every column that the operator itself computes, in the order in which they are written.
+    pub fn computed(&self, mut f: impl FnMut(ColumnId)) {
+        match self {
+            Rel::Extend { columns, .. } => columns.iter().for_each(|(id, _)| f(*id)),
+            Rel::Aggregate {
+                keys, aggregates, ..
+            } => {
+                keys.iter().for_each(|(id, _)| f(*id));
+                aggregates.iter().for_each(|(id, _)| f(*id));
+            }
+            Rel::Window { outputs, .. } => outputs.iter().for_each(|(id, _)| f(*id)),
+            Rel::SetOp { columns, .. } => columns.iter().for_each(|id| f(*id)),
+            _ => {}
+        }
+    }
+}
+
 /// What is done with the rows.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(clippy::large_enum_variant)] // there is one in a plan

@@ -88,20 +88,8 @@ fn own(rel: &Rel) -> (Vec<SourceId>, Vec<ColumnId>) {
     let (mut sources, mut columns) = (Vec::new(), Vec::new());
     visit(Node::Rel(rel), &mut |node, _| {
         if let Node::Rel(rel) = node {
-            match rel {
-                Rel::Scan(source) | Rel::Raw { source, .. } => sources.push(*source),
-                Rel::Join(join) => sources.push(join.source),
-                Rel::Extend { columns: list, .. } => columns.extend(list.iter().map(|(id, _)| *id)),
-                Rel::Aggregate {
-                    keys, aggregates, ..
-                } => {
-                    columns.extend(keys.iter().map(|(id, _)| *id));
-                    columns.extend(aggregates.iter().map(|(id, _)| *id));
-                }
-                Rel::Window { outputs, .. } => columns.extend(outputs.iter().map(|(id, _)| *id)),
-                Rel::SetOp { columns: list, .. } => columns.extend(list),
-                _ => {}
-            }
+            sources.extend(rel.source());
+            rel.computed(|id| columns.push(id));
         }
         true
     });

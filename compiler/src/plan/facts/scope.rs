@@ -71,18 +71,11 @@ pub fn scope(rel: &Rel) -> Scope {
             s.sources.insert(join.source);
             s
         }
-        Rel::Extend { input, columns } => {
+        Rel::Extend { input, .. } | Rel::Window { input, .. } => {
             let mut s = scope(input);
-            for (id, _) in columns {
-                s.columns.insert(*id);
-            }
-            s
-        }
-        Rel::Window { input, outputs, .. } => {
-            let mut s = scope(input);
-            for (id, _) in outputs {
-                s.columns.insert(*id);
-            }
+            rel.computed(|id| {
+                s.columns.insert(id);
+            });
             s
         }
         Rel::Aggregate {
@@ -161,34 +154,13 @@ impl<'a> Visit<'a> for Used<'_> {
 pub fn defined_inside(node: Node<'_>) -> Scope {
     let mut all = Scope::default();
     visit(node, &mut |node, _| {
-        let Node::Rel(rel) = node else { return true };
-        match rel {
-            Rel::Scan(source) | Rel::Raw { source, .. } => {
-                all.sources.insert(*source);
+        if let Node::Rel(rel) = node {
+            if let Some(source) = rel.source() {
+                all.sources.insert(source);
             }
-            Rel::Join(join) => {
-                all.sources.insert(join.source);
-            }
-            Rel::Extend { columns, .. } => columns.iter().for_each(|(id, _)| {
-                all.columns.insert(*id);
-            }),
-            Rel::Window { outputs, .. } => outputs.iter().for_each(|(id, _)| {
-                all.columns.insert(*id);
-            }),
-            Rel::Aggregate {
-                keys, aggregates, ..
-            } => {
-                keys.iter().for_each(|(id, _)| {
-                    all.columns.insert(*id);
-                });
-                aggregates.iter().for_each(|(id, _)| {
-                    all.columns.insert(*id);
-                });
-            }
-            Rel::SetOp { columns, .. } => columns.iter().for_each(|id| {
-                all.columns.insert(*id);
-            }),
-            _ => {}
+            rel.computed(|id| {
+                all.columns.insert(id);
+            });
         }
         true
     });
