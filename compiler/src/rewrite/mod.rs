@@ -10,7 +10,6 @@
 //! | `literal` | comparison of literals |
 //! | `survey` | what a plan is made of, which says which rules can fire |
 //! | `block` | scans with joins and filters, whose order may change; how selective conditions are |
-//! | `window_slice` | the part of `early_slice` that is about windows |
 //! | `document` | `docs/rules.md` |
 //! | all others | one rule each |
 
@@ -18,7 +17,6 @@ mod document;
 mod literal;
 mod survey;
 mod walk;
-mod window_slice;
 
 mod aggregates;
 mod alternatives;

@@ -1,17 +1,26 @@
 //! Parts of dates compared with literals become ranges of the dates themselves.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `part` | what of a date is read, and in which zone |
+//! | `bounds` | the instants between which a date has a value of a part |
+//! | `day` | the instant at which a day begins |
+
+mod bounds;
+mod day;
+mod part;
 
 use std::sync::Arc;
 
 use bson::{Bson, DateTime};
-use jiff::civil::{Date, ISOWeekDate, Weekday};
-use jiff::tz::{Offset, TimeZone};
-use jiff::{SignedDuration, Timestamp, ToSpan};
+use jiff::ToSpan;
 
 use super::{Context, Kinds, Rule, literal, walk};
 use crate::error::Result;
-use crate::plan::{Columns, CompareOp, FunctionCall, Literal, Plan, Predicate, Scalar};
-use crate::queryset::Value;
-use crate::schema::StorageFamily;
+use crate::plan::{Columns, CompareOp, Literal, Plan, Predicate, Scalar};
+use bounds::bounds;
+use day::{date_of, start};
+use part::{Part, Reading, reading};
 
 pub(super) const RULE: Rule = Rule {
     name: "date_ranges",
@@ -42,98 +51,26 @@ fn apply(plan: &mut Plan, _: &Context<'_>) -> Result<bool> {
     Ok(changed)
 }
 
-/// What of a date is compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Year,
-    IsoYear,
-    Month,
-    Day,
-    Date,
-    Truncated(Unit),
-}
-
-/// What a date is truncated to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unit {
-    Year,
-    Quarter,
-    Month,
-    Week,
-    Day,
-}
-
-impl Unit {
-    fn of(kind: &str) -> Option<Unit> {
-        Some(match kind {
-            "year" => Unit::Year,
-            "quarter" => Unit::Quarter,
-            "month" => Unit::Month,
-            "week" => Unit::Week,
-            "day" => Unit::Day,
-            _ => return None,
-        })
-    }
-
-    /// The first day of the unit that a day is in, and of the next one.
-    fn around(self, day: Date) -> Option<(Date, Date)> {
-        let month = |m: i8| Date::new(day.year(), m, 1).ok();
-        let (first, span) = match self {
-            Unit::Year => (month(1)?, 1.year()),
-            Unit::Quarter => (month((day.month() - 1) / 3 * 3 + 1)?, 3.months()),
-            Unit::Month => (month(day.month())?, 1.month()),
-            Unit::Week => {
-                let since = i64::from(day.weekday().to_monday_zero_offset());
-                (day.checked_sub(since.days()).ok()?, 1.week())
-            }
-            Unit::Day => (day, 1.day()),
-        };
-        Some((first, first.checked_add(span).ok()?))
-    }
-}
-
-/// A date, a part of it and the zone in which it is read.
-fn part<'s>(scalar: &'s Scalar, columns: &Columns) -> Option<(&'s Scalar, Part, Option<&'s str>)> {
-    let Scalar::Call(call) = scalar else {
-        return None;
-    };
-    let FunctionCall {
-        function,
-        args,
-        options,
-        ty,
-    } = &**call;
-    let text = |name: &str| match options.get(name) {
-        Some(Value::Str(text)) => Some(text.as_str()),
-        _ => None,
-    };
-    let part = match (function.as_str(), text("lookup_name"), text("kind")) {
-        ("Extract", Some("year"), _) => Part::Year,
-        ("Extract", Some("iso_year"), _) => Part::IsoYear,
-        ("Extract", Some("month"), _) => Part::Month,
-        ("Extract", Some("day"), _) => Part::Day,
-        ("Trunc", _, Some("date")) => Part::Date,
-        ("Trunc", _, Some(kind)) => Part::Truncated(Unit::of(kind)?),
-        _ => return None,
-    };
-    let [date] = args.as_slice() else { return None };
-    let family = date.ty(columns).ok()?.kind.family();
-    let zone = text("tzinfo");
-    if matches!(part, Part::Truncated(_)) && ty.kind.family() != family {
-        return None;
-    }
-    let reads = match family {
-        StorageFamily::DateTime => true,
-        StorageFamily::Date => zone.is_none(),
-        _ => false,
-    };
-    (reads && literal::is_single(date, columns)).then_some((date, part, zone))
-}
-
-/// `year = y and month = m [and day = d]` of one date.
+/// Replaces `year = y and month = m [and day = d]` of one date by its range.
 fn whole_dates(list: &mut Vec<Predicate>, columns: &Columns) -> bool {
-    let found = |list: &[Predicate], wanted: Part, of: Option<(&Scalar, Option<&str>)>| {
-        list.iter().enumerate().find_map(|(i, p)| {
+    let Some((places, range)) = whole_date(list, columns) else {
+        return false;
+    };
+    let mut at = 0;
+    list.retain(|_| {
+        at += 1;
+        !places.contains(&(at - 1))
+    });
+    list.extend(range);
+    true
+}
+
+/// The places of the conditions that together say which month or day a date is in, and the range that they stand for.
+fn whole_date(list: &[Predicate], columns: &Columns) -> Option<(Vec<usize>, [Predicate; 2])> {
+    let equal: Vec<(usize, Reading<'_>, i64)> = list
+        .iter()
+        .enumerate()
+        .filter_map(|(i, p)| {
             let Predicate::Compare {
                 op: CompareOp::Eq,
                 lhs,
@@ -142,124 +79,43 @@ fn whole_dates(list: &mut Vec<Predicate>, columns: &Columns) -> bool {
             else {
                 return None;
             };
-            let (date, part, zone) = part(lhs, columns)?;
-            let number = literal::int(literal::literal(rhs)?)?;
-            let same = of.is_none_or(|(d, z)| d == date && z == zone);
-            (part == wanted && same).then_some((i, number))
+            let reading = reading(lhs, columns)?;
+            Some((i, reading, literal::int(literal::literal(rhs)?)?))
         })
+        .collect();
+    let (i, of, year) = equal
+        .iter()
+        .find(|(_, reading, _)| reading.part == Part::Year)?;
+    let beside = |part: Part| {
+        equal
+            .iter()
+            .find(|(_, reading, _)| *reading == Reading { part, ..*of })
     };
-    let Some((i, year)) = found(list, Part::Year, None) else {
-        return false;
+    let (j, _, month) = beside(Part::Month)?;
+    let mut places = vec![*i, *j];
+    let (first, next) = match beside(Part::Day) {
+        Some((k, _, day)) => {
+            places.push(*k);
+            let day = date_of(*year, *month, *day)?;
+            (day, day.tomorrow().ok()?)
+        }
+        None => {
+            let first = date_of(*year, *month, 1)?;
+            (first, first.checked_add(1.month()).ok()?)
+        }
     };
-    let Some(Predicate::Compare { lhs, .. }) = list.get(i) else {
-        return false;
-    };
-    let Some((date, _, zone)) = part(lhs, columns) else {
-        return false;
-    };
-    let Some((j, month)) = found(list, Part::Month, Some((date, zone))) else {
-        return false;
-    };
-    let day = found(list, Part::Day, Some((date, zone)));
-    let Some(first) = date_of(year, month, day.map_or(1, |(_, d)| d)) else {
-        return false;
-    };
-    let last = match day {
-        Some(_) => first.tomorrow(),
-        None => first.checked_add(1.month()),
-    };
-    let Some((from, to)) = last
-        .ok()
-        .and_then(|last| Some((start(first, zone)?, start(last, zone)?)))
-    else {
-        return false;
-    };
-    let date = date.clone();
-    let parts = [
-        compare(CompareOp::Gte, &date, from, columns),
-        compare(CompareOp::Lt, &date, to, columns),
+    let (from, until) = (start(first, of.zone)?, start(next, of.zone)?);
+    let range = [
+        compare(CompareOp::Gte, of.date, from, columns)?,
+        compare(CompareOp::Lt, of.date, until, columns)?,
     ];
-    let [Some(lower), Some(upper)] = parts else {
-        return false;
-    };
-    let gone = [Some(i), Some(j), day.map(|(k, _)| k)];
-    let mut at = 0;
-    list.retain(|_| {
-        at += 1;
-        !gone.contains(&Some(at - 1))
-    });
-    list.push(lower);
-    list.push(upper);
-    true
-}
-
-fn date_of(year: i64, month: i64, day: i64) -> Option<Date> {
-    Date::new(
-        i16::try_from(year).ok().filter(|y| (1..9999).contains(y))?,
-        i8::try_from(month).ok()?,
-        i8::try_from(day).ok()?,
-    )
-    .ok()
-}
-
-/// The instants between which a date has a value of a part.
-struct Bounds {
-    from: DateTime,
-    until: DateTime,
-    /// Dates before have lesser values. Otherwise the value is between those that there are: `from` and `until` are the
-    /// bounds of the greatest lesser one.
-    exact: bool,
-}
-
-fn bounds(part: Part, value: &Bson, zone: Option<&str>) -> Option<Bounds> {
-    let year = |value: &Bson| {
-        i16::try_from(literal::int(value)?)
-            .ok()
-            .filter(|y| (1..9998).contains(y))
-    };
-    let instant = |value: &Bson| match value {
-        Bson::DateTime(at) => Timestamp::from_millisecond(at.timestamp_millis()).ok(),
-        _ => None,
-    };
-    let mut exact = true;
-    let (first, next) = match part {
-        Part::Year => {
-            let year = year(value)?;
-            (Date::new(year, 1, 1).ok()?, Date::new(year + 1, 1, 1).ok()?)
-        }
-        Part::IsoYear => {
-            let first = |year| Some(ISOWeekDate::new(year, 1, Weekday::Monday).ok()?.date());
-            let year = year(value)?;
-            (first(year)?, first(year + 1)?)
-        }
-        Part::Date => {
-            let day = Offset::UTC.to_datetime(instant(value)?);
-            (day.time() == jiff::civil::Time::midnight()).then_some(())?;
-            (day.date(), day.date().tomorrow().ok()?)
-        }
-        Part::Truncated(unit) => {
-            let at = instant(value)?;
-            let local = match zone {
-                Some(zone) => zone_of(zone)?.to_datetime(at),
-                None => Offset::UTC.to_datetime(at),
-            };
-            (2..9998).contains(&local.year()).then_some(())?;
-            let (first, next) = unit.around(local.date())?;
-            exact = start(first, zone)?.timestamp_millis() == at.as_millisecond();
-            (first, next)
-        }
-        Part::Month | Part::Day => return None,
-    };
-    Some(Bounds {
-        from: start(first, zone)?,
-        until: start(next, zone)?,
-        exact,
-    })
+    Some((places, range))
 }
 
 /// Lists of values become at most as many ranges.
 const RANGES: usize = 100;
 
+/// The range that a comparison of a part with a literal stands for.
 fn range(p: &Predicate, columns: &Columns) -> Option<Predicate> {
     if let Predicate::In { lhs, list } = p {
         return ranges(lhs, list, columns);
@@ -267,7 +123,7 @@ fn range(p: &Predicate, columns: &Columns) -> Option<Predicate> {
     let Predicate::Compare { op, lhs, rhs } = p else {
         return None;
     };
-    let (date, part, zone) = part(lhs, columns)?;
+    let Reading { date, part, zone } = reading(lhs, columns)?;
     let bounds = bounds(part, literal::literal(rhs)?, zone)?;
     let from = || compare(CompareOp::Gte, date, bounds.from, columns);
     let before = || compare(CompareOp::Lt, date, bounds.from, columns);
@@ -286,7 +142,7 @@ fn range(p: &Predicate, columns: &Columns) -> Option<Predicate> {
 
 /// One of several values: their ranges, those joined that meet.
 fn ranges(lhs: &Scalar, list: &[Scalar], columns: &Columns) -> Option<Predicate> {
-    let (date, part, zone) = part(lhs, columns)?;
+    let Reading { date, part, zone } = reading(lhs, columns)?;
     if list.is_empty() || list.len() > RANGES {
         return None;
     }
@@ -330,63 +186,6 @@ fn compare(op: CompareOp, date: &Scalar, at: DateTime, columns: &Columns) -> Opt
     })
 }
 
-fn zone_of(name: &str) -> Option<TimeZone> {
-    let fixed = name.strip_prefix(['+', '-']).and_then(|rest| {
-        let (hours, minutes) = rest.split_once(':')?;
-        let seconds = hours.parse::<i32>().ok()? * 3600 + minutes.parse::<i32>().ok()? * 60;
-        let sign = if name.starts_with('-') { -1 } else { 1 };
-        Offset::from_seconds(sign * seconds).ok()
-    });
-    match fixed {
-        Some(offset) => Some(TimeZone::fixed(offset)),
-        None => TimeZone::get(name).ok(),
-    }
-}
-
-/// The first instant of a day in a zone, if from then on it is never an earlier day again.
-fn start(day: Date, zone: Option<&str>) -> Option<DateTime> {
-    let midnight = day.at(0, 0, 0, 0);
-    let Some(zone) = zone else {
-        let at = Offset::UTC.to_timestamp(midnight).ok()?;
-        return Some(DateTime::from_millis(at.as_millisecond()));
-    };
-    let zone = zone_of(zone)?;
-    let at = zone
-        .to_ambiguous_zoned(midnight)
-        .compatible()
-        .ok()?
-        .timestamp();
-    let day_at = |at: Timestamp| zone.to_datetime(at).date();
-    let blink = SignedDuration::from_millis(1);
-    let just_before = at.checked_sub(blink).ok()?;
-    let certain = day_at(at) >= day && day_at(just_before) < day;
-    if !certain || at.subsec_nanosecond() % 1_000_000 != 0 {
-        return None;
-    }
-    // Clocks that are turned back near midnight can repeat the day before.
-    let near = SignedDuration::from_hours(48);
-    let (first, last) = (at.checked_sub(near).ok()?, at.checked_add(near).ok()?);
-    for change in zone.following(at) {
-        let change = change.timestamp();
-        if change > last {
-            break;
-        }
-        if day_at(change) < day {
-            return None;
-        }
-    }
-    for change in zone.preceding(at) {
-        let change = change.timestamp();
-        if change < first {
-            break;
-        }
-        if day_at(change.checked_sub(blink).ok()?) >= day {
-            return None;
-        }
-    }
-    Some(DateTime::from_millis(at.as_millisecond()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -402,13 +201,8 @@ mod tests {
         call_with("Extract", vec![value(of)], &options, int_type())
     }
 
-    fn date(year: i16, month: i8, day: i8) -> Date {
-        Date::new(year, month, day).expect("a date")
-    }
-
-    fn instant(text: &str) -> Option<DateTime> {
-        let at: Timestamp = text.parse().expect("a timestamp");
-        Some(DateTime::from_millis(at.as_millisecond()))
+    fn instant(text: &str) -> DateTime {
+        DateTime::parse_rfc3339_str(text).expect("a date and time")
     }
 
     /// A year is a range, and an index on the date can serve it.
@@ -472,7 +266,7 @@ mod tests {
 
     fn at(text: &str) -> Scalar {
         Scalar::from(Literal {
-            value: instant(text).map_or(Bson::Null, Bson::DateTime),
+            value: Bson::DateTime(instant(text)),
             ty: ty(FieldKind::DateTimeField),
         })
     }
@@ -588,37 +382,5 @@ mod tests {
             ]),
         );
         b.rows(rel, [id]).stays("date_ranges");
-    }
-
-    /// Days start when clocks say so: at midnight, after a gap, and nowhere certain when midnight comes twice with the day
-    /// before between.
-    #[test]
-    fn days_start_by_the_zone() {
-        let start = |d, zone| start(d, Some(zone));
-        assert_eq!(
-            start(date(2024, 7, 1), "Europe/Berlin"),
-            instant("2024-06-30T22:00:00Z")
-        );
-        assert_eq!(
-            start(date(2024, 7, 1), "+05:30"),
-            instant("2024-06-30T18:30:00Z")
-        );
-        // Clocks went from 0:00 to 1:00.
-        assert_eq!(
-            start(date(2017, 10, 15), "America/Sao_Paulo"),
-            instant("2017-10-15T03:00:00Z")
-        );
-        // Clocks went from 1:00 back to 0:00: the first midnight counts.
-        assert_eq!(
-            start(date(2023, 11, 5), "America/Havana"),
-            instant("2023-11-05T04:00:00Z")
-        );
-        // Clocks went from 0:01 back to 23:01 of the day before.
-        assert_eq!(start(date(2009, 11, 1), "America/St_Johns"), None);
-        // The 30th of December 2011 never came: it starts, and ends, with the 31st.
-        assert_eq!(
-            start(date(2011, 12, 30), "Pacific/Apia"),
-            instant("2011-12-30T10:00:00Z")
-        );
     }
 }

@@ -1,10 +1,10 @@
 //! Windows that look back only end where a slice of their rows ends.
 
-use super::Context;
 use crate::error::Result;
 use crate::plan::facts::{ColumnSet, is_unique};
 use crate::plan::{Columns, Rel, WindowCall, as_column};
 use crate::queryset::FrameUnit;
+use crate::rewrite::Context;
 
 /// Cuts the rows of a window off where a slice of it ends. The order must come again: windows promise none.
 pub(super) fn cut(rel: &mut Rel, context: &Context<'_>, columns: &Columns) -> Result<bool> {

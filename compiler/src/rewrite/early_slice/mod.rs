@@ -1,13 +1,20 @@
 //! Sorts and slices come before work that is done for each row.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `sink` | sorts and slices go down |
+//! | `served` | orders that an index gives |
+//! | `window` | windows that look back end with the slice |
 
-use super::block::{Reach, filtered, is_indexed, parts, reach, root_key};
-use super::{Context, Kinds, Rule, walk, window_slice};
+mod served;
+mod sink;
+mod window;
+
+use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
-use crate::plan::facts::{ColumnSet, is_correlated, used_columns};
-use crate::plan::{
-    Cardinality, ColumnId, Columns, Join, JoinKind, Node, Plan, Predicate, Rel, Scalar, SortKey,
-    SubKind, as_column, visit,
-};
+use crate::plan::Plan;
+use served::is_served;
+use sink::sink;
 
 pub(super) const RULE: Rule = Rule {
     name: "early_slice",
@@ -43,273 +50,13 @@ fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
         loop {
             let served = is_served(at, context, columns)?;
             changed |= sink(at, served, columns);
-            changed |= window_slice::cut(at, context, columns)?;
+            changed |= window::cut(at, context, columns)?;
             match at.input_mut() {
                 Some(input) => at = input,
                 None => return Ok(changed),
             }
         }
     })
-}
-
-/// Moves the operator down as far as it goes; then the slice above it can follow.
-fn sink(rel: &mut Rel, served: bool, columns: &Columns) -> bool {
-    match rel {
-        Rel::Slice { input, .. } => {
-            let mut changed = match **input {
-                Rel::Sort { .. } => sink(input, served, columns),
-                _ => false,
-            };
-            let passes = match rel.input() {
-                Some(Rel::Join(join)) => {
-                    join.kind == JoinKind::Left && join.cardinality == Cardinality::One
-                }
-                Some(Rel::Extend { .. }) => true,
-                _ => false,
-            };
-            if passes && swap(rel) {
-                changed = true;
-                if let Some(below) = rel.input_mut() {
-                    sink(below, served, columns);
-                }
-            }
-            changed
-        }
-        Rel::Sort { input, keys } => {
-            let mut used = ColumnSet::new();
-            for key in keys.iter() {
-                used.union(&used_columns(Node::Scalar(&key.scalar)));
-            }
-            let passes = match &mut **input {
-                Rel::Join(join) => {
-                    let keeps = join.kind == JoinKind::Left
-                        || (join.cardinality == Cardinality::One && join.condition.is_none());
-                    (keeps || served) && is_before(keys, &used, join, columns)
-                }
-                Rel::Extend { .. } => return past_extend(rel, used, served, columns),
-                Rel::Filter { input, .. } if served && is_own(input, &used, columns) => {
-                    return past_filter(rel, columns);
-                }
-                _ => false,
-            };
-            if passes && swap(rel) {
-                if let Some(below) = rel.input_mut() {
-                    sink(below, served, columns);
-                }
-                return true;
-            }
-            false
-        }
-        _ => false,
-    }
-}
-
-/// Whether keys can be had before a join. A joined column that equals one of the rows before is replaced by it.
-fn is_before(keys: &mut [SortKey], used: &ColumnSet, join: &Join, columns: &Columns) -> bool {
-    let joined = |id: ColumnId| columns.source_of(id) == Some(join.source);
-    if !used.iter().any(joined) {
-        return true;
-    }
-    if join.kind != JoinKind::Inner {
-        return false;
-    }
-    let mut before = Vec::with_capacity(keys.len());
-    for key in keys.iter() {
-        let equal = join.on.iter().find_map(|(lhs, rhs)| {
-            (key.nulls.is_none() && key.scalar == Scalar::Column(*rhs)).then(|| as_column(lhs))?
-        });
-        match equal {
-            Some(id) => before.push(Some(id)),
-            None if used_columns(Node::Scalar(&key.scalar)).iter().any(joined) => return false,
-            None => before.push(None),
-        }
-    }
-    for (key, before) in keys.iter_mut().zip(before) {
-        if let Some(id) = before {
-            key.scalar = Scalar::Column(id);
-        }
-    }
-    true
-}
-
-/// Whether columns are all of the collection that rows start with.
-fn is_own(rows: &Rel, used: &ColumnSet, columns: &Columns) -> bool {
-    let mut at = rows;
-    loop {
-        match at {
-            Rel::Scan(base) => {
-                return used.iter().all(|id| columns.source_of(id) == Some(*base));
-            }
-            Rel::Filter { input, .. } | Rel::Extend { input, .. } => at = input,
-            Rel::Join(join) => at = &join.input,
-            _ => return false,
-        }
-    }
-}
-
-/// Conditions on joined rows, and those with subqueries, come after a sort that an index serves: the look-ups end with the slice.
-fn past_filter(rel: &mut Rel, columns: &Columns) -> bool {
-    let Rel::Sort { input, .. } = rel else {
-        return false;
-    };
-    let Rel::Filter {
-        input: below,
-        predicate,
-    } = &mut **input
-    else {
-        return false;
-    };
-    if !matches!(**below, Rel::Scan(_)) {
-        if !swap(rel) {
-            return false;
-        }
-        if let Some(below) = rel.input_mut() {
-            sink(below, true, columns);
-        }
-        return true;
-    }
-    let (late, early): (Vec<Predicate>, Vec<Predicate>) = parts(predicate)
-        .iter()
-        .cloned()
-        .partition(walk::has_subquery);
-    if late.is_empty() {
-        return false;
-    }
-    **input = filtered(below.take(), early);
-    *rel = filtered(rel.take(), late);
-    true
-}
-
-/// Whether rows are in the order of an index of the collection, all of which are read otherwise: those of a slice, or those
-/// that would carry a list into the sort.
-fn is_served(rel: &Rel, context: &Context<'_>, columns: &Columns) -> Result<bool> {
-    let sort = match rel {
-        Rel::Slice { input, .. } => input,
-        other => other,
-    };
-    let Rel::Sort { input, keys } = sort else {
-        return Ok(false);
-    };
-    if let Rel::Sort { .. } = rel
-        && !brings_list(input, columns)
-    {
-        return Ok(false);
-    }
-    let Some((source, key)) = keys
-        .first()
-        .and_then(|k| as_column(&k.scalar))
-        .and_then(|id| root_key(columns, id))
-    else {
-        return Ok(false);
-    };
-    if !is_indexed(context.schema, columns, source, key)? {
-        return Ok(false);
-    }
-    let mut conditions = Vec::new();
-    let mut at = &**input;
-    loop {
-        match at {
-            Rel::Scan(base) => {
-                let known = |s: &Scalar| matches!(s, Scalar::Literal(_));
-                return Ok(*base == source
-                    && reach(
-                        source,
-                        conditions.into_iter(),
-                        &known,
-                        context.schema,
-                        columns,
-                    )? >= Reach::Range);
-            }
-            Rel::Filter { input, predicate } => {
-                conditions.extend(parts(predicate));
-                at = input;
-            }
-            Rel::Join(join) => at = &join.input,
-            Rel::Extend { input, .. } => at = input,
-            _ => return Ok(false),
-        }
-    }
-}
-
-/// A condition compares with a list that is the same for all rows, and each row carries it from there on.
-fn brings_list(rel: &Rel, columns: &Columns) -> bool {
-    let Rel::Filter { predicate, .. } = rel else {
-        return false;
-    };
-    let mut found = false;
-    visit(Node::Predicate(predicate), &mut |node, _| {
-        if let Node::Scalar(Scalar::Subquery(sub)) = node {
-            found |= sub.kind == SubKind::Array && !is_correlated(sub, columns);
-        }
-        !found
-    });
-    found
-}
-
-/// Exchanges an operator with its input.
-fn swap(rel: &mut Rel) -> bool {
-    let Some(input) = rel.input_mut() else {
-        return false;
-    };
-    let mut upper = input.take();
-    let Some(place) = upper.input_mut() else {
-        *input = upper;
-        return false;
-    };
-    *input = place.take();
-    *place = rel.take();
-    *rel = upper;
-    true
-}
-
-/// Columns that the keys do not use are computed after the sort.
-fn past_extend(rel: &mut Rel, used: ColumnSet, served: bool, columns: &Columns) -> bool {
-    let Rel::Sort { input, .. } = rel else {
-        return false;
-    };
-    let Rel::Extend {
-        columns: definitions,
-        input: below,
-    } = &mut **input
-    else {
-        return false;
-    };
-    let mut needed = used;
-    let mut keep = vec![false; definitions.len()];
-    for ((id, definition), flag) in definitions.iter().zip(keep.iter_mut()).rev() {
-        if needed.contains(*id) {
-            needed.union(&used_columns(Node::Scalar(definition)));
-            *flag = true;
-        }
-    }
-    if keep.iter().all(|k| *k) {
-        return false;
-    }
-    let (mut first, mut later) = (Vec::new(), Vec::new());
-    for (definition, needed) in std::mem::take(definitions).into_iter().zip(keep) {
-        if needed {
-            first.push(definition);
-        } else {
-            later.push(definition);
-        }
-    }
-    let source = below.take();
-    let inner = if first.is_empty() {
-        source
-    } else {
-        Rel::Extend {
-            input: Box::new(source),
-            columns: first,
-        }
-    };
-    **input = inner;
-    let mut sort = rel.take();
-    sink(&mut sort, served, columns);
-    *rel = Rel::Extend {
-        input: Box::new(sort),
-        columns: later,
-    };
-    true
 }
 
 #[cfg(test)]
