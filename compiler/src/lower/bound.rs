@@ -5,7 +5,7 @@ use bson::Bson;
 
 use super::Lowerer;
 use super::filter::{expression, opposite};
-use super::leaf::{is_null_literal, negate, operator, within};
+use super::leaf::{is_null_literal, operator, within};
 use super::scope::Val;
 use super::truth::junction;
 use crate::error::Result;
@@ -57,7 +57,7 @@ impl Lowerer<'_> {
                 },
             },
         };
-        let op = if want { bound.op } else { negate(bound.op) };
+        let op = if want { bound.op } else { bound.op.opposite() };
         let test = match bound.op {
             CompareOp::Lt | CompareOp::Lte => {
                 Expr::list(operator(op), [Expr::one("$min", values), value.expr])

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bson::Bson;
 
 use super::Lowerer;
-use super::scope::{Scope, Val};
+use super::scope::{Scope, Val, key_beside};
 use super::sort::is_random;
 use super::walk::Uses;
 use crate::error::Result;
@@ -49,7 +49,7 @@ impl Lowerer<'_> {
             let key = if single {
                 "_id".to_owned()
             } else {
-                part_name(&name, &parts)
+                key_beside(&name, |key| parts.iter().any(|(k, _)| k == key))
             };
             let path = if single {
                 Path::key(&key)
@@ -400,29 +400,4 @@ pub(super) fn first(expr: Expr) -> Accumulator {
         op: "$first",
         args: Args::One(Box::new(expr)),
     }
-}
-
-fn part_name(name: &str, taken: &[(String, Expr)]) -> String {
-    let base: String = name
-        .chars()
-        .map(|c| {
-            if matches!(c, '.' | '$' | '\0') {
-                '_'
-            } else {
-                c
-            }
-        })
-        .collect();
-    let base = if base.is_empty() {
-        "k".to_owned()
-    } else {
-        base
-    };
-    let mut candidate = base.clone();
-    let mut n = 1;
-    while taken.iter().any(|(k, _)| *k == candidate) {
-        n += 1;
-        candidate = format!("{base}_{n}");
-    }
-    candidate
 }

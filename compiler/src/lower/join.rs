@@ -6,9 +6,7 @@ use super::walk::Uses;
 use crate::error::Result;
 use crate::mql::{FieldOp, Filter, Stage};
 use crate::names::Path;
-use crate::plan::{
-    ArrayFact, Column, ColumnId, CompareOp, Join, JoinKind, Origin, Predicate, Scalar,
-};
+use crate::plan::{ArrayFact, Column, ColumnId, Join, JoinKind, Origin, Predicate, Scalar};
 
 /// Keys that nobody reads from which on joined documents are projected.
 const WORTH: usize = 4;
@@ -39,11 +37,7 @@ impl Lowerer<'_> {
                     continue;
                 }
             }
-            rest.push(Predicate::Compare {
-                op: CompareOp::Eq,
-                lhs: Scalar::Column(*foreign),
-                rhs: local.clone(),
-            });
+            rest.push(Predicate::equal(Scalar::Column(*foreign), local.clone()));
         }
         self.push_match(guard)?;
         self.begin(Kind::Lookup);

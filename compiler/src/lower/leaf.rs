@@ -35,10 +35,12 @@ impl Lowerer<'_> {
             return self.truth(inner, value == want);
         }
         let (op, lhs, rhs) = match (lhs, rhs) {
-            (Scalar::Literal(_), r) if !matches!(r, Scalar::Literal(_)) => (flip(op), rhs, lhs),
+            (Scalar::Literal(_), r) if !matches!(r, Scalar::Literal(_)) => {
+                (op.mirrored(), rhs, lhs)
+            }
             _ => (op, lhs, rhs),
         };
-        let op = if want { op } else { negate(op) };
+        let op = if want { op } else { op.opposite() };
         if let (CompareOp::Eq, Scalar::Json { .. }, Scalar::Literal(literal)) = (op, lhs, rhs)
             && let Some(filter) = self.json_is_one_of(lhs, std::slice::from_ref(&literal.value))?
         {
@@ -377,27 +379,6 @@ pub(super) fn rows(op: CompareOp, l: &[Scalar], r: &[Scalar]) -> Predicate {
             });
             Predicate::Or(branches.collect())
         }
-    }
-}
-
-pub(super) fn flip(op: CompareOp) -> CompareOp {
-    match op {
-        CompareOp::Eq | CompareOp::Ne => op,
-        CompareOp::Lt => CompareOp::Gt,
-        CompareOp::Lte => CompareOp::Gte,
-        CompareOp::Gt => CompareOp::Lt,
-        CompareOp::Gte => CompareOp::Lte,
-    }
-}
-
-pub(super) fn negate(op: CompareOp) -> CompareOp {
-    match op {
-        CompareOp::Eq => CompareOp::Ne,
-        CompareOp::Ne => CompareOp::Eq,
-        CompareOp::Lt => CompareOp::Gte,
-        CompareOp::Lte => CompareOp::Gt,
-        CompareOp::Gt => CompareOp::Lte,
-        CompareOp::Gte => CompareOp::Lt,
     }
 }
 

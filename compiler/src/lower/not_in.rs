@@ -4,7 +4,7 @@ use super::Lowerer;
 use super::rel::unordered;
 use crate::error::Result;
 use crate::plan::facts::{Nulls, is_correlated};
-use crate::plan::{CompareOp, Predicate, Rel, SubKind, SubPlan};
+use crate::plan::{Predicate, Rel, SubKind, SubPlan};
 
 impl Lowerer<'_> {
     /// `NOT IN` as two conditions. If the left side is never NULL it is true where no row of the subquery is equal, which
@@ -37,11 +37,7 @@ impl Lowerer<'_> {
             }))
             .negate()
         };
-        let equal = Predicate::Compare {
-            op: CompareOp::Eq,
-            lhs: own.clone(),
-            rhs: outer.clone(),
-        };
+        let equal = Predicate::equal(own.clone(), outer.clone());
         Ok(Some([none(Predicate::IsNull(own.clone())), none(equal)]))
     }
 }

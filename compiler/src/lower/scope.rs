@@ -1,7 +1,6 @@
 //! Where columns live while a pipeline is being written: the environment of each pipeline, and the variables that
 //! inner pipelines take from outer ones.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -146,13 +145,7 @@ impl Scope {
 
     /// A key at the root that nothing has yet, like `name`.
     pub fn fresh(&mut self, name: &str) -> String {
-        let base = sanitize(name);
-        let mut candidate = base.as_ref().to_owned();
-        let mut n = 1;
-        while self.taken.contains(&candidate) {
-            n += 1;
-            candidate = format!("{base}_{n}");
-        }
+        let candidate = key_beside(name, |key| self.taken.contains(key));
         self.take(&candidate);
         self.added.push(candidate.clone());
         candidate
@@ -342,12 +335,7 @@ impl Lowerer<'_> {
         if base.is_empty() {
             base.push('v');
         }
-        let mut candidate = base.clone();
-        let mut n = 1;
-        while self.variables.contains(&candidate) {
-            n += 1;
-            candidate = format!("{base}_{n}");
-        }
+        let candidate = numbered(&base, |name| self.variables.contains(name));
         self.variables.insert(candidate.clone());
         candidate
     }
@@ -439,15 +427,27 @@ pub(super) fn is_path_key(key: &str) -> bool {
     !key.is_empty() && !key.starts_with('$') && !key.bytes().any(|b| matches!(b, b'.' | 0))
 }
 
-fn sanitize(name: &str) -> Cow<'_, str> {
+/// A key that no other is, like `name` as far as a key can be like it.
+pub(super) fn key_beside(name: &str, taken: impl Fn(&str) -> bool) -> String {
     const SPECIAL: [char; 3] = ['.', '$', '\0'];
     if name.is_empty() {
-        Cow::Borrowed("value")
+        numbered("value", taken)
     } else if name.contains(SPECIAL) {
-        Cow::Owned(name.replace(SPECIAL, "_"))
+        numbered(&name.replace(SPECIAL, "_"), taken)
     } else {
-        Cow::Borrowed(name)
+        numbered(name, taken)
     }
+}
+
+/// A name, with a number behind it if it is taken.
+fn numbered(base: &str, taken: impl Fn(&str) -> bool) -> String {
+    let mut candidate = base.to_owned();
+    let mut n = 1;
+    while taken(&candidate) {
+        n += 1;
+        candidate = format!("{base}_{n}");
+    }
+    candidate
 }
 
 /// Cheap enough to be computed wherever it is used.

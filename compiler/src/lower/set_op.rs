@@ -5,7 +5,7 @@ use bson::Bson;
 use super::Lowerer;
 use super::group::{FEW, carry_value, first};
 use super::rel::is_empty;
-use super::scope::{Kind, Scope, Val};
+use super::scope::{Kind, Scope, Val, key_beside};
 use crate::error::{Error, Result};
 use crate::mql::{Accumulator, Args, Expr, FieldOp, Filter, Projection, Stage};
 use crate::names::Path;
@@ -30,7 +30,8 @@ impl Lowerer<'_> {
                 Some(Ok(key)) if key.is_document_key() => "_id".into(),
                 _ => self.columns.get(*id)?.name.clone(),
             };
-            names.push(name_beside(&name, &names));
+            let name = key_beside(&name, |key| key == SIDE || names.iter().any(|n| n == key));
+            names.push(name);
         }
         let key = (op == SetOp::Union && columns.len() > 1)
             .then(|| self.common_key(inputs))
@@ -338,27 +339,4 @@ fn always_read(rel: &Rel, source: SourceId) -> bool {
             None => return false,
         }
     }
-}
-
-fn name_beside(name: &str, taken: &[String]) -> String {
-    let mut base: String = name
-        .chars()
-        .map(|c| {
-            if matches!(c, '.' | '$' | '\0') {
-                '_'
-            } else {
-                c
-            }
-        })
-        .collect();
-    if base.is_empty() {
-        base.push_str("value");
-    }
-    let mut candidate = base.clone();
-    let mut n = 1;
-    while taken.contains(&candidate) || candidate == SIDE {
-        n += 1;
-        candidate = format!("{base}_{n}");
-    }
-    candidate
 }

@@ -6,7 +6,7 @@ use super::Lowerer;
 use super::leaf::{self, and, is_null_literal, within};
 use crate::error::Result;
 use crate::mql::{Args, Expr};
-use crate::plan::{CompareOp, Predicate, Scalar};
+use crate::plan::{Predicate, Scalar};
 
 impl Lowerer<'_> {
     /// True exactly where the predicate is true (`want`) or false; never NULL.
@@ -31,7 +31,7 @@ impl Lowerer<'_> {
                 if let (Scalar::List(l), Scalar::List(r)) = (lhs, rhs) {
                     return self.truth_expr(&leaf::rows(*op, l, r), want);
                 }
-                let op = if want { *op } else { leaf::negate(*op) };
+                let op = if want { *op } else { op.opposite() };
                 let (l, r) = (self.operand(lhs)?, self.operand(rhs)?);
                 if is_null_literal(&l) || is_null_literal(&r) {
                     return Ok(Expr::lit(false));
@@ -198,11 +198,7 @@ impl Lowerer<'_> {
         let parts = list
             .into_iter()
             .map(|member| {
-                let equal = Predicate::Compare {
-                    op: CompareOp::Eq,
-                    lhs: lhs.clone(),
-                    rhs: member.clone(),
-                };
+                let equal = Predicate::equal(lhs.clone(), member.clone());
                 self.truth_expr(&equal, want)
             })
             .collect::<Result<Vec<_>>>()?;

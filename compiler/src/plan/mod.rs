@@ -52,13 +52,13 @@ pub use rel::{
 pub use rename::{Counterparts, counterparts, rename};
 pub use scalar::{FunctionCall, JsonStep, Literal, Scalar, SubKind, SubPlan};
 pub use substitute::{
-    Definitions, as_column, has_volatile, is_copyable, is_volatile, stored_path,
+    Definitions, as_column, has_volatile, is_copyable, is_volatile, stored_path, substitute_call,
     substitute_predicate, substitute_rel, substitute_scalar,
 };
 pub use visit::{
     Node, Visit, VisitMut, has_subquery, visit, visit_call, visit_expressions, visit_predicate,
-    visit_rel, visit_scalar, visit_subplan, visit_terminal, walk_expressions, walk_predicate,
-    walk_rel, walk_scalar, walk_subplan, walk_terminal,
+    visit_rel, visit_scalar, visit_subplan, visit_terminal, walk_call, walk_expressions,
+    walk_predicate, walk_rel, walk_scalar, walk_subplan, walk_terminal,
 };
 
 /// A whole bound statement: the rows, and what becomes of them.

@@ -127,6 +127,33 @@ pub enum Pattern {
     Regex,
 }
 
+impl CompareOp {
+    /// The operator with its sides exchanged.
+    #[must_use]
+    pub fn mirrored(self) -> CompareOp {
+        match self {
+            CompareOp::Eq | CompareOp::Ne => self,
+            CompareOp::Lt => CompareOp::Gt,
+            CompareOp::Lte => CompareOp::Gte,
+            CompareOp::Gt => CompareOp::Lt,
+            CompareOp::Gte => CompareOp::Lte,
+        }
+    }
+
+    /// The operator that is false where this one is true, and true where it is false.
+    #[must_use]
+    pub fn opposite(self) -> CompareOp {
+        match self {
+            CompareOp::Eq => CompareOp::Ne,
+            CompareOp::Ne => CompareOp::Eq,
+            CompareOp::Lt => CompareOp::Gte,
+            CompareOp::Lte => CompareOp::Gt,
+            CompareOp::Gt => CompareOp::Lte,
+            CompareOp::Gte => CompareOp::Lt,
+        }
+    }
+}
+
 impl Predicate {
     /// Always true.
     pub const TRUE: Predicate = Predicate::Const(Some(true));
@@ -157,6 +184,46 @@ impl Predicate {
                 Predicate::And(a)
             }
             (a, b) => Predicate::And(vec![a, b]),
+        }
+    }
+    /// Whether two values are equal.
+    #[must_use]
+    pub fn equal(lhs: Scalar, rhs: Scalar) -> Predicate {
+        Predicate::Compare {
+            op: CompareOp::Eq,
+            lhs,
+            rhs,
+        }
+    }
+
+    /// The two values of an equality.
+    #[must_use]
+    pub fn as_equality(&self) -> Option<(&Scalar, &Scalar)> {
+        match self {
+            Predicate::Compare {
+                op: CompareOp::Eq,
+                lhs,
+                rhs,
+            } => Some((lhs, rhs)),
+            _ => None,
+        }
+    }
+
+    /// What has to be true together: the parts of an `and`, or the condition.
+    #[must_use]
+    pub fn parts(&self) -> &[Predicate] {
+        match self {
+            Predicate::And(list) => list,
+            other => std::slice::from_ref(other),
+        }
+    }
+
+    /// The parts of an `and`, or the condition. What is left in its place is true.
+    #[must_use]
+    pub fn take_parts(&mut self) -> Vec<Predicate> {
+        match std::mem::replace(self, Predicate::TRUE) {
+            Predicate::And(list) => list,
+            other => vec![other],
         }
     }
 }

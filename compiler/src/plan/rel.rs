@@ -193,6 +193,23 @@ pub struct AggregateCall {
     pub never_null: bool,
 }
 
+impl AggregateCall {
+    /// A function of the values of all rows.
+    #[must_use]
+    pub fn new(function: &str, args: Vec<Scalar>, ty: Arc<FieldType>) -> Self {
+        AggregateCall {
+            function: function.to_owned(),
+            args,
+            distinct: false,
+            filter: None,
+            order: Vec::new(),
+            options: IndexMap::new(),
+            ty,
+            never_null: false,
+        }
+    }
+}
+
 /// A window function over a frame.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WindowCall {

@@ -4,7 +4,8 @@ use crate::names::Path;
 use std::collections::HashMap;
 
 use super::{
-    ColumnId, Columns, Node, Predicate, Rel, Scalar, VisitMut, visit, walk_rel, walk_scalar,
+    AggregateCall, ColumnId, Columns, Node, Predicate, Rel, Scalar, VisitMut, visit, walk_call,
+    walk_rel, walk_scalar,
 };
 
 /// Definitions of columns.
@@ -40,6 +41,11 @@ pub fn substitute_predicate(predicate: &mut Predicate, definitions: &Definitions
     Substitute { definitions }.predicate(predicate);
 }
 
+/// Replaces columns in an aggregate.
+pub fn substitute_call(call: &mut AggregateCall, definitions: &Definitions) {
+    walk_call(&mut Substitute { definitions }, call);
+}
+
 /// Replaces columns in rows. Lists of plain columns (of `Distinct`) cannot take expressions and are left alone.
 pub fn substitute_rel(rel: &mut Rel, definitions: &Definitions) {
     Substitute { definitions }.rel(rel);
@@ -61,6 +67,16 @@ pub fn is_copyable(node: Node<'_>) -> bool {
         copyable
     });
     copyable
+}
+
+impl AggregateCall {
+    /// Whether all that it is made of [is copyable](is_copyable).
+    #[must_use]
+    pub fn is_copyable(&self) -> bool {
+        let mut copyable = true;
+        self.expressions(&mut |node| copyable &= is_copyable(node));
+        copyable
+    }
 }
 
 /// Functions that answer differently each time.

@@ -1,6 +1,6 @@
 //! Alternatives of several collections.
 
-use super::block::{self, Reach, is_bounded, is_indexed, is_picky, parts, reach, root_key};
+use super::block::{self, Reach, is_bounded, is_indexed, is_picky, reach, root_key};
 use super::walk::{Purpose, Query};
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
@@ -93,20 +93,21 @@ fn choose(
     let Rel::Filter { input, predicate } = rel else {
         return Ok(None);
     };
-    let Some(at) = parts(predicate)
+    let Some(at) = predicate
+        .parts()
         .iter()
         .position(|p| matches!(p, Predicate::Or(_)))
     else {
         return Ok(None);
     };
-    let mut conditions: Vec<&Predicate> = parts(predicate).iter().collect();
+    let mut conditions: Vec<&Predicate> = predicate.parts().iter().collect();
     let mut joins = Vec::new();
     let mut below = &**input;
     let base = loop {
         match below {
             Rel::Scan(base) => break *base,
             Rel::Filter { input, predicate } => {
-                conditions.extend(parts(predicate));
+                conditions.extend(predicate.parts());
                 below = input;
             }
             Rel::Join(join) if join.cardinality == Cardinality::One || distinct.is_some() => {
@@ -137,7 +138,7 @@ fn choose(
     if joins.is_empty() || selected || ordered || key_field(base, context, columns)?.is_none() {
         return Ok(None);
     }
-    for (part, p) in parts(predicate).iter().enumerate().skip(at) {
+    for (part, p) in predicate.parts().iter().enumerate().skip(at) {
         // One row to many must not be asked by parts that may then find different ones.
         let alone = repeated.is_empty()
             || conditions
@@ -207,12 +208,12 @@ fn by_source(
         }
         let reached = reach(
             source,
-            parts(alternative).iter(),
+            alternative.parts().iter(),
             &is_known,
             context.schema,
             columns,
         )?;
-        let conditions = parts(alternative).iter();
+        let conditions = alternative.parts().iter();
         let selects = match whole {
             true if source == base => is_bounded(source, conditions, &is_known, columns),
             true => is_picky(source, conditions, &is_known, columns),
@@ -333,10 +334,7 @@ impl Found {
             }
         }
         *at = back;
-        let mut rest = match std::mem::replace(predicate, Predicate::TRUE) {
-            Predicate::And(list) => list,
-            other => vec![other],
-        };
+        let mut rest = predicate.take_parts();
         rest.remove(self.part);
         *rel = block::filtered(input.take(), rest);
         Ok(())

@@ -37,10 +37,7 @@ fn rewrite(query: Query<'_>, columns: &Columns) -> bool {
     let Some(join) = take_join(input, source) else {
         return false;
     };
-    let mut parts = match std::mem::replace(predicate, Predicate::TRUE) {
-        Predicate::And(list) => list,
-        other => vec![other],
-    };
+    let mut parts = predicate.take_parts();
     parts.retain(|p| null_of(p, columns) != Some(source));
     parts.push(without_partner(join));
     *predicate = match parts.len() {
@@ -71,7 +68,7 @@ fn candidate(rel: &Rel, demand: &ColumnSet, columns: &Columns) -> Option<(usize,
         let Rel::Filter { predicate, .. } = rel else {
             continue;
         };
-        for part in block::parts(predicate) {
+        for part in predicate.parts() {
             let Some(source) = null_of(part, columns) else {
                 continue;
             };
@@ -103,7 +100,7 @@ fn is_read(
     for (i, rel) in spine.iter().enumerate() {
         match rel {
             Rel::Filter { predicate, .. } if i == filter => {
-                for part in block::parts(predicate) {
+                for part in predicate.parts() {
                     if null_of(part, columns) != Some(source) {
                         used.union(&part.used_columns());
                     }

@@ -10,8 +10,6 @@ use crate::plan::{
 };
 use crate::schema::{FieldKind, FieldType, Schema, StorageFamily};
 
-use super::literal;
-
 /// A join without its input.
 pub(super) struct Edge {
     pub source: SourceId,
@@ -66,7 +64,7 @@ impl<'p> View<'p> {
                     });
                 }
                 Rel::Filter { input, predicate } => {
-                    conditions.extend(parts(predicate));
+                    conditions.extend(predicate.parts());
                     at = input;
                 }
                 Rel::Join(join) => {
@@ -147,11 +145,7 @@ impl Edge {
 
 /// The equalities of a join as conditions on the joined rows.
 pub(super) fn equalities(on: Vec<(Scalar, ColumnId)>) -> Vec<Predicate> {
-    let equal = |(lhs, rhs)| Predicate::Compare {
-        op: CompareOp::Eq,
-        lhs: Scalar::Column(rhs),
-        rhs: lhs,
-    };
+    let equal = |(lhs, rhs)| Predicate::equal(Scalar::Column(rhs), lhs);
     on.into_iter().map(equal).collect()
 }
 
@@ -178,14 +172,6 @@ pub(super) fn filtered(input: Rel, mut conditions: Vec<Predicate>) -> Rel {
     Rel::Filter {
         input: Box::new(input),
         predicate,
-    }
-}
-
-/// The parts of a condition.
-pub(super) fn parts(predicate: &Predicate) -> &[Predicate] {
-    match predicate {
-        Predicate::And(list) => list,
-        other => std::slice::from_ref(other),
     }
 }
 
@@ -267,7 +253,7 @@ pub(super) fn reach<'p>(
             Predicate::Compare { op, lhs, rhs } => {
                 let (lhs, rhs, op) = match (lhs, rhs) {
                     (Scalar::Column(a), rhs) if is_known(rhs) => (a, rhs, *op),
-                    (lhs, Scalar::Column(b)) if is_known(lhs) => (b, lhs, literal::mirrored(*op)),
+                    (lhs, Scalar::Column(b)) if is_known(lhs) => (b, lhs, op.mirrored()),
                     _ => continue,
                 };
                 let _ = rhs;
@@ -295,7 +281,7 @@ pub(super) fn reach<'p>(
             Predicate::Or(list) => {
                 let mut worst = Reach::Few;
                 for p in list {
-                    let own = reach(source, parts(p).iter(), is_known, schema, columns)?;
+                    let own = reach(source, p.parts().iter(), is_known, schema, columns)?;
                     worst = worst.max(own);
                 }
                 best = best.min(worst);
@@ -365,7 +351,7 @@ pub(super) fn is_picky<'p>(
         Predicate::Like { lhs, rhs, .. } => mine(lhs) && is_known(rhs),
         Predicate::Or(list) => list
             .iter()
-            .all(|p| is_picky(source, parts(p).iter(), is_known, columns)),
+            .all(|p| is_picky(source, p.parts().iter(), is_known, columns)),
         _ => false,
     })
 }

@@ -1,13 +1,12 @@
 //! Groups by what is the same for every row.
 
-use super::block;
 use super::walk::{Purpose, Query};
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
 use crate::plan::facts::{ColumnSet, defined_inside, scope, used_columns};
 use crate::plan::{
-    ArrayFact, Column, ColumnId, Columns, CompareOp, Literal, Node, Origin, Plan, Predicate, Rel,
-    Scalar, has_volatile, visit,
+    ArrayFact, Column, ColumnId, Columns, Literal, Node, Origin, Plan, Rel, Scalar, has_volatile,
+    visit,
 };
 use crate::schema::{FieldKind, FieldType};
 
@@ -125,17 +124,9 @@ fn asked_once(rel: &mut Rel, columns: &mut Columns) -> bool {
                 .iter()
                 .map(|(_, other)| Node::Scalar(other))
                 .all(|other| !used_columns(other).contains(*id))
-            && aggregates.iter().all(|(_, call)| {
-                let mut used = ColumnSet::new();
-                call.args
-                    .iter()
-                    .chain(call.order.iter().map(|key| &key.scalar))
-                    .for_each(|s| used.union(&used_columns(Node::Scalar(s))));
-                if let Some(filter) = &call.filter {
-                    used.union(&filter.used_columns());
-                }
-                !used.contains(*id)
-            })
+            && aggregates
+                .iter()
+                .all(|(_, call)| !call.used_columns().contains(*id))
     });
     let Some(at) = found else {
         return false;
@@ -180,13 +171,8 @@ fn fixed(rel: &Rel, columns: &Columns) -> ColumnSet {
     loop {
         match at {
             Rel::Filter { input, predicate } => {
-                for part in block::parts(predicate) {
-                    if let Predicate::Compare {
-                        op: CompareOp::Eq,
-                        lhs,
-                        rhs,
-                    } = part
-                    {
+                for part in predicate.parts() {
+                    if let Some((lhs, rhs)) = part.as_equality() {
                         for (a, b) in [(lhs, rhs), (rhs, lhs)] {
                             if let Scalar::Column(id) = a
                                 && outer(b)

@@ -43,7 +43,7 @@ fn replace(rel: &mut Rel) -> bool {
     let [(number, call)] = outputs.as_slice() else {
         return false;
     };
-    let first = block::parts(predicate).iter().find_map(|p| match p {
+    let first = predicate.parts().iter().find_map(|p| match p {
         Predicate::Compare {
             op: CompareOp::Eq,
             lhs: Scalar::Column(id),
@@ -85,7 +85,7 @@ fn replace(rel: &mut Rel) -> bool {
         input: Box::new(first),
         columns: vec![(number, Scalar::Literal(one.clone()))],
     };
-    let rest: Vec<Predicate> = block::parts(predicate)
+    let rest: Vec<Predicate> = predicate.parts()
         .iter()
         .filter(|p| {
             !matches!(p, Predicate::Compare { op: CompareOp::Eq, lhs: Scalar::Column(id), rhs: Scalar::Literal(l) }

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use bson::Bson;
-use indexmap::IndexMap;
 
+use super::aggregate_per_row::ignores_null;
 use super::group_first::{Whole, of_row, whole};
-use super::per_row::ignores_null;
 use super::union_columns::read;
 use super::walk::{Purpose, Query};
 use super::{Context, Kinds, Rule, block, walk};
@@ -197,16 +196,7 @@ fn literal(value: Bson, ty: &Arc<FieldType>) -> Scalar {
 }
 
 fn greatest(of: ColumnId, ty: &Arc<FieldType>) -> AggregateCall {
-    AggregateCall {
-        function: "Max".to_owned(),
-        args: vec![Scalar::Column(of)],
-        distinct: false,
-        filter: None,
-        order: Vec::new(),
-        options: IndexMap::new(),
-        ty: Arc::clone(ty),
-        never_null: false,
-    }
+    AggregateCall::new("Max", vec![Scalar::Column(of)], Arc::clone(ty))
 }
 
 fn replace(rel: &mut Rel, found: &Found, key: ColumnId, columns: &mut Columns) -> Result<bool> {

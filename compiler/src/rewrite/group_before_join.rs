@@ -149,12 +149,9 @@ fn is_movable(
         && carried.iter().all(|s| sources.contains(s))
         && !computed.iter().any(|s| joined(Node::Scalar(s)))
         && !aggregates.iter().any(|(_, call)| {
-            call.args.iter().any(|s| joined(Node::Scalar(s)))
-                || call.filter.iter().any(|p| joined(Node::Predicate(p)))
-                || call
-                    .order
-                    .iter()
-                    .any(|key| joined(Node::Scalar(&key.scalar)))
+            let mut found = false;
+            call.expressions(&mut |node| found |= joined(node));
+            found
         })
 }
 

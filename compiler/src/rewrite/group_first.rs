@@ -78,7 +78,7 @@ fn rewrite(
         return Ok(false);
     };
     let counted = |set: &ColumnSet| aggregates.iter().any(|(id, _)| set.contains(*id));
-    let parts = block::parts(predicate);
+    let parts = predicate.parts();
     if !slices.iter().all(counted) || !parts.iter().any(|p| needs_row(p, aggregates)) {
         return Ok(false);
     }
@@ -188,17 +188,12 @@ fn are_of(used: &ColumnSet, source: SourceId, columns: &Columns) -> bool {
 
 /// An aggregate reads nothing but a source.
 fn is_of(call: &AggregateCall, source: SourceId, columns: &Columns) -> bool {
-    let mut used = ColumnSet::new();
-    let mut copyable = true;
-    let mut read = |node: Node<'_>| {
-        used.union(&used_columns(node));
-        copyable &= is_copyable(node);
-    };
-    call.args.iter().for_each(|s| read(Node::Scalar(s)));
-    call.filter.iter().for_each(|p| read(Node::Predicate(p)));
     // A count of rows would count the row that a LEFT join makes up.
     let of_values = !call.args.is_empty() || call.filter.is_some();
-    of_values && copyable && call.order.is_empty() && are_of(&used, source, columns)
+    of_values
+        && call.order.is_empty()
+        && call.is_copyable()
+        && are_of(&call.used_columns(), source, columns)
 }
 
 /// Whether a condition is not true of a group without a joined row.

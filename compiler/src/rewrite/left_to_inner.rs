@@ -99,7 +99,7 @@ fn counted(aggregates: &[(ColumnId, AggregateCall)]) -> ColumnSet {
     let mut all: Option<ColumnSet> = None;
     for (_, call) in aggregates {
         let mut needed = ColumnSet::new();
-        if super::per_row::ignores_null(call) && call.order.is_empty() {
+        if super::aggregate_per_row::ignores_null(call) && call.order.is_empty() {
             call.args
                 .iter()
                 .for_each(|arg| needed.union(&strict_columns(arg)));

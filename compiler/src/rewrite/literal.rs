@@ -42,29 +42,6 @@ pub(super) fn holds(op: CompareOp, order: Ordering) -> bool {
     }
 }
 
-/// The operator with its sides exchanged.
-pub(super) fn mirrored(op: CompareOp) -> CompareOp {
-    match op {
-        CompareOp::Eq | CompareOp::Ne => op,
-        CompareOp::Lt => CompareOp::Gt,
-        CompareOp::Lte => CompareOp::Gte,
-        CompareOp::Gt => CompareOp::Lt,
-        CompareOp::Gte => CompareOp::Lte,
-    }
-}
-
-/// The operator that is false where this one is true, and true where it is false.
-pub(super) fn opposite(op: CompareOp) -> CompareOp {
-    match op {
-        CompareOp::Eq => CompareOp::Ne,
-        CompareOp::Ne => CompareOp::Eq,
-        CompareOp::Lt => CompareOp::Gte,
-        CompareOp::Lte => CompareOp::Gt,
-        CompareOp::Gt => CompareOp::Lte,
-        CompareOp::Gte => CompareOp::Lt,
-    }
-}
-
 /// The literal in an expression, NULL left out.
 pub(super) fn literal(scalar: &Scalar) -> Option<&Bson> {
     match scalar {

@@ -1,6 +1,6 @@
 //! Literals stand on the right of comparisons.
 
-use super::{Context, Kinds, Rule, literal, walk};
+use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
 use crate::plan::{Plan, Predicate, Scalar};
 
@@ -22,7 +22,7 @@ fn apply(plan: &mut Plan, _: &Context<'_>) -> Result<bool> {
             return false;
         }
         std::mem::swap(lhs, rhs);
-        *op = literal::mirrored(*op);
+        *op = op.mirrored();
         true
     }))
 }

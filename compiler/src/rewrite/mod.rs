@@ -11,29 +11,31 @@
 //! | `survey` | what a plan is made of, which says which rules can fire |
 //! | `block` | scans with joins and filters, whose order may change; how selective conditions are |
 //! | `document` | `docs/rules.md` |
-//! | all others | one rule each |
+//! | all others | a rule each, by its name |
 
+mod block;
 mod document;
 mod literal;
 mod survey;
 mod walk;
 
-mod aggregates;
+mod aggregate_per_row;
 mod alternatives;
 mod anti_join;
-mod block;
+mod constant_folding;
 mod constant_keys;
+mod count_distinct;
+mod count_forms;
 mod date_ranges;
 mod dead_columns;
 mod dead_join;
 mod distinct;
-mod distinct_exists;
-mod driving;
+mod distinct_to_exists;
+mod driving_collection;
+mod driving_subquery;
 mod early_slice;
-mod empty;
 mod first_row;
 mod flatten;
-mod fold;
 mod group_all;
 mod group_before_join;
 mod group_by_key;
@@ -42,15 +44,17 @@ mod in_list;
 mod left_to_inner;
 mod literal_right;
 mod negation;
+mod nothing;
 mod null_guards;
+mod or_to_in;
 mod partial_groups;
-mod per_row;
 mod push_filter;
 mod ranges;
 mod semi_join;
+mod shared_aggregate_filter;
 mod slices;
 mod subsumption;
-mod sums;
+mod sum_of_nothing;
 mod union_columns;
 mod useless_sort;
 
@@ -117,16 +121,16 @@ pub static PHASES: &[Phase] = &[
         about: "Conditions become short and canonical, so that later rules and lowering see their structure.",
         rules: &[
             flatten::RULE,
-            fold::RULE,
+            constant_folding::RULE,
             negation::RULE,
             literal_right::RULE,
+            or_to_in::RULE,
             in_list::RULE,
-            in_list::NORMAL,
             date_ranges::RULE,
             ranges::RULE,
             null_guards::RULE,
             subsumption::RULE,
-            empty::RULE,
+            nothing::RULE,
         ],
         fuel: 16,
     },
@@ -139,22 +143,22 @@ pub static PHASES: &[Phase] = &[
             push_filter::RULE,
             semi_join::RULE,
             alternatives::RULE,
-            driving::RULE,
-            semi_join::DRIVING,
-            distinct_exists::RULE,
+            driving_collection::RULE,
+            driving_subquery::RULE,
+            distinct_to_exists::RULE,
             distinct::RULE,
             group_by_key::RULE,
             constant_keys::RULE,
-            aggregates::FILTER,
+            shared_aggregate_filter::RULE,
             first_row::RULE,
             group_first::RULE,
             group_all::RULE,
-            aggregates::COUNT,
-            sums::RULE,
+            count_forms::RULE,
+            sum_of_nothing::RULE,
             group_before_join::RULE,
             partial_groups::RULE,
-            per_row::RULE,
-            aggregates::DISTINCT,
+            aggregate_per_row::RULE,
+            count_distinct::RULE,
             slices::RULE,
             useless_sort::RULE,
             early_slice::RULE,

@@ -51,7 +51,7 @@ fn push(predicate: &mut Predicate, columns: &Columns) -> bool {
         Predicate::Compare { op, lhs, rhs }
             if literal::is_ordered(lhs, columns) && literal::is_ordered(rhs, columns) =>
         {
-            *op = literal::opposite(*op);
+            *op = op.opposite();
             let compare = std::mem::replace(&mut **inner, Predicate::TRUE);
             *predicate = compare;
             true

@@ -1,16 +1,15 @@
 //! Groups by a key before it is joined.
 
-use super::block::{self, Reach, is_block, reach, root_key};
+use super::block::{Reach, is_block, reach, root_key};
 use super::walk::Purpose;
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
-use crate::plan::facts::{ColumnSet, Nulls, used_columns};
+use crate::plan::facts::{ColumnSet, Nulls};
 use crate::plan::{
     AggregateCall, ArrayFact, Cardinality, Column, ColumnId, Columns, Join, Node, Origin, Plan,
     Predicate, Rel, Scalar, SourceId, is_copyable,
 };
 use crate::schema::{FieldKind, FieldType, StorageFamily};
-use indexmap::IndexMap;
 use std::sync::Arc;
 
 pub(super) const RULE: Rule = Rule {
@@ -71,9 +70,11 @@ fn rewrite(rel: &mut Rel, context: &Context<'_>, columns: &mut Columns) -> Resul
     let by_joined = keys
         .iter()
         .all(|(_, key)| matches!(key, Scalar::Column(id) if of_joined(*id)));
-    let simple = aggregates
-        .iter()
-        .all(|(_, call)| is_divisible(call, columns) && !reads(call, &of_joined));
+    let simple = aggregates.iter().all(|(_, call)| {
+        is_divisible(call, columns)
+            && call.is_copyable()
+            && !call.used_columns().iter().any(of_joined)
+    });
     if !by_joined || !simple || !is_large(rows, context, columns)? {
         return Ok(false);
     }
@@ -122,15 +123,9 @@ struct Parts<'c> {
 impl Parts<'_> {
     /// Computes what an aggregate needs of the parts, and what it is of them.
     fn of(&mut self, call: &AggregateCall, name: &str, nullable: bool) -> Result<AggregateCall> {
-        let whole = |function: &str, args: Vec<ColumnId>| AggregateCall {
-            function: function.to_owned(),
-            args: args.into_iter().map(Scalar::Column).collect(),
-            distinct: false,
-            filter: None,
-            order: Vec::new(),
-            options: IndexMap::new(),
-            ty: call.ty.clone(),
-            never_null: false,
+        let whole = |function: &str, args: Vec<ColumnId>| {
+            let args = args.into_iter().map(Scalar::Column).collect();
+            AggregateCall::new(function, args, call.ty.clone())
         };
         let divided = matches!(call.function.as_str(), "Sum" | "Avg");
         if !divided {
@@ -242,13 +237,6 @@ fn is_divisible(call: &AggregateCall, columns: &Columns) -> bool {
         }
 }
 
-/// An aggregate reads columns of a kind, or holds what cannot be moved.
-fn reads(call: &AggregateCall, what: &dyn Fn(ColumnId) -> bool) -> bool {
-    let of = |node: Node<'_>| !is_copyable(node) || used_columns(node).iter().any(what);
-    call.args.iter().any(|s| of(Node::Scalar(s)))
-        || call.filter.iter().any(|p| of(Node::Predicate(p)))
-}
-
 /// The rows are not a few that a unique key selects.
 fn is_large(rows: &Rel, context: &Context<'_>, columns: &Columns) -> Result<bool> {
     let mut conditions: Vec<&Predicate> = Vec::new();
@@ -267,7 +255,7 @@ fn is_large(rows: &Rel, context: &Context<'_>, columns: &Columns) -> Result<bool
                 return Ok(reached > Reach::Few);
             }
             Rel::Filter { input, predicate } => {
-                conditions.extend(block::parts(predicate));
+                conditions.extend(predicate.parts());
                 at = input;
             }
             Rel::Join(join) => at = &join.input,

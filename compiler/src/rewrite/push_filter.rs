@@ -78,10 +78,7 @@ fn sink(rel: &mut Rel, columns: &Columns) -> bool {
     if let Rel::SetOp { .. } = **input {
         return into_set_op(rel);
     }
-    let parts = match std::mem::replace(predicate, Predicate::TRUE) {
-        Predicate::And(list) => list,
-        other => vec![other],
-    };
+    let parts = predicate.take_parts();
     let below = input.input().map(scope).unwrap_or_default();
     let (mut down, mut into, mut stay) = (Vec::new(), Vec::new(), Vec::new());
     for part in parts {

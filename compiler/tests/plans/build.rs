@@ -503,16 +503,7 @@ pub fn aggregate<const K: usize, const C: usize, const A: usize>(
     }
 }
 pub fn agg(function: &str, args: Vec<Scalar>) -> AggregateCall {
-    AggregateCall {
-        function: function.to_owned(),
-        args,
-        distinct: false,
-        filter: None,
-        order: Vec::new(),
-        options: IndexMap::new(),
-        ty: int_type(),
-        never_null: false,
-    }
+    AggregateCall::new(function, args, int_type())
 }
 pub fn agg_where(function: &str, args: Vec<Scalar>, condition: Predicate) -> AggregateCall {
     AggregateCall {

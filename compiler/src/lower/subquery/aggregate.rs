@@ -12,7 +12,7 @@ use crate::mql::{Expr, Projection, Stage};
 use crate::plan::facts::{ColumnSet, defined_inside};
 use crate::plan::{
     AggregateCall, ColumnId, Columns, Node, Predicate, Rel, Scalar, SubKind, SubPlan, counterparts,
-    has_subquery, substitute_predicate, substitute_scalar,
+    has_subquery, substitute_call, substitute_predicate,
 };
 
 impl Lowerer<'_> {
@@ -212,28 +212,16 @@ impl OverRows {
             .iter_mut()
             .for_each(|p| substitute_predicate(p, &names));
         for (_, call) in &mut self.aggregates {
-            call.args
-                .iter_mut()
-                .for_each(|s| substitute_scalar(s, &names));
-            call.filter
-                .iter_mut()
-                .for_each(|p| substitute_predicate(p, &names));
-            call.order
-                .iter_mut()
-                .for_each(|k| substitute_scalar(&mut k.scalar, &names));
+            substitute_call(call, &names);
         }
         // A column that the others do not read has no counterpart.
-        let mut left = false;
-        let mut look = |used: ColumnSet| left |= own.has_any(columns, &used);
-        self.parts.iter().for_each(|p| look(p.used_columns()));
-        for (_, call) in &self.aggregates {
-            call.args.iter().for_each(|s| look(s.used_columns()));
-            call.filter.iter().for_each(|p| look(p.used_columns()));
-            call.order
+        let left = |used: ColumnSet| own.has_any(columns, &used);
+        let reads_left = self.parts.iter().any(|p| left(p.used_columns()))
+            || self
+                .aggregates
                 .iter()
-                .for_each(|k| look(k.scalar.used_columns()));
-        }
-        (!left).then_some(self)
+                .any(|(_, call)| left(call.used_columns()));
+        (!reads_left).then_some(self)
     }
 
     /// What is left of the conditions holds a subquery, which an aggregate's condition cannot.

@@ -10,7 +10,7 @@ impl Lowerer<'_> {
     /// Takes an equality between a stored column of the subquery's base and an outer path out of its filters, for
     /// `localField` and `foreignField`.
     pub(super) fn correlation(&mut self, rel: &mut Rel) -> Result<Option<(String, String)>> {
-        let Some(base) = base_of(rel) else {
+        let Some(base) = rel.base() else {
             return Ok(None);
         };
         let mut candidates = Vec::new();
@@ -41,14 +41,6 @@ impl Lowerer<'_> {
                 .columns
                 .source_of(id)
                 .is_some_and(|source| scope.sources.contains_key(&source))
-    }
-}
-
-/// The source that the pipeline of a subquery starts from.
-fn base_of(rel: &Rel) -> Option<SourceId> {
-    match rel {
-        Rel::Scan(source) => Some(*source),
-        other => other.input().and_then(base_of),
     }
 }
 
@@ -83,14 +75,7 @@ fn equality(
     base: SourceId,
     lowerer: &Lowerer<'_>,
 ) -> Option<(ColumnId, Scalar)> {
-    let Predicate::Compare {
-        op: CompareOp::Eq,
-        lhs,
-        rhs,
-    } = predicate
-    else {
-        return None;
-    };
+    let (lhs, rhs) = predicate.as_equality()?;
     [(lhs, rhs), (rhs, lhs)]
         .into_iter()
         .find_map(|(a, b)| match (a, b) {

@@ -20,8 +20,8 @@ use crate::error::{Error, Result};
 use crate::mql::{Expr, FieldOp, Filter, Projection, Stage};
 use crate::plan::facts::Nulls;
 use crate::plan::{
-    ArrayFact, Columns, CompareOp, Counterparts, Definitions, Predicate, Rel, Scalar, SubKind,
-    SubPlan, counterparts, substitute_scalar,
+    ArrayFact, Columns, Counterparts, Definitions, Predicate, Rel, Scalar, SubKind, SubPlan,
+    counterparts, substitute_scalar,
 };
 use aggregate::over_aggregate;
 
@@ -70,11 +70,7 @@ impl Lowerer<'_> {
         let nulls = Nulls::new(self.columns).of(&sub.rel);
         let mut conditions = Vec::new();
         for (outer, inner) in lhs.iter().zip(&sub.columns) {
-            let equal = Predicate::Compare {
-                op: CompareOp::Eq,
-                lhs: inner.clone(),
-                rhs: outer.clone(),
-            };
+            let equal = Predicate::equal(inner.clone(), outer.clone());
             let mut either = vec![equal];
             if !want {
                 if self.operand(outer)?.nullable {

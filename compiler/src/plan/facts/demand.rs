@@ -2,7 +2,7 @@
 
 use super::super::{Node, Output, OutputNode, Plan, Rel, Terminal};
 use super::ColumnSet;
-use super::scope::add_used;
+use super::scope::{add_used, add_used_by_call};
 
 /// The columns that the rows of a result are made of, and those that follow-up queries need.
 #[must_use]
@@ -103,15 +103,7 @@ pub(crate) fn demand_of(rel: &Rel, set: &mut ColumnSet) {
                 }
                 for (id, call) in aggregates {
                     if set.contains(*id) {
-                        call.args
-                            .iter()
-                            .for_each(|s| add_used(Node::Scalar(s), set));
-                        call.filter
-                            .iter()
-                            .for_each(|p| add_used(Node::Predicate(p), set));
-                        call.order
-                            .iter()
-                            .for_each(|k| add_used(Node::Scalar(&k.scalar), set));
+                        add_used_by_call(call, set);
                     }
                 }
             }

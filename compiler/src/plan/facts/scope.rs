@@ -1,7 +1,8 @@
 //! Which columns there are, and which are used.
 
 use super::super::{
-    ColumnId, Columns, Node, Predicate, Rel, Scalar, SubPlan, Visit, visit, visit_rel, visit_scalar,
+    AggregateCall, ColumnId, Columns, Node, Predicate, Rel, Scalar, SubPlan, Visit, visit,
+    visit_call, visit_rel, visit_scalar,
 };
 use super::{ColumnSet, SourceSet};
 
@@ -122,6 +123,10 @@ pub(super) fn add_used(node: Node<'_>, set: &mut ColumnSet) {
     node.visit(&mut Used(set));
 }
 
+pub(super) fn add_used_by_call(call: &AggregateCall, set: &mut ColumnSet) {
+    visit_call(&mut Used(set), call);
+}
+
 /// Gathers the columns that are named.
 struct Used<'s>(&'s mut ColumnSet);
 
@@ -180,6 +185,16 @@ pub fn free_columns(sub: &SubPlan, columns: &Columns) -> ColumnSet {
 #[must_use]
 pub fn is_correlated(sub: &SubPlan, columns: &Columns) -> bool {
     !free_columns(sub, columns).is_empty()
+}
+
+impl AggregateCall {
+    /// The columns that the aggregate reads, those inside subqueries too.
+    #[must_use]
+    pub fn used_columns(&self) -> ColumnSet {
+        let mut set = ColumnSet::new();
+        add_used_by_call(self, &mut set);
+        set
+    }
 }
 
 impl Predicate {

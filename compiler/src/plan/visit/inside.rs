@@ -2,7 +2,7 @@
 //! they differ in the `mut` of their references and in the names of their functions.
 
 use super::{Visit, VisitMut};
-use crate::plan::{AggregateCall, Predicate, Rel, Scalar, SortKey, SubPlan, Terminal};
+use crate::plan::{AggregateCall, Predicate, Rel, Scalar, SortKey, SourceId, SubPlan, Terminal};
 
 macro_rules! inside {
     (
@@ -256,6 +256,18 @@ impl Rel {
             inputs.iter_mut().for_each(|(rel, _)| f(rel));
         } else if let Some(input) = self.input_mut() {
             f(input);
+        }
+    }
+
+    /// The source that the rows start with, where they are those of one collection and what is joined with it.
+    #[must_use]
+    pub fn base(&self) -> Option<SourceId> {
+        let mut at = self;
+        loop {
+            match at {
+                Rel::Scan(source) => return Some(*source),
+                other => at = other.input()?,
+            }
         }
     }
 

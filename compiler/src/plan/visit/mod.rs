@@ -14,11 +14,11 @@ mod inside;
 pub use descent::visit;
 pub use inside::{
     visit_call, visit_expressions, visit_predicate, visit_rel, visit_scalar, visit_subplan,
-    visit_terminal, walk_expressions, walk_predicate, walk_rel, walk_scalar, walk_subplan,
-    walk_terminal,
+    visit_terminal, walk_call, walk_expressions, walk_predicate, walk_rel, walk_scalar,
+    walk_subplan, walk_terminal,
 };
 
-use super::{Predicate, Rel, Scalar, SubPlan, Terminal};
+use super::{AggregateCall, Predicate, Rel, Scalar, SubPlan, Terminal};
 
 /// Any node of a plan.
 #[derive(Debug, Clone, Copy)]
@@ -119,6 +119,13 @@ impl Rel {
     /// Calls `f` with the operator's own expressions, those of its inputs left out.
     pub fn expressions<'a>(&'a self, f: &mut dyn FnMut(Node<'a>)) {
         visit_expressions(&mut Children(f), self);
+    }
+}
+
+impl AggregateCall {
+    /// Calls `f` with the aggregate's own expressions.
+    pub fn expressions<'a>(&'a self, f: &mut dyn FnMut(Node<'a>)) {
+        visit_call(&mut Children(f), self);
     }
 }
 

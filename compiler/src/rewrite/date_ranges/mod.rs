@@ -71,14 +71,7 @@ fn whole_date(list: &[Predicate], columns: &Columns) -> Option<(Vec<usize>, [Pre
         .iter()
         .enumerate()
         .filter_map(|(i, p)| {
-            let Predicate::Compare {
-                op: CompareOp::Eq,
-                lhs,
-                rhs,
-            } = p
-            else {
-                return None;
-            };
+            let (lhs, rhs) = p.as_equality()?;
             let reading = reading(lhs, columns)?;
             Some((i, reading, literal::int(literal::literal(rhs)?)?))
         })

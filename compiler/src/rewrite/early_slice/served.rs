@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::plan::facts::is_correlated;
 use crate::plan::{Columns, Node, Rel, Scalar, SubKind, as_column, visit};
 use crate::rewrite::Context;
-use crate::rewrite::block::{Reach, is_indexed, parts, reach, root_key};
+use crate::rewrite::block::{Reach, is_indexed, reach, root_key};
 
 /// Whether rows are in the order of an index of the collection, all of which are read otherwise: those of a slice, or those
 /// that would carry a list into the sort.
@@ -47,7 +47,7 @@ pub(super) fn is_served(rel: &Rel, context: &Context<'_>, columns: &Columns) -> 
                     )? >= Reach::Range);
             }
             Rel::Filter { input, predicate } => {
-                conditions.extend(parts(predicate));
+                conditions.extend(predicate.parts());
                 at = input;
             }
             Rel::Join(join) => at = &join.input,

@@ -5,7 +5,7 @@ use crate::plan::{
     Cardinality, ColumnId, Columns, Join, JoinKind, Node, Predicate, Rel, Scalar, SortKey,
     as_column,
 };
-use crate::rewrite::block::{filtered, parts};
+use crate::rewrite::block::filtered;
 use crate::rewrite::walk;
 
 /// Moves a slice or a sort down as far as it goes; `served` where an index gives the order of the sort.
@@ -130,7 +130,8 @@ fn past_filter(rel: &mut Rel, columns: &Columns) -> bool {
     if !matches!(**below, Rel::Scan(_)) {
         return swap_and_sink(rel, true, columns);
     }
-    let (late, early): (Vec<Predicate>, Vec<Predicate>) = parts(predicate)
+    let (late, early): (Vec<Predicate>, Vec<Predicate>) = predicate
+        .parts()
         .iter()
         .cloned()
         .partition(walk::has_subquery);

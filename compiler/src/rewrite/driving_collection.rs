@@ -86,7 +86,7 @@ fn reversible(
 /// The conditions of a block, and those of a join.
 fn own<'p>(block: &'p View<'_>, join: &'p Join) -> impl Iterator<Item = &'p Predicate> {
     let inner = match join.kind {
-        JoinKind::Inner => join.condition.as_ref().map(block::parts),
+        JoinKind::Inner => join.condition.as_ref().map(Predicate::parts),
         JoinKind::Left => None,
     };
     let all = block.conditions.iter().copied();
@@ -238,7 +238,7 @@ fn turn(rel: &mut Rel, path: &[usize], context: &Context<'_>, columns: &Columns)
             start = edge.source;
         }
         if let Some(condition) = edge.condition.take() {
-            block.conditions.extend(block::parts(&condition).to_vec());
+            block.conditions.extend(condition.parts().to_vec());
         }
         let keys: Vec<&str> = pairs
             .iter()

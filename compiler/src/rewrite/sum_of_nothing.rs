@@ -10,8 +10,6 @@ use crate::plan::{
 };
 use bson::Bson;
 
-use super::block::parts;
-
 pub(super) const RULE: Rule = Rule {
     name: "sum_of_nothing",
     does: "Leaves out the count of values that tells a sum of 0 from the sum of nothing, where a condition rejects 0 as it does \
@@ -53,7 +51,7 @@ fn simplify(query: Query<'_>, columns: &mut Columns) -> Result<bool> {
                 wanted = ColumnSet::new();
             }
             Rel::Filter { predicate, .. } => {
-                for part in parts(predicate) {
+                for part in predicate.parts() {
                     if let Some(id) = not_zero(part) {
                         wanted.insert(id);
                     }

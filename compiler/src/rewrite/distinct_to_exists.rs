@@ -147,7 +147,7 @@ fn into_exists(block: &mut Block, i: usize, selected: &[SourceId], columns: &Col
     };
     let mut conditions = block::equalities(first.on);
     if let Some(condition) = first.condition {
-        conditions.extend(block::parts(&condition).to_vec());
+        conditions.extend(condition.parts().to_vec());
     }
     conditions.extend(inner);
     let rows = Block {
