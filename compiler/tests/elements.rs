@@ -154,3 +154,68 @@ fn chains() {
         false,
     );
 }
+
+/// A declared value is there where its element is, but not where the element may be missing or of another model.
+#[test]
+fn declared_values() {
+    let first = r#"{ "parts.0": { $exists: true } }"#;
+    has(
+        "Book.objects.filter(parts__kind__isnull=False)",
+        first,
+        true,
+    );
+    has(
+        "Book.objects.exclude(parts__kind__isnull=False)",
+        r#"{ "parts.0": { $exists: false } }"#,
+        true,
+    );
+    has(
+        "Book.objects.filter(parts__2_4__kind__isnull=False)",
+        r#"{ "parts.2": { $exists: true } }"#,
+        true,
+    );
+    has(
+        "Book.objects.filter(parts__size__isnull=False)",
+        first,
+        false,
+    );
+    has(
+        "Book.objects.filter(odds__size__isnull=False)",
+        "odds.0",
+        false,
+    );
+    has(
+        "Book.objects.filter(all__size__isnull=True)",
+        "$elemMatch",
+        true,
+    );
+    has(
+        r#"Book.objects.filter(odds__0__size__lte=F("id"))"#,
+        r#"{ $gt: ["$$element.size", null] }"#,
+        true,
+    );
+    has(
+        r#"Book.objects.filter(odds__size__lte=F("id"), odds__kind=F("id"))"#,
+        r#"{ $gt: ["$$element.size", null] }"#,
+        false,
+    );
+}
+
+/// What is asked of the element alone is asked first, unless it is one of several alternatives or negated.
+#[test]
+fn conditions_of_the_element_alone() {
+    let alone = r#""parts.kind": "a""#;
+    let both = r#"Q(parts__size__lt=F("pages")) & Q(parts__kind="a")"#;
+    has(&format!("Book.objects.filter({both})"), alone, true);
+    has(&format!("Book.objects.exclude({both})"), alone, false);
+    has(
+        r#"Book.objects.filter(Q(parts__size__lt=F("pages")) | Q(parts__kind="a"))"#,
+        alone,
+        false,
+    );
+    has(
+        r#"Book.objects.filter(parts__0__size__lt=F("pages"), parts__0__kind="a")"#,
+        r#""parts.0.kind": "a""#,
+        true,
+    );
+}

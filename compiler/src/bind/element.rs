@@ -82,11 +82,13 @@ impl Binder<'_> {
         let mut path = Vec::new();
         let mut models = lhs.ty.models.clone();
         let mut found: Option<Inner> = None;
+        let mut required = true;
         while let Some((name, after)) = rest.split_first() {
             let Some(inner) = self.inner_field(&models, name)? else {
                 break;
             };
             rest = after;
+            required &= inner.required;
             path.push(inner.key.clone());
             models.clone_from(&inner.ty.models);
             let goes_on = inner.ty.kind.family() == StorageFamily::Embedded;
@@ -118,7 +120,7 @@ impl Binder<'_> {
         let column = Column {
             name: path.join(".").into(),
             ty: inner.ty.clone(),
-            nullable: true,
+            nullable: !required,
             array,
             origin: Origin::Stored {
                 source: element,
@@ -133,15 +135,27 @@ impl Binder<'_> {
             relation: None,
             field: Some(inner.reference),
         };
-        let condition = self.build_lookup(q, rest, bound, rhs)?;
-        Ok(Condition {
-            predicate: Predicate::AnyElement(Box::new(AnyElement {
+        let is_column =
+            |s: &Scalar| required && matches!(s, Scalar::Column(column) if *column == id);
+        let test = match self.build_lookup(q, rest, bound, rhs)?.predicate {
+            Predicate::IsNull(s) if is_column(&s) => Predicate::FALSE,
+            Predicate::Not(inner) if matches!(&*inner, Predicate::IsNull(s) if is_column(s)) => {
+                Predicate::TRUE
+            }
+            test => test,
+        };
+        let predicate = match test {
+            Predicate::Const(Some(false)) => Predicate::FALSE,
+            test => Predicate::AnyElement(Box::new(AnyElement {
                 array: lhs.scalar.clone(),
                 range,
                 element,
                 given,
-                test: condition.predicate,
+                test,
             })),
+        };
+        Ok(Condition {
+            predicate,
             // Two-valued: nothing is added where it is negated.
             is_null: Some(false),
             json_null: false,

@@ -107,9 +107,11 @@ impl Binder<'_> {
             return Ok(None);
         };
         if let Scalar::Column(id) = lhs.scalar
-            && let Origin::Stored { source, path, .. } = self.columns.get(id)?.origin.clone()
+            && let around = self.columns.get(id)?
+            && let Origin::Stored { source, path, .. } = &around.origin
         {
-            let path = path.then(&inner.key);
+            let nullable = around.nullable || !inner.required;
+            let (source, path) = (*source, path.then(&inner.key));
             let array = match inner.ty.kind.family() {
                 StorageFamily::Json | StorageFamily::Geo => ArrayFact::Maybe,
                 StorageFamily::Array | StorageFamily::EmbeddedArray => ArrayFact::Yes,
@@ -118,7 +120,7 @@ impl Binder<'_> {
             let column = Column {
                 name: path.dotted().into(),
                 ty: inner.ty.clone(),
-                nullable: true,
+                nullable,
                 array,
                 origin: Origin::Stored {
                     source,

@@ -110,6 +110,24 @@ fn is_text(family: StorageFamily) -> bool {
     )
 }
 
+/// Whether a stored path of a collection is of a family.
+pub(super) fn is_of(
+    schema: &Schema,
+    collection: &str,
+    column: &str,
+    wanted: &[StorageFamily],
+) -> bool {
+    schema
+        .models()
+        .iter()
+        .filter(|m| m.collection == collection && !m.embedded)
+        .any(|m| {
+            m.fields
+                .iter()
+                .any(|f| f.column == column && wanted.contains(&stored_family(schema, &f.ty)))
+        })
+}
+
 /// What is asked of a collection: equalities, an order, ranges.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Asked {
@@ -119,6 +137,8 @@ pub struct Asked {
     pub sort: Vec<(String, bool)>,
     /// Paths of ranges and prefixes.
     pub range: Vec<String>,
+    /// What was asked of one element of an array each.
+    pub(super) elements: Vec<Asked>,
 }
 
 impl Asked {
@@ -126,6 +146,41 @@ impl Asked {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.equality.is_empty() && self.sort.is_empty() && self.range.is_empty()
+    }
+
+    /// Leaves what another asks, too; what either has as a range is one.
+    pub(super) fn keep(&mut self, other: &Asked) {
+        let mut range = std::mem::take(&mut self.range);
+        self.equality.retain(|path| {
+            let equal = other.equality.contains(path);
+            if !equal {
+                range.push(path.clone());
+            }
+            equal
+        });
+        range.retain(|path| other.equality.contains(path) || other.range.contains(path));
+        self.range = range;
+    }
+
+    /// Leaves one condition on arrays: an index has elements of one array only, and each by itself, so that several
+    /// conditions narrow it only if they are about the same element.
+    pub(super) fn narrow(&mut self, is_array: impl Fn(&str) -> bool) {
+        let root = |path: &str| path.split('.').next().is_some_and(&is_array);
+        let paths = || self.equality.iter().chain(&self.range);
+        if paths().filter(|path| root(path)).count() < 2 {
+            return;
+        }
+        let kept: Vec<String> = match self.elements.first() {
+            Some(one) => one.equality.iter().chain(&one.range).cloned().collect(),
+            None => paths()
+                .find(|path| root(path))
+                .cloned()
+                .into_iter()
+                .collect(),
+        };
+        let stays = |path: &String| !root(path) || kept.contains(path);
+        self.equality.retain(stays);
+        self.range.retain(stays);
     }
 
     /// The order without keys that have one value.
@@ -269,6 +324,7 @@ mod tests {
             equality: own(equality),
             sort: sort.iter().map(|(k, d)| ((*k).to_owned(), *d)).collect(),
             range: own(range),
+            elements: Vec::new(),
         }
     }
 

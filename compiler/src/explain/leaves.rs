@@ -20,6 +20,8 @@ pub struct Leaf {
 enum Use {
     Equality(String),
     Range(String),
+    /// Conditions on one element of an array, by whole paths.
+    Element(Asked),
     None(String),
 }
 
@@ -41,6 +43,16 @@ pub(super) fn sort_out(filter: &Filter, asked: &mut Asked, rest: &mut Vec<(Strin
                         served = true;
                         add(&mut asked.range, path);
                     }
+                    Use::Element(one) => {
+                        served = true;
+                        one.equality
+                            .iter()
+                            .for_each(|path| add(&mut asked.equality, path));
+                        one.range
+                            .iter()
+                            .for_each(|path| add(&mut asked.range, path));
+                        asked.elements.push(one.clone());
+                    }
                     Use::None(_) => {}
                 }
             }
@@ -57,13 +69,15 @@ pub(super) fn sort_out(filter: &Filter, asked: &mut Asked, rest: &mut Vec<(Strin
     asked.range.retain(|path| !asked.equality.contains(path));
 }
 
-/// Alternatives on one path are ranges of one index; others need an index each.
+/// Alternatives on one path are ranges of one index, and equalities on one path its values; others need an index each.
 fn alternatives(
     filter: &Filter,
     items: &[Filter],
     asked: &mut Asked,
     rest: &mut Vec<(String, String)>,
 ) {
+    // What every alternative asks, and the first that each does.
+    let mut shared: Option<Asked> = None;
     let mut paths: Vec<String> = Vec::new();
     for item in items {
         let (mut of_one, mut unserved) = (Asked::default(), Vec::new());
@@ -80,8 +94,23 @@ fn alternatives(
                 return;
             }
         }
+        match &mut shared {
+            None => shared = Some(of_one),
+            Some(shared) => shared.keep(&of_one),
+        }
     }
-    if let [path] = paths.as_slice() {
+    let shared = shared.unwrap_or_default();
+    if !shared.equality.is_empty() {
+        let Asked {
+            equality, range, ..
+        } = shared;
+        equality
+            .iter()
+            .for_each(|path| add(&mut asked.equality, path));
+        range.iter().for_each(|path| add(&mut asked.range, path));
+        return;
+    }
+    if let Some(path) = shared.range.first() {
         add(&mut asked.range, path);
         return;
     }
@@ -138,16 +167,24 @@ fn field(path: &str, op: &FieldOp) -> Use {
         FieldOp::Exists(_) => {
             none("an index does not tell a missing key from null, so documents are read to see")
         }
-        FieldOp::Type(_) => none("the type of a value is not what an index is ordered by"),
+        // An index is in the order of types, but for an array it has the elements.
+        FieldOp::Type(types) => match types.as_slice() {
+            ["null"] => Use::Equality(path.to_owned()),
+            [one] if *one != "array" => Use::Range(path.to_owned()),
+            _ => none("an index of an array has its elements, not that it is one"),
+        },
         FieldOp::Size(_) => none("an index of an array has its elements, not their number"),
         FieldOp::Mod(..) => none("a remainder is spread over the whole index"),
         FieldOp::ElemMatch(inner) => {
             let (mut asked, mut rest) = (Asked::default(), Vec::new());
             sort_out(inner, &mut asked, &mut rest);
-            match asked.equality.first().or(asked.range.first()) {
-                Some(inner) => Use::Equality(format!("{path}.{inner}")),
-                None => none("no condition on the elements is one that an index answers"),
+            if asked.is_empty() {
+                return none("no condition on the elements is one that an index answers");
             }
+            for inner in asked.equality.iter_mut().chain(&mut asked.range) {
+                *inner = format!("{path}.{inner}");
+            }
+            Use::Element(asked)
         }
         FieldOp::ElemMatchValue(inner) => match inner.first() {
             Some(op) => field(path, op),
@@ -237,7 +274,7 @@ fn computed(expr: &Expr) -> String {
     if has(&["$getField"]).is_some() {
         return format!("a key inside JSON{of}, reached without entering arrays");
     }
-    if has(&["$regexMatch", "$indexOfCP", "$regexFind"]).is_some() {
+    if has(&["$regexMatch", "$indexOfBytes", "$indexOfCP", "$regexFind"]).is_some() {
         return format!("a search for text that is computed{of}");
     }
     if has(&[
@@ -354,6 +391,52 @@ mod tests {
         };
         let (asked, reasons) = leaves(&beside);
         assert_eq!((asked.range.len(), reasons.len()), (1, 0));
+    }
+
+    fn at_least(path: &str, n: i32) -> Filter {
+        Filter::field(path, FieldOp::Gte(Bson::Int32(n)))
+    }
+
+    fn is(path: &str, n: i32) -> Filter {
+        Filter::field(path, FieldOp::Eq(Bson::Int32(n)))
+    }
+
+    /// What all alternatives compare for equality has several values, what all of them ask is a range; else each needs an
+    /// index of its own.
+    #[test]
+    fn shared_by_alternatives() {
+        let both = |n| Filter::And(vec![is("a", n), at_least("b", n)]);
+        let asked = leaves(&Filter::Or(vec![both(1), both(2)])).0;
+        assert_eq!(
+            (asked.equality, asked.range),
+            (vec!["a".to_owned()], vec!["b".to_owned()])
+        );
+        let asked = leaves(&Filter::Or(vec![is("a", 1), at_least("a", 3)])).0;
+        assert_eq!(
+            (asked.equality.len(), asked.range),
+            (0, vec!["a".to_owned()])
+        );
+        let (asked, reasons) = leaves(&Filter::Or(vec![is("a", 1), is("b", 3)]));
+        assert!(asked.is_empty() && reasons.iter().any(|r| r.contains("of its own (a, b)")));
+    }
+
+    /// Conditions on one element are one index; conditions on several elements only one of them.
+    #[test]
+    fn elements() {
+        let inner = Filter::And(vec![is("x", 1), at_least("y", 2)]);
+        let one = Filter::field("a", FieldOp::ElemMatch(Box::new(inner)));
+        let several = Filter::And(vec![is("a.y", 1), at_least("a.x", 2)]);
+        for (filter, equality, range) in [(one, "a.x", vec!["a.y"]), (several, "a.y", vec![])] {
+            let (mut asked, _) = leaves(&filter);
+            asked.narrow(|column| column == "a");
+            assert_eq!(
+                (asked.equality, asked.range),
+                (
+                    vec![equality.to_owned()],
+                    range.iter().map(|s| (*s).to_owned()).collect()
+                )
+            );
+        }
     }
 
     /// A variable is as good as a constant; another field is not, nor is a function.

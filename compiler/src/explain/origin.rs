@@ -257,6 +257,10 @@ fn names(stage: &Stage) -> HashSet<String> {
                 out.extend(variants(part));
                 // Joined documents are named after relations: `book_tags`, `tags_exists`, `n_rows`.
                 out.extend(part.split('_').filter(|p| p.len() > 2).flat_map(variants));
+                let of_subquery = part
+                    .strip_suffix("_rows")
+                    .or_else(|| part.strip_suffix("_exists"));
+                out.extend(of_subquery.map(str::to_owned));
             }
         }
     };

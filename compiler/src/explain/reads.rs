@@ -1,10 +1,10 @@
 //! What commands read, stage by stage: collections with what is asked of them, leaves without an index, and stages that
 //! wait for everything before them.
 
-use super::indexes::{Asked, Index, Service, best, declared, holds_texts, keys_text};
+use super::indexes::{Asked, Index, Service, best, declared, holds_texts, is_of, keys_text};
 use super::leaves::{Leaf, sort_out};
 use crate::mql::{Command, Filter, Lookup, Projection, SortOrder, Stage};
-use crate::schema::Schema;
+use crate::schema::{Schema, StorageFamily};
 
 /// A collection that a command reads.
 #[derive(Debug, Clone, PartialEq)]
@@ -186,7 +186,26 @@ impl Walk<'_> {
                 .map(|(path, order)| (path.clone(), *order == SortOrder::Desc))
                 .collect();
         }
+        if let Some(collection) = collection {
+            const ARRAYS: &[StorageFamily] = &[StorageFamily::Array, StorageFamily::EmbeddedArray];
+            asked.narrow(|column| is_of(self.schema, collection, column, ARRAYS));
+        }
         let served = best(&indexes, &asked);
+        if served.is_none()
+            && let (Some(collection), [one], [], []) = (
+                collection,
+                asked.equality.as_slice(),
+                asked.sort.as_slice(),
+                asked.range.as_slice(),
+            )
+            && is_of(self.schema, collection, one, &[StorageFamily::Bool])
+            && let Some(condition) = stages.iter().find_map(|stage| condition_on(stage, one))
+        {
+            let reason =
+                "a boolean has two values: an index helps only where few documents have this one";
+            rest.push((condition.to_string(), reason.to_owned()));
+            asked.equality.clear();
+        }
         let in_order = served.as_ref().is_some_and(|s| s.sort) || asked.open_sort().is_empty();
         if let Some(collection) = collection {
             for (condition, reason) in rest {
@@ -394,6 +413,18 @@ impl Walk<'_> {
             stage: crate::mql::value_text(&crate::render::stage(stage).into()),
             reason: reason.into(),
         });
+    }
+}
+
+/// The condition of a stage on a path.
+fn condition_on<'a>(stage: &'a Stage, wanted: &str) -> Option<&'a Filter> {
+    let Stage::Match(filter) = stage else {
+        return None;
+    };
+    let is_wanted = |f: &&Filter| matches!(f, Filter::Field { path, .. } if path == wanted);
+    match filter {
+        Filter::And(items) => items.iter().find(is_wanted),
+        one => Some(one).filter(is_wanted),
     }
 }
 

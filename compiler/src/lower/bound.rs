@@ -4,8 +4,10 @@
 use bson::Bson;
 
 use super::Lowerer;
+use super::element::has_element;
 use super::filter::{expression, opposite};
 use super::leaf::{is_null_literal, operator, within};
+use super::native::has_places;
 use super::scope::Val;
 use super::truth::junction;
 use crate::error::Result;
@@ -19,6 +21,8 @@ struct Bound<'a> {
     op: CompareOp,
     key: Path,
     value: &'a Scalar,
+    /// Every element has a value.
+    always: bool,
 }
 
 impl Lowerer<'_> {
@@ -39,11 +43,16 @@ impl Lowerer<'_> {
         let mut vars = Vec::new();
         let (guard, value) = match bound.op {
             // No value is less than NULL, which is before all; but of no values the least is NULL.
+            CompareOp::Lt | CompareOp::Lte if bound.always && has_places(array) => {
+                (vec![has_element(path, 0, true)], value)
+            }
             CompareOp::Lt | CompareOp::Lte => {
                 let key = Filter::field(bound.key.dotted(), FieldOp::Ne(Bson::Null));
                 let some = FieldOp::ElemMatch(Box::new(key));
                 (vec![Filter::field(path.dotted(), some)], value)
             }
+            // NULL is none of the values.
+            CompareOp::Eq if bound.always => (Vec::new(), value),
             // NULL is greater than no value; but every value is greater than NULL.
             _ if !value.nullable => (Vec::new(), value),
             _ => match self.presence(bound.value, &value)? {
@@ -134,6 +143,7 @@ impl Lowerer<'_> {
             op: *op,
             key: key.clone(),
             value,
+            always: !known.nullable,
         })
     }
 }

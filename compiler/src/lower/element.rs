@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::mql::{Expr, FieldOp, Filter};
 use crate::names::Path;
 use crate::plan::facts::{Nulls, rejected};
-use crate::plan::{AnyElement, ColumnId, Node, Origin, Scalar, SubKind, visit};
+use crate::plan::{AnyElement, ColumnId, Node, Origin, Predicate, Scalar, SubKind, visit};
 
 impl Lowerer<'_> {
     /// The filter that matches where an element satisfies the condition (`want`) or none does.
@@ -26,6 +26,14 @@ impl Lowerer<'_> {
         let Expr::Field(path) = &array.expr else {
             return Ok(None);
         };
+        let start = match any.range {
+            None => Some(0),
+            Some((start, stop)) => (start < stop).then_some(start),
+        };
+        let first = start.filter(|_| has_places(&array));
+        if let (Predicate::Const(Some(true)), Some(first)) = (&any.test, first) {
+            return Ok(Some(has_element(path, first, want)));
+        }
         let place = match any.range {
             None => None,
             Some((at, stop)) if stop == at + 1 && has_places(&array) => {
@@ -46,6 +54,9 @@ impl Lowerer<'_> {
                 "this condition on the elements of an array",
                 "it needs a stage of its own",
             ));
+        }
+        if let (Filter::True, Some(first)) = (&inner, first) {
+            return Ok(Some(has_element(path, first, want)));
         }
         Ok(match inner {
             Filter::False => Some(constant(!want)),
@@ -74,6 +85,37 @@ impl Lowerer<'_> {
                 }
             }),
         })
+    }
+
+    /// What a condition asks of an element alone, beside what it compares with values from around: the match language says
+    /// it, before anything is looked up.
+    pub fn alone(&mut self, any: &AnyElement, want: bool) -> Result<Option<Filter>> {
+        let Predicate::And(parts) = &any.test else {
+            return Ok(None);
+        };
+        if !want || any.given.is_empty() {
+            return Ok(None);
+        }
+        let is_given = |node: Node<'_>| matches!(node, Node::Scalar(Scalar::Column(id)) if any.given.iter().any(|(given, _)| given == id));
+        let mut own = parts.iter().filter(|part| {
+            let mut given = false;
+            visit(Node::Predicate(part), &mut |node, _| {
+                given |= is_given(node);
+                !given
+            });
+            !given
+        });
+        let Some(test) = own.next().cloned() else {
+            return Ok(None);
+        };
+        let alone = AnyElement {
+            array: any.array.clone(),
+            range: any.range,
+            element: any.element,
+            given: Vec::new(),
+            test: own.cloned().fold(test, Predicate::and),
+        };
+        self.elem_match(&alone, want)
     }
 
     /// The same as an expression, true or false.
@@ -173,6 +215,8 @@ impl Lowerer<'_> {
         any: &AnyElement,
         place: impl Fn(&Path) -> Expr,
     ) -> Result<Vec<(ColumnId, Option<Val>)>> {
+        // At a place there may be no element, and then nothing of it is there.
+        let lone = any.range.is_some_and(|(start, stop)| stop == start + 1);
         let mut columns = Vec::new();
         visit(Node::Predicate(&any.test), &mut |node, _| {
             if let Node::Scalar(Scalar::Column(id)) = node
@@ -192,7 +236,7 @@ impl Lowerer<'_> {
             let val = Val {
                 expr: place(path),
                 ty: column.ty.clone(),
-                nullable: column.nullable,
+                nullable: column.nullable || lone,
                 array: column.array,
             };
             saved.push((id, self.scope()?.columns.insert(id, val)));
@@ -210,6 +254,11 @@ impl Lowerer<'_> {
         }
         Ok(())
     }
+}
+
+/// The filter of arrays that have an element at a place (`want`), or none.
+pub(super) fn has_element(path: &Path, at: u64, want: bool) -> Filter {
+    Filter::field(path.then(at.to_string()).dotted(), FieldOp::Exists(want))
 }
 
 /// The only condition on an element: a comparison that no missing value meets.

@@ -71,6 +71,12 @@ impl Lowerer<'_> {
         {
             at = before;
         }
+        // What is left is sorted.
+        if let Some(before) = at.checked_sub(1)
+            && matches!(scope.stages.get(before), Some(Stage::Sort(_)))
+        {
+            at = before;
+        }
         let stored = &self.columns.source(open)?.stored;
         let own = |part: &Filter| match part {
             Filter::Field { path, .. } => {
@@ -140,7 +146,14 @@ impl Lowerer<'_> {
             Predicate::Exists(sub) => self.exists(sub, want),
             Predicate::AnyElement(any) => match self.elem_match(any, want)? {
                 Some(filter) => Ok(filter),
-                None => self.by_expression(predicate, want),
+                None => {
+                    let alone = self.alone(any, want)?;
+                    let test = self.by_expression(predicate, want)?;
+                    Ok(match alone {
+                        Some(alone) => Filter::all(vec![alone, test]),
+                        None => test,
+                    })
+                }
             },
             Predicate::Bool(scalar) => self.is_true(scalar, want),
             Predicate::Lookup { name, lhs, rhs, .. } => {
@@ -324,6 +337,7 @@ pub(super) fn opposite(test: Filter) -> Filter {
     match test {
         Filter::Field { path, ops } => match ops.as_slice() {
             [FieldOp::Ne(value)] => Filter::field(path, FieldOp::Eq(value.clone())),
+            [FieldOp::Exists(there)] => Filter::field(path, FieldOp::Exists(!there)),
             _ => Filter::field(path, FieldOp::Not(ops)),
         },
         Filter::Expr(test) => Filter::Expr(Expr::list("$not", [test])),

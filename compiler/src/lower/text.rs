@@ -81,16 +81,19 @@ impl Lowerer<'_> {
             };
             return Ok(within(vars, out));
         }
-        // The operators below refuse NULL: its test comes first.
+        // The operators below refuse NULL: its test comes first. A place in NULL is NULL, which is no number.
+        let placed = matches!(pattern, Pattern::Contains | Pattern::StartsWith) && !insensitive;
         let mut vars = Vec::new();
-        let l = self.shared(l, &mut vars);
-        let r = self.shared(r, &mut vars);
         let mut parts = Vec::new();
-        for side in [&l, &r] {
-            if side.nullable {
-                parts.push(side.is_not_null());
-            }
-        }
+        let l = if placed && want {
+            l
+        } else {
+            let l = self.shared(l, &mut vars);
+            parts.extend(l.nullable.then(|| l.is_not_null()));
+            l
+        };
+        let r = self.shared(r, &mut vars);
+        parts.extend(r.nullable.then(|| r.is_not_null()));
         let fold = |x: Expr| {
             if insensitive {
                 Expr::one("$toLower", x)
@@ -101,13 +104,14 @@ impl Lowerer<'_> {
         let (text, part) = (fold(l.expr.clone()), fold(r.expr.clone()));
         let test = match pattern {
             Pattern::Exact => Expr::list("$eq", [text, part]),
+            // Whether and at the beginning: the server finds bytes faster than it counts characters.
             Pattern::Contains => Expr::list(
                 "$gte",
-                [Expr::list("$indexOfCP", [text, part]), Expr::lit(0)],
+                [Expr::list("$indexOfBytes", [text, part]), Expr::lit(0)],
             ),
             Pattern::StartsWith => Expr::list(
                 "$eq",
-                [Expr::list("$indexOfCP", [text, part]), Expr::lit(0)],
+                [Expr::list("$indexOfBytes", [text, part]), Expr::lit(0)],
             ),
             Pattern::EndsWith => {
                 let length = |x: &Val| Expr::one("$strLenCP", x.expr.clone());
