@@ -25,11 +25,15 @@ pub struct Program {
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, step) in self.steps.iter().enumerate() {
+            let asked = self.steps.iter().any(|s| s.unless == Some(i));
             let mut later = self
                 .steps
                 .iter()
                 .flat_map(|s| s.parameters.iter().flat_map(|p| &p.from));
-            let text = step.shell_text();
+            let mut text = step.shell_text();
+            if let Some(found) = step.unless {
+                text = format!("{}.length || {text}", variable(found));
+            }
             if let Some(refusal) = &step.refusal {
                 writeln!(
                     f,
@@ -38,7 +42,7 @@ impl fmt::Display for Program {
                 )?;
             }
             let cursor = matches!(step.command, Command::Find(_) | Command::Aggregate { .. });
-            match (later.any(|origin| origin.step == i), cursor) {
+            match (asked || later.any(|origin| origin.step == i), cursor) {
                 (true, true) => writeln!(f, "const {} = {text}.toArray()", variable(i))?,
                 (true, false) => writeln!(f, "const {} = {text}", variable(i))?,
                 (false, _) => writeln!(f, "{text}")?,
@@ -64,6 +68,8 @@ pub struct Step {
     pub ignore_duplicates: bool,
     /// Why the statement is refused if this step finds a document.
     pub refusal: Option<Refusal>,
+    /// Not sent if this earlier step found a document.
+    pub unless: Option<usize>,
 }
 
 impl From<Command> for Step {
@@ -73,6 +79,7 @@ impl From<Command> for Step {
             parameters: Vec::new(),
             ignore_duplicates: false,
             refusal: None,
+            unless: None,
         }
     }
 }

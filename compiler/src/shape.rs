@@ -25,8 +25,39 @@ pub enum Shape {
         /// Values, in storage form, by name, where the input was empty.
         empty: Vec<(Name, bson::Bson)>,
     },
+    /// A row that was there or was made, and which of the two.
+    Upserted(Box<UpsertShape>),
     /// How many documents were written.
     Written(Vec<Counted>),
+}
+
+/// How a row that was there or was made is found in the replies.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UpsertShape {
+    /// A row that was there.
+    pub found: RowShape,
+    /// A row by its stored document.
+    pub stored: RowShape,
+    /// What the steps do.
+    pub steps: UpsertSteps,
+}
+
+/// The steps that find a row or make one.
+#[derive(Debug, Clone, PartialEq)]
+pub enum UpsertSteps {
+    /// The only step is a `findAndModify` that says whether it made the document.
+    AtOnce,
+    /// The first step finds documents, of which there must not be two.
+    InTurn {
+        /// Whether there is such a step: no row can be there otherwise.
+        looks: bool,
+        /// The step that changes the document.
+        update: Option<usize>,
+        /// The step that inserts one, if none was found.
+        insert: usize,
+        /// That document; the reply has its key where there is none in it.
+        document: bson::Document,
+    },
 }
 
 /// What counts as written.

@@ -102,7 +102,7 @@ impl<'a> Binder<'a> {
         }
     }
 
-    fn stored_field(&self, model: &Model, name: &str) -> Result<&'a Field> {
+    pub(super) fn stored_field(&self, model: &Model, name: &str) -> Result<&'a Field> {
         let target = if name == "pk" {
             Some(model.pk)
         } else {

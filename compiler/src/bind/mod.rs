@@ -19,6 +19,7 @@
 //! | `ordering` | order keys, default ordering through relations |
 //! | `finish`, `sources`, `grouping`, `having`, `combined` | from the state to relational operators: joins, groups; combinations |
 //! | `terminal` | rows, count, exists, aggregate |
+//! | `upsert` | `get()`, `get_or_create()`, `update_or_create()` |
 //! | `write`, `insert`, `constant`, `delete` | updates, new rows and their computed values, deletes with what hangs on the rows |
 //! | `prefetch` | follow-up queries |
 
@@ -58,6 +59,7 @@ mod subquery;
 mod terminal;
 mod transform;
 mod tuple;
+mod upsert;
 mod values;
 mod write;
 

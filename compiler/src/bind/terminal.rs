@@ -4,6 +4,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::query::{Annotation, GroupBy, QueryId, Rows, SelectRelated};
 use super::related::RelatedPlaces;
+use super::upsert::Asked;
 use super::{Binder, Resolve};
 use crate::error::{Code, Error, Result};
 use crate::names::Name;
@@ -25,7 +26,11 @@ impl Binder<'_> {
         }
         let q = self.calls(&statement.model, &statement.calls, None)?;
         let (rel, terminal) = match &statement.action {
-            Do::Rows | Do::Get | Do::Explain => self.rows(q)?,
+            Do::Rows | Do::Explain => self.rows(q)?,
+            Do::Get => {
+                self.only_row(q)?;
+                self.rows(q)?
+            }
             Do::Count { limit } => {
                 let rel = self.counted(q)?;
                 (rel, Terminal::Count { limit: *limit })
@@ -39,13 +44,29 @@ impl Binder<'_> {
                 .map_err(|e| e.inside("aggregate").inside("do"))?,
             Do::Update(values) => self.updated(q, values)?,
             Do::Delete => self.deleted(q)?,
-            other => {
-                return Err(Error::unsupported(
-                    name_of(other),
-                    "it would read and write by turns: filter, then create or update",
-                )
-                .at("/do"));
+            Do::GetOrCreate { filter, defaults } => {
+                let asked = Asked {
+                    method: "get_or_create",
+                    condition: filter,
+                    update: None,
+                    create: defaults,
+                };
+                self.upserted(q, &asked)?
             }
+            Do::UpdateOrCreate {
+                filter,
+                defaults,
+                create_defaults,
+            } => {
+                let asked = Asked {
+                    method: "update_or_create",
+                    condition: filter,
+                    update: Some(defaults),
+                    create: create_defaults.as_ref().unwrap_or(defaults),
+                };
+                self.upserted(q, &asked)?
+            }
+            Do::Insert(_) => return Err(Error::internal("an insert after the inserts")),
         };
         Ok(Plan {
             columns: std::mem::take(&mut self.columns),
@@ -123,7 +144,7 @@ impl Binder<'_> {
     }
 
     /// Selected values as parts of a row.
-    fn nodes(
+    pub(super) fn nodes(
         &mut self,
         q: QueryId,
         selection: impl IntoIterator<Item = (Name, Scalar)>,
@@ -418,13 +439,5 @@ pub(super) fn select_of(nodes: &[OutputNode], out: &mut Vec<Scalar>) {
                 }
             }
         }
-    }
-}
-
-fn name_of(action: &Do) -> &'static str {
-    match action {
-        Do::GetOrCreate { .. } => "get_or_create()",
-        Do::UpdateOrCreate { .. } => "update_or_create()",
-        _ => "this terminal",
     }
 }

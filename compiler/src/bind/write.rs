@@ -127,7 +127,8 @@ impl Binder<'_> {
         Ok(self.columns.stored(source, &path, || column))
     }
 
-    fn assigned(&mut self, q: QueryId, field: &Field, expr: &Expr) -> Result<Scalar> {
+    /// What a column is set to by an expression.
+    pub(super) fn assigned(&mut self, q: QueryId, field: &Field, expr: &Expr) -> Result<Scalar> {
         let ty = self.key_type(&field.ty)?;
         if let Expr::Value(value) = expr {
             if matches!(value, Value::Expr(_)) {

@@ -25,6 +25,7 @@
 //! | `nothing` | aggregates over no rows |
 //! | `output` | terminals, projections, shapes |
 //! | `write` | updates |
+//! | `upsert` | a row that is there or is made |
 //! | `refer` | writes of documents by the keys that they refer to |
 //! | `insert` | inserts, with the keys that are counted |
 //! | `delete` | deletes, with what hangs on the documents |
@@ -56,6 +57,7 @@ mod sort;
 mod subquery;
 mod text;
 mod truth;
+mod upsert;
 mod walk;
 mod window;
 mod write;
@@ -163,6 +165,7 @@ impl<'a> Lowerer<'a> {
                     | Terminal::Aggregate { .. }
                     | Terminal::Count { .. }
                     | Terminal::Exists
+                    | Terminal::Upsert(_)
             ),
             held: walk::held(&plan.rel),
             purpose: None,

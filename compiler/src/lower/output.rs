@@ -63,6 +63,7 @@ pub(super) fn plan(
             lowerer.delete(&plan.rel, *source, deletion, program)
         }
         Terminal::Insert(insertion) => Ok(insert(insertion, program)),
+        Terminal::Upsert(upsert) => lowerer.upsert(&plan.rel, upsert, program),
     }
 }
 

@@ -20,7 +20,7 @@ impl Uses {
         };
         count.rel(&plan.rel);
         visit_terminal(&mut count, &plan.terminal);
-        if let Terminal::Rows { output } | Terminal::Aggregate { output } = &plan.terminal {
+        if let Some(output) = plan.terminal.output() {
             for id in facts::output_columns(output).iter() {
                 uses.add(id);
             }

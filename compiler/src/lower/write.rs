@@ -163,7 +163,7 @@ impl Lowerer<'_> {
     }
 
     /// Values are computed from the stored document, not from what the pipeline made of it.
-    fn computed_from(
+    pub(super) fn computed_from(
         &mut self,
         source: SourceId,
         values: &[(String, Scalar)],

@@ -108,26 +108,22 @@ fn check_plan(plan: &Plan) -> Result<()> {
     };
     let outer = Scope::default();
     let rows = checker.rel(&plan.rel, &outer)?;
-    match &plan.terminal {
-        Terminal::Rows { output } | Terminal::Aggregate { output } => {
-            checker.output(output, &rows)?;
+    if let Some(output) = plan.terminal.output() {
+        checker.output(output, &rows)?;
+    }
+    for assignment in plan.terminal.assignments() {
+        checker.scalar(&assignment.key, &rows, &outer)?;
+        for (name, scalar) in &assignment.values {
+            checker
+                .scalar(scalar, &rows, &outer)
+                .map_err(|e| e.inside(name))?;
         }
-        Terminal::Update { assignments, .. } => {
-            for assignment in assignments {
-                checker.scalar(&assignment.key, &rows, &outer)?;
-                for (name, scalar) in &assignment.values {
-                    checker
-                        .scalar(scalar, &rows, &outer)
-                        .map_err(|e| e.inside(name))?;
-                }
-            }
-        }
-        Terminal::Delete { source, .. } => {
-            if !rows.all && !rows.sources.contains(*source) {
-                return Err(broken("the source to delete from is not there"));
-            }
-        }
-        Terminal::Count { .. } | Terminal::Exists | Terminal::Insert(_) => {}
+    }
+    if let Terminal::Delete { source, .. } = &plan.terminal
+        && !rows.all
+        && !rows.sources.contains(*source)
+    {
+        return Err(broken("the source to delete from is not there"));
     }
     follow_ups(plan, &mut check_plan)
 }

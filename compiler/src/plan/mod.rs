@@ -12,6 +12,7 @@
 //! | `predicate` | conditions, [`Predicate`] |
 //! | `deletion` | what a `delete()` takes along, [`Deletion`] |
 //! | `insertion` | what a `bulk_create()` stores, [`Insertion`] |
+//! | `upsert` | what a `get_or_create()` does where a row is there, and where none is, [`Upsert`] |
 //! | `output` | what rows are made of, [`Output`] |
 //! | `visit` | walks, [`Visit`], [`visit()`] and [`VisitMut`] |
 //! | `rename` | queries that differ in names only |
@@ -36,6 +37,7 @@ mod rel;
 mod rename;
 mod scalar;
 mod substitute;
+mod upsert;
 mod visit;
 
 pub use check::{MAX_DEPTH, MAX_NODES, check, check_depth, undefined_columns};
@@ -55,6 +57,7 @@ pub use substitute::{
     Definitions, as_column, has_volatile, is_copyable, is_volatile, stored_path, substitute_call,
     substitute_predicate, substitute_rel, substitute_scalar,
 };
+pub use upsert::Upsert;
 pub use visit::{
     Node, Visit, VisitMut, has_subquery, visit, visit_call, visit_expressions, visit_predicate,
     visit_rel, visit_scalar, visit_subplan, visit_terminal, walk_call, walk_expressions,

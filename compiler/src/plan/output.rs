@@ -95,7 +95,7 @@ impl Plan {
     /// # Errors
     /// The first of `f`.
     pub fn follow_ups(&mut self, f: &mut dyn FnMut(&mut Plan) -> Result<()>) -> Result<()> {
-        let Terminal::Rows { output } = &mut self.terminal else {
+        let Some(output) = self.terminal.output_mut() else {
             return Ok(());
         };
         for follow_up in &mut output.prefetched {

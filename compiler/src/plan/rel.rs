@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bson::Document;
 use indexmap::IndexMap;
 
-use super::{ColumnId, Deletion, Insertion, Output, Predicate, Scalar, SourceId};
+use super::{ColumnId, Deletion, Insertion, Output, Predicate, Scalar, SourceId, Upsert};
 use crate::queryset::{FrameUnit, NullsOrder, Value};
 use crate::schema::FieldType;
 
@@ -292,6 +292,8 @@ pub enum Terminal {
     },
     /// Documents are inserted.
     Insert(Insertion),
+    /// The only one is returned, changed or not; where there is none, one is made.
+    Upsert(Box<Upsert>),
     /// Rows are updated.
     Update {
         /// The source.
@@ -306,4 +308,35 @@ pub enum Terminal {
         /// What hangs on them.
         deletion: Deletion,
     },
+}
+
+impl Terminal {
+    /// What the rows are made of that are returned.
+    #[must_use]
+    pub fn output(&self) -> Option<&Output> {
+        match self {
+            Terminal::Rows { output } | Terminal::Aggregate { output } => Some(output),
+            Terminal::Upsert(upsert) => Some(&upsert.output),
+            _ => None,
+        }
+    }
+
+    /// As [`Terminal::output`].
+    pub fn output_mut(&mut self) -> Option<&mut Output> {
+        match self {
+            Terminal::Rows { output } | Terminal::Aggregate { output } => Some(output),
+            Terminal::Upsert(upsert) => Some(&mut upsert.output),
+            _ => None,
+        }
+    }
+
+    /// What documents are set to.
+    #[must_use]
+    pub fn assignments(&self) -> &[Assignment] {
+        match self {
+            Terminal::Update { assignments, .. } => assignments,
+            Terminal::Upsert(upsert) => &upsert.assignments,
+            _ => &[],
+        }
+    }
 }

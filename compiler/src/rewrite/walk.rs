@@ -289,7 +289,7 @@ pub(super) fn each_query(
         walk_terminal(&mut walk, terminal);
     }
     let purpose = match terminal {
-        Terminal::Rows { .. } | Terminal::Aggregate { .. } => Purpose::Rows,
+        Terminal::Rows { .. } | Terminal::Aggregate { .. } | Terminal::Upsert(_) => Purpose::Rows,
         Terminal::Count { .. } => Purpose::Count,
         Terminal::Exists => Purpose::Exists,
         Terminal::Update { .. } | Terminal::Delete { .. } | Terminal::Insert(_) => Purpose::Write,
@@ -301,19 +301,11 @@ pub(super) fn each_query(
 
 /// The columns that a terminal reads.
 fn read_by(terminal: &Terminal) -> ColumnSet {
-    let mut demand = ColumnSet::new();
-    match terminal {
-        Terminal::Rows { output } | Terminal::Aggregate { output } => {
-            return output_columns(output);
-        }
-        Terminal::Update { .. } => {
-            terminal.expressions(&mut |node| demand.union(&used_columns(node)));
-        }
-        Terminal::Count { .. }
-        | Terminal::Exists
-        | Terminal::Delete { .. }
-        | Terminal::Insert(_) => {}
+    let mut demand = terminal.output().map(output_columns).unwrap_or_default();
+    if let Terminal::Upsert(upsert) = terminal {
+        demand.insert(upsert.key);
     }
+    terminal.expressions(&mut |node| demand.union(&used_columns(node)));
     demand
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::Printer;
-use crate::plan::{Conflict, DeletedBy, Deletion, Insertion, Output, OutputNode, Terminal};
+use crate::plan::{Assignment, Conflict, DeletedBy, Deletion, Insertion, Output, OutputNode, Terminal};
 
 impl Printer<'_, '_, '_> {
     pub(super) fn terminal(&mut self, terminal: &Terminal, indent: usize) -> fmt::Result {
@@ -22,18 +22,18 @@ impl Printer<'_, '_, '_> {
                 self.nodes(&output.nodes)?;
             }
             Terminal::Insert(insertion) => self.insertion(insertion)?,
-            Terminal::Update { assignments, .. } => {
-                self.f.write_str("update ")?;
-                self.list(assignments, "; ", |p, assignment| {
-                    write!(p.f, "{} of ", assignment.collection)?;
-                    p.scalar(&assignment.key)?;
-                    p.f.write_str(" set ")?;
-                    p.list(&assignment.values, ", ", |p, (name, scalar)| {
-                        write!(p.f, "{name} = ")?;
-                        p.scalar(scalar)
-                    })
-                })?;
+            Terminal::Upsert(upsert) => {
+                self.f.write_str("the row ")?;
+                self.nodes(&upsert.output.nodes)?;
+                if !upsert.assignments.is_empty() {
+                    self.f.write_str(", ")?;
+                    self.assignments(&upsert.assignments)?;
+                }
+                self.f.write_str(", or ")?;
+                self.insertion(&upsert.insertion)?;
+                self.prefetched(&upsert.output, indent)?;
             }
+            Terminal::Update { assignments, .. } => self.assignments(assignments)?,
             Terminal::Delete { source, deletion } => {
                 self.f.write_str("delete ")?;
                 self.source(*source)?;
@@ -41,6 +41,19 @@ impl Printer<'_, '_, '_> {
             }
         }
         self.f.write_char('\n')
+    }
+
+    fn assignments(&mut self, assignments: &[Assignment]) -> fmt::Result {
+        self.f.write_str("update ")?;
+        self.list(assignments, "; ", |p, assignment| {
+            write!(p.f, "{} of ", assignment.collection)?;
+            p.scalar(&assignment.key)?;
+            p.f.write_str(" set ")?;
+            p.list(&assignment.values, ", ", |p, (name, scalar)| {
+                write!(p.f, "{name} = ")?;
+                p.scalar(scalar)
+            })
+        })
     }
 
     fn insertion(&mut self, insertion: &Insertion) -> fmt::Result {

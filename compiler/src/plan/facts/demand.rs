@@ -56,18 +56,14 @@ fn add_nodes(nodes: &[OutputNode], set: &mut ColumnSet) {
 #[must_use]
 pub fn demand(plan: &Plan) -> ColumnSet {
     let mut set = ColumnSet::new();
-    match &plan.terminal {
-        Terminal::Rows { output } | Terminal::Aggregate { output } => {
-            add_output(output, &mut set);
-        }
-        Terminal::Update { .. } => plan
-            .terminal
-            .expressions(&mut |node| add_used(node, &mut set)),
-        Terminal::Count { .. }
-        | Terminal::Exists
-        | Terminal::Insert(_)
-        | Terminal::Delete { .. } => {}
+    if let Some(output) = plan.terminal.output() {
+        add_output(output, &mut set);
     }
+    if let Terminal::Upsert(upsert) = &plan.terminal {
+        set.insert(upsert.key);
+    }
+    plan.terminal
+        .expressions(&mut |node| add_used(node, &mut set));
     demand_of(&plan.rel, &mut set);
     set
 }

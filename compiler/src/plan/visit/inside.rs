@@ -183,12 +183,15 @@ macro_rules! inside {
 
         /// Visits the terminal's own expressions.
         pub fn $terminal<$($a,)? V: $Visit$(<$a>)? + ?Sized>(v: &mut V, terminal: &$($a)? $($mutable)? Terminal) {
-            if let Terminal::Update { assignments, .. } = terminal {
-                for assignment in assignments {
-                    v.scalar(&$($mutable)? assignment.key);
-                    for (_, value) in &$($mutable)? assignment.values {
-                        v.scalar(value);
-                    }
+            let assignments = match terminal {
+                Terminal::Update { assignments, .. } => assignments,
+                Terminal::Upsert(upsert) => &$($mutable)? upsert.assignments,
+                _ => return,
+            };
+            for assignment in assignments {
+                v.scalar(&$($mutable)? assignment.key);
+                for (_, value) in &$($mutable)? assignment.values {
+                    v.scalar(value);
                 }
             }
         }
