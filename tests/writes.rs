@@ -51,6 +51,11 @@ fn golden(source: &str) -> String {
     let mut out = source.to_owned();
     let _ = writeln!(out, "\n{explanation}");
     match support::wait(library.executor.execute(&explanation.compiled)) {
+        Ok(Outcome::Upserted { row, created }) => {
+            let what = if created { "Created" } else { "Found" };
+            let row = serde_json::to_string(&row).unwrap();
+            let _ = writeln!(out, "== {what}\n{row}");
+        }
         Ok(Outcome::Written(written)) => {
             let _ = writeln!(out, "== Written\n{}", written.count);
             for (label, count) in &written.deleted {

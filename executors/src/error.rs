@@ -151,6 +151,16 @@ impl Error {
         }
     }
 
+    /// Whether a unique index stands against what was to be written.
+    #[must_use]
+    pub fn is_duplicate_key(&self) -> bool {
+        match self {
+            Error::Write(failure) => failure.errors.iter().any(|e| e.code == DUPLICATE_KEY),
+            Error::Command(error) => error.code == DUPLICATE_KEY,
+            _ => false,
+        }
+    }
+
     /// Name of Django's exception class for the same failure; empty where there is none.
     #[must_use]
     pub fn django_class(&self) -> &'static str {
@@ -158,11 +168,8 @@ impl Error {
         const MAX_TIME_EXPIRED: i32 = 50;
         match self {
             Error::Compile(error) => error.code().django_class(),
-            Error::Write(failure) if failure.errors.iter().any(|e| e.code == DUPLICATE_KEY) => {
-                "IntegrityError"
-            }
+            error if error.is_duplicate_key() => "IntegrityError",
             Error::Command(error) => match error.code {
-                DUPLICATE_KEY => "IntegrityError",
                 CONVERSION_FAILURE => "DataError",
                 MAX_TIME_EXPIRED => "OperationalError",
                 _ => "DatabaseError",

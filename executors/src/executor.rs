@@ -120,6 +120,13 @@ pub enum Outcome {
     Exists(bool),
     /// The row of an aggregate.
     Aggregate(Row),
+    /// The row of `get_or_create()` or `update_or_create()`.
+    Upserted {
+        /// The row.
+        row: RowValue,
+        /// Whether it was made just now.
+        created: bool,
+    },
     /// What was written.
     Written(Written),
 }
@@ -143,6 +150,7 @@ impl Outcome {
             Outcome::Count(_) => "a count",
             Outcome::Exists(_) => "whether there is a row",
             Outcome::Aggregate(_) => "an aggregate",
+            Outcome::Upserted { .. } => "a row and whether it was made",
             Outcome::Written(_) => "what it wrote",
         }
     }
@@ -223,6 +231,19 @@ pub trait Execute: Executor {
             match self.execute(compiled).await? {
                 Outcome::Aggregate(row) => Ok(row),
                 other => other.wrong("an aggregate"),
+            }
+        })
+    }
+
+    /// The row of `get_or_create()` or `update_or_create()`, and whether it was made just now.
+    ///
+    /// Where somebody else makes the same row at the same time and a unique index is in the way, theirs is the row. The future gives
+    /// [`Error::MultipleObjectsReturned`] where several rows fit.
+    fn upsert<'a>(&'a self, compiled: &'a Compiled) -> BoxFuture<'a, Result<(RowValue, bool)>> {
+        Box::pin(async move {
+            match self.execute(compiled).await? {
+                Outcome::Upserted { row, created } => Ok((row, created)),
+                other => other.wrong("a row and whether it was made"),
             }
         })
     }

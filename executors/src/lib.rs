@@ -19,6 +19,7 @@ pub mod mongodb;
 pub mod rows;
 mod run;
 pub mod scripted;
+mod upsert;
 #[cfg(feature = "wire")]
 pub mod wire;
 

@@ -14,12 +14,16 @@ use mqlc_compiler::shape::{Attachment, Counted, RowShape, Shape, ShapeNode};
 use crate::error::{DUPLICATE_KEY, Error, Result};
 use crate::executor::{Executor, Outcome, Written};
 use crate::rows::{Decoder, JoinKey, Row, at_path};
+use crate::upsert;
 
 /// Runs a statement and collects its result.
 pub(crate) async fn execute<E: Executor + ?Sized>(
     executor: &E,
     compiled: &Compiled,
 ) -> Result<Outcome> {
+    if let Shape::Upserted(shape) = &compiled.shape {
+        return upsert::execute(executor, compiled, shape).await;
+    }
     let steps = if compiled.program.steps.is_empty() {
         Vec::new()
     } else {
@@ -93,7 +97,8 @@ pub(crate) async fn follow<E: Executor + ?Sized>(
                     let mut lists = values.iter();
                     p.needed && lists.any(|(n, list)| *n == p.number && list.is_empty())
                 };
-                if step.parameters.iter().any(idle) {
+                let found = |earlier: usize| steps.get(earlier).is_some_and(|d| !d.is_empty());
+                if step.parameters.iter().any(idle) || step.unless.is_some_and(found) {
                     continue;
                 }
                 sent = true;
@@ -160,7 +165,7 @@ async fn send<E: Executor + ?Sized>(
 }
 
 /// Where the keys of inserted documents are kept in the reply to their command.
-const KEYS: &str = "insertedKeys";
+pub(crate) const KEYS: &str = "insertedKeys";
 
 /// Values that a step has been given already.
 type Seen = HashSet<(u32, JoinKey)>;

@@ -29,6 +29,16 @@ pub(super) fn print(compiled: &Compiled, outcome: &Outcome, format: Format) -> R
             Format::Table => write!(out, "{}", table(&[RowValue::Object(row.clone())], &[]))?,
             _ => writeln!(out, "{}", json(&RowValue::Object(row.clone()), format))?,
         },
+        Outcome::Upserted { row, created } => match format {
+            Format::Table => {
+                write!(out, "{}", table(std::slice::from_ref(row), &[]))?;
+                writeln!(out, "{}", if *created { "created" } else { "was there" })?;
+            }
+            _ => {
+                let row = json(row, format);
+                writeln!(out, r#"{{"row":{row},"created":{created}}}"#)?;
+            }
+        },
         Outcome::Written(written) => match format {
             Format::Table => self::written(written, &mut out)?,
             _ => writeln!(out, "{}", written_json(written, format))?,

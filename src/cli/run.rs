@@ -62,10 +62,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
                 .map_err(|e| Failure::failed(format_args!("cannot load {}", dir.display()), e))?;
             let outcome = futures_executor::block_on(answer(&executor, &compiled))?;
             match (&outcome, arguments.save) {
-                (Outcome::Written(_), true) => executor.save(dir).map_err(|e| {
-                    Failure::failed(format_args!("cannot save {}", dir.display()), e)
-                })?,
-                (Outcome::Written(_), false) => {
+                (Outcome::Written(_) | Outcome::Upserted { .. }, true) => {
+                    executor.save(dir).map_err(|e| {
+                        Failure::failed(format_args!("cannot save {}", dir.display()), e)
+                    })?
+                }
+                (Outcome::Written(_) | Outcome::Upserted { .. }, false) => {
                     eprintln!("{} stays as it is: --save writes to it", dir.display());
                 }
                 _ => {}

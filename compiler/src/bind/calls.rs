@@ -232,7 +232,13 @@ impl Binder<'_> {
         Ok(())
     }
 
-    fn filter(&mut self, q: QueryId, condition: &Q, negated: bool, method: &str) -> Result<()> {
+    pub(super) fn filter(
+        &mut self,
+        q: QueryId,
+        condition: &Q,
+        negated: bool,
+        method: &str,
+    ) -> Result<()> {
         self.refuse_combined(q, method)?;
         if self.q(q)?.is_sliced() && !matches!(condition, Q::And(parts) if parts.is_empty()) {
             return Err(Error::new(

@@ -468,10 +468,8 @@ impl Lowerer<'_> {
             None => aggregate(None, stages, hint),
         };
         program.steps.push(Step {
-            command,
             parameters,
-            ignore_duplicates: false,
-            refusal: None,
+            ..command.into()
         });
         Ok(())
     }

@@ -3,7 +3,7 @@
 use crate::plan::facts::{self, ColumnSet, SourceSet};
 use crate::plan::{
     AggregateCall, ColumnId, Output, OutputNode, Plan, Predicate, Prefetched, Rel, Scalar, SubPlan,
-    Terminal, Visit, visit_call, visit_rel, visit_scalar, visit_subplan, visit_terminal,
+    Visit, visit_call, visit_rel, visit_scalar, visit_subplan, visit_terminal,
 };
 
 /// How often columns are used, by their numbers.

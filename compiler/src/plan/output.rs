@@ -1,6 +1,6 @@
 //! What result rows are made of.
 
-use super::{ColumnId, Plan, Terminal};
+use super::{ColumnId, Plan};
 use crate::error::Result;
 use crate::names::Name;
 

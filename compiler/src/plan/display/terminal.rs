@@ -3,7 +3,9 @@
 use std::fmt::{self, Write};
 
 use super::Printer;
-use crate::plan::{Assignment, Conflict, DeletedBy, Deletion, Insertion, Output, OutputNode, Terminal};
+use crate::plan::{
+    Assignment, Conflict, DeletedBy, Deletion, Insertion, Output, OutputNode, Terminal,
+};
 
 impl Printer<'_, '_, '_> {
     pub(super) fn terminal(&mut self, terminal: &Terminal, indent: usize) -> fmt::Result {
