@@ -12,14 +12,11 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::Arc;
 
 use bson::{Document, doc};
 use mqlc::Compiler;
-use mqlc::compiler::schema::Schema;
-use mqlc::compiler::text::{self, Params};
-use mqlc::executors::{Execute, MemoryExecutor, Outcome};
-use support::Library;
+use mqlc::executors::{Execute, Outcome};
+use support::{Library, World, documents as all_of};
 
 type Documents = BTreeMap<(String, String), Document>;
 
@@ -105,7 +102,7 @@ fn changes(old: &Document, new: &Document) -> String {
 fn documents(library: &Library) -> Documents {
     let mut all = Documents::new();
     for model in library.schema.models() {
-        for document in find(&library.executor, &model.collection) {
+        for document in all_of(&library.executor, &model.collection) {
             let key = (
                 model.collection.to_string(),
                 document.get("_id").unwrap().to_string(),
@@ -116,62 +113,12 @@ fn documents(library: &Library) -> Documents {
     all
 }
 
-fn find(executor: &MemoryExecutor, collection: &str) -> Vec<Document> {
-    use mqlc::compiler::program::Bound;
-    use mqlc::executors::Executor;
-    let command = doc! {"find": collection, "sort": {"_id": 1}};
-    support::wait(async {
-        let reply = executor.run(Bound { command }).await.unwrap();
-        reply.into_vec().await.unwrap()
-    })
-}
-
-/// A database of its own: models in Python, documents by hand.
-struct World {
-    schema: Arc<Schema>,
-    params: Params,
-    executor: MemoryExecutor,
-}
-
-impl World {
-    fn new(models: &str) -> Self {
-        let models = text::parse_models("files", models).unwrap();
-        World {
-            schema: Arc::new(Schema::new(models.spec).unwrap()),
-            params: Params {
-                app: Some("files".to_owned()),
-                extras: Arc::new(models.extras),
-                ..Params::default()
-            },
-            executor: MemoryExecutor::new(),
-        }
-    }
-
-    fn insert(&self, collection: &str, documents: Vec<Document>) {
-        use mqlc::compiler::program::Bound;
-        use mqlc::executors::Executor;
-        let command = doc! {"insert": collection, "documents": documents};
-        support::wait(self.executor.run(Bound { command })).unwrap();
-    }
-
-    /// Documents deleted by model, or the message of the refusal.
-    fn delete(&self, source: &str) -> Result<BTreeMap<String, u64>, String> {
-        let parsed = text::parse(&self.schema, source, &self.params).unwrap();
-        let compiled = Compiler::new(self.schema.clone())
-            .compile(&parsed.statement.unwrap())
-            .unwrap();
-        match support::wait(self.executor.execute(&compiled)) {
-            Ok(Outcome::Written(written)) => Ok(written.deleted.into_iter().collect()),
-            Ok(other) => panic!("{other:?}"),
-            Err(error) => Err(error.to_string()),
-        }
-    }
-
-    fn keys(&self, collection: &str) -> Vec<i64> {
-        find(&self.executor, collection)
-            .iter()
-            .map(|d| d.get_i64("_id").unwrap())
-            .collect()
+/// Documents deleted by model, or the message of the refusal.
+fn delete(world: &World, source: &str) -> Result<BTreeMap<String, u64>, String> {
+    match world.run(source) {
+        Ok(Outcome::Written(written)) => Ok(written.deleted.into_iter().collect()),
+        Ok(other) => panic!("{other:?}"),
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -217,9 +164,9 @@ class Person(models.Model):
             doc! {"_id": 2_i64, "home_id": 9_i64},
         ],
     );
-    let deleted = world.delete("Folder.objects.filter(pk=1).delete()");
+    let deleted = delete(&world, "Folder.objects.filter(pk=1).delete()");
     assert_eq!(deleted, counts([("files.Folder", 5), ("files.Person", 1)]));
-    let deleted = world.delete("Folder.objects.filter(pk=6).delete()");
+    let deleted = delete(&world, "Folder.objects.filter(pk=6).delete()");
     assert_eq!(deleted, counts([("files.Folder", 2)]));
     assert_eq!(world.keys("files_folder"), [9]);
     assert_eq!(world.keys("files_person"), [2]);
@@ -262,31 +209,27 @@ class Label(models.Model):
     );
 
     // The box on the shelf stays, so the shelf stays, and nothing else is touched.
-    let refused = world
-        .delete("Shelf.objects.filter(pk=1).delete()")
-        .unwrap_err();
+    let refused = delete(&world, "Shelf.objects.filter(pk=1).delete()").unwrap_err();
     assert!(refused.contains("Box.shelf"), "{refused}");
     // Box 2 stands on shelf 2 of room 2 but belongs to room 1: it would stay.
-    let refused = world
-        .delete("Room.objects.filter(pk=2).delete()")
-        .unwrap_err();
+    let refused = delete(&world, "Room.objects.filter(pk=2).delete()").unwrap_err();
     assert!(refused.contains("Box.shelf"), "{refused}");
     assert_eq!(world.keys("files_shelf"), [1, 2, 3]);
     assert_eq!(world.keys("files_box"), [1, 2, 3]);
 
     // Boxes 1 and 2 go with room 1, so shelf 1 may go.
-    let deleted = world.delete("Room.objects.filter(pk=1).delete()");
+    let deleted = delete(&world, "Room.objects.filter(pk=1).delete()");
     assert_eq!(
         deleted,
         counts([("files.Box", 2), ("files.Room", 1), ("files.Shelf", 1)])
     );
-    let label = find(&world.executor, "files_label").remove(0);
+    let label = all_of(&world.executor, "files_label").remove(0);
     let expected =
         doc! {"_id": 1_i64, "box_id": null, "spare_id": 7_i64, "first_id": 8_i64, "old_id": 1_i64};
     assert_eq!(label, expected);
 
     // Now nothing stands on shelf 2, and box 3 goes with its room.
-    let deleted = world.delete("Room.objects.filter(pk=2).delete()");
+    let deleted = delete(&world, "Room.objects.filter(pk=2).delete()");
     assert_eq!(
         deleted,
         counts([("files.Box", 1), ("files.Room", 1), ("files.Shelf", 2)])

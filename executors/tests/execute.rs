@@ -159,3 +159,64 @@ fn values_pass_between_steps() {
     assert_eq!(now(script.rows(&compiled)).unwrap(), []);
     assert_eq!(script.seen().len(), 1);
 }
+
+/// Somebody else makes the same row between the look and the insert: theirs is the row.
+#[test]
+fn rows_that_are_made_in_between() {
+    let compiled = compile(
+        r#"{"model":"library.Author","calls":[],"do":{"get_or_create":{"where":{"lookup":{"path":"id","rhs":{"value":7}}},"defaults":{"name":"Lem"}}}}"#,
+    );
+    let duplicate = |script: ScriptedExecutor| {
+        script.expect_error(
+            script_command(&compiled),
+            mqlc_executors::DUPLICATE_KEY,
+            "DuplicateKey",
+            "E11000",
+        )
+    };
+    let reply = doc! {"lastErrorObject": {"n": 1, "updatedExisting": true}, "value": {"_id": 7_i64, "name": "Oe"}, "ok": 1.0};
+    let script = duplicate(ScriptedExecutor::new()).expect_reply(script_command(&compiled), reply);
+    let (row, created) = now(script.upsert(&compiled)).unwrap();
+    assert_eq!(row.at("name").unwrap().as_value().unwrap(), &"Oe".into());
+    assert!(!created);
+    // Twice is no race: the unique index is about something else.
+    let script = duplicate(duplicate(ScriptedExecutor::new()));
+    assert!(
+        now(script.upsert(&compiled))
+            .unwrap_err()
+            .is_duplicate_key()
+    );
+}
+
+/// The document goes between the look and the change: it is looked for again.
+#[test]
+fn rows_that_go_in_between() {
+    let compiled = compile(
+        r#"{"model":"library.Author","calls":[],"do":{"update_or_create":{"where":{"lookup":{"path":"name","rhs":{"value":"Lem"}}},"defaults":{"name":"Oe"}}}}"#,
+    );
+    let gone =
+        doc! {"lastErrorObject": {"n": 0, "updatedExisting": false}, "value": null, "ok": 1.0};
+    let there = doc! {"lastErrorObject": {"n": 1, "updatedExisting": true}, "value": {"_id": 2_i64, "name": "Oe"}, "ok": 1.0};
+    let script = ScriptedExecutor::new()
+        .any([doc! {"_id": 1_i64, "name": "Lem"}])
+        .any([gone.clone()])
+        .any([doc! {"_id": 2_i64, "name": "Lem"}])
+        .any([there]);
+    let (row, created) = now(script.upsert(&compiled)).unwrap();
+    assert_eq!(row.at("name").unwrap().as_value().unwrap(), &"Oe".into());
+    assert!(!created);
+    let script = ScriptedExecutor::new()
+        .any([doc! {"_id": 1_i64, "name": "Lem"}])
+        .any([gone.clone()])
+        .any([doc! {"_id": 2_i64, "name": "Lem"}])
+        .any([gone]);
+    assert!(matches!(
+        now(script.upsert(&compiled)),
+        Err(Error::DoesNotExist)
+    ));
+}
+
+/// The only command of a statement.
+fn script_command(compiled: &Compiled) -> Document {
+    compiled.program.steps[0].bind(&[]).command
+}

@@ -5,10 +5,13 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bson::{Document, doc};
+use mqlc::Compiler;
+use mqlc::compiler::program::Bound;
 use mqlc::compiler::queryset::Statement;
 use mqlc::compiler::schema::Schema;
 use mqlc::compiler::text::{self, Params};
-use mqlc::executors::MemoryExecutor;
+use mqlc::executors::{Execute, Executor, MemoryExecutor, Outcome};
 
 /// Models and documents of `fixtures`.
 pub struct Library {
@@ -51,6 +54,63 @@ impl Library {
             Err(error) => panic!("{}", error.render(source)),
         }
     }
+}
+
+/// A database of its own: models in Python, documents by hand.
+pub struct World {
+    pub schema: Arc<Schema>,
+    pub params: Params,
+    pub executor: MemoryExecutor,
+}
+
+impl World {
+    /// An empty one with the models of the app `files`.
+    pub fn new(models: &str) -> Self {
+        let models = text::parse_models("files", models).unwrap();
+        World {
+            schema: Arc::new(Schema::new(models.spec).unwrap()),
+            params: Params {
+                app: Some("files".to_owned()),
+                extras: Arc::new(models.extras),
+                ..Params::default()
+            },
+            executor: MemoryExecutor::new(),
+        }
+    }
+
+    pub fn compiler(&self) -> Compiler {
+        Compiler::new(self.schema.clone())
+    }
+
+    pub fn parse(&self, source: &str) -> Statement {
+        let parsed = text::parse(&self.schema, source, &self.params);
+        parsed.unwrap().statement.unwrap()
+    }
+
+    pub fn run(&self, source: &str) -> Result<Outcome, mqlc::executors::Error> {
+        let compiled = self.compiler().compile(&self.parse(source)).unwrap();
+        wait(self.executor.execute(&compiled))
+    }
+
+    pub fn insert(&self, collection: &str, documents: Vec<Document>) {
+        let command = doc! {"insert": collection, "documents": documents};
+        wait(self.executor.run(Bound { command })).unwrap();
+    }
+
+    pub fn keys(&self, collection: &str) -> Vec<i64> {
+        let documents = documents(&self.executor, collection);
+        let keys = documents.iter().map(|d| d.get_i64("_id").unwrap());
+        keys.collect()
+    }
+}
+
+/// The documents of a collection, by their keys.
+pub fn documents(executor: &MemoryExecutor, collection: &str) -> Vec<Document> {
+    let command = doc! {"find": collection, "sort": {"_id": 1}};
+    wait(async {
+        let reply = executor.run(Bound { command }).await.unwrap();
+        reply.into_vec().await.unwrap()
+    })
 }
 
 /// A path from the root of the repository.

@@ -167,6 +167,12 @@ impl Query {
     }
 
     /// The row that satisfies the condition, or a new one with the defaults.
+    ///
+    /// ```
+    /// use mqlc_compiler::builder::*;
+    /// let tag = Query::from("library.Tag").get_or_create(q("name", "new"), row("color", "red"));
+    /// assert_eq!(tag.to_text(), r#"Tag.objects.get_or_create(name="new", defaults={"color": "red"})"#);
+    /// ```
     #[must_use]
     pub fn get_or_create(self, condition: impl Into<Q>, defaults: impl Into<Row>) -> Statement {
         self.done(Do::GetOrCreate {
@@ -176,12 +182,42 @@ impl Query {
     }
 
     /// The row that satisfies the condition with these values set, or a new one with them.
+    ///
+    /// [`Query::update_or_create_with`] gives a new row other values.
     #[must_use]
     pub fn update_or_create(self, condition: impl Into<Q>, defaults: impl Into<Row>) -> Statement {
         self.done(Do::UpdateOrCreate {
             filter: Box::new(condition.into()),
             defaults: defaults.into().0,
             create_defaults: None,
+        })
+    }
+
+    /// The row that satisfies the condition with the values of `update` set, or a new one with those of `create`.
+    ///
+    /// ```
+    /// use mqlc_compiler::builder::*;
+    /// let stock = Query::from("library.Stock").update_or_create_with(
+    ///     q("book", 7),
+    ///     Row::default().and_computed("quantity", f("quantity") + 1),
+    ///     row("quantity", 1),
+    /// );
+    /// assert_eq!(
+    ///     stock.to_text(),
+    ///     r#"Stock.objects.update_or_create(book=7, defaults={"quantity": F("quantity") + 1}, create_defaults={"quantity": 1})"#,
+    /// );
+    /// ```
+    #[must_use]
+    pub fn update_or_create_with(
+        self,
+        condition: impl Into<Q>,
+        update: impl Into<Row>,
+        create: impl Into<Row>,
+    ) -> Statement {
+        self.done(Do::UpdateOrCreate {
+            filter: Box::new(condition.into()),
+            defaults: update.into().0,
+            create_defaults: Some(create.into().0),
         })
     }
 }
