@@ -218,5 +218,5 @@ fn rows_that_go_in_between() {
 
 /// The only command of a statement.
 fn script_command(compiled: &Compiled) -> Document {
-    compiled.program.steps[0].bind(&[]).command
+    compiled.program.steps.first().unwrap().bind(&[]).command
 }
