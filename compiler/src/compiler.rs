@@ -64,6 +64,16 @@ impl Compiler {
         &self.schema
     }
 
+    /// The schema, shared.
+    pub(crate) fn shared_schema(&self) -> Arc<Schema> {
+        Arc::clone(&self.schema)
+    }
+
+    /// The functions that it knows.
+    pub(crate) fn functions(&self) -> &Registry {
+        &self.registry
+    }
+
     /// What it compiles for.
     #[must_use]
     pub fn target_ref(&self) -> &Target {

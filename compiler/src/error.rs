@@ -146,6 +146,12 @@ impl Error {
         self
     }
 
+    /// The same refusal without a place.
+    pub(crate) fn elsewhere(mut self) -> Self {
+        self.0.at.clear();
+        self
+    }
+
     /// Sets the JSON path if there is none yet.
     #[must_use]
     pub fn at(mut self, path: impl Into<String>) -> Self {

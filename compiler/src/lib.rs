@@ -13,6 +13,7 @@ pub mod bind;
 mod bits;
 pub mod builder;
 mod compiler;
+pub mod definitions;
 mod diagnostic;
 mod error;
 pub mod explain;
@@ -40,5 +41,6 @@ extern crate self as mqlc_compiler;
 mod testing;
 
 pub use compiler::{Compiled, Compiler};
+pub use definitions::{DefinitionOptions, Definitions};
 pub use error::{Code, Error, Result, Span};
 pub use explain::Explanation;

@@ -125,6 +125,13 @@ impl SchemaArguments {
                     ..Params::default()
                 },
                 skipped: models.skipped.len(),
+                definitions_skipped: models
+                    .skipped
+                    .iter()
+                    .filter_map(|s| {
+                        Some(format!("{} is left out: {}", s.what, s.because.as_ref()?))
+                    })
+                    .collect(),
             });
         }
         let spec = SchemaSpec::from_json(&source).map_err(refuse)?;
@@ -137,6 +144,7 @@ impl SchemaArguments {
                 ..Params::default()
             },
             skipped: 0,
+            definitions_skipped: Vec::new(),
         })
     }
 }
@@ -151,6 +159,8 @@ pub(super) struct Models {
     pub(super) params: Params,
     /// Parts of a models.py that say nothing to queries: methods, managers.
     pub(super) skipped: usize,
+    /// Indexes and constraints of a models.py that are left out, and why.
+    pub(super) definitions_skipped: Vec<String>,
 }
 
 /// A query with its text, for errors.

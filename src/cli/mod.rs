@@ -6,6 +6,7 @@ mod check;
 mod compile;
 mod explain;
 mod failure;
+mod indexes;
 mod input;
 mod output;
 mod run;
@@ -38,6 +39,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Check a schema, and querysets against it.
     Check(check::Arguments),
+    /// Print the indexes and validators that models need, or create them.
+    Indexes(indexes::Arguments),
     /// Serve the embedded engine to any MongoDB driver.
     #[cfg(feature = "wire")]
     Serve(serve::Arguments),
@@ -51,6 +54,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Compile(arguments) => compile::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Indexes(arguments) => indexes::run(&arguments),
         #[cfg(feature = "wire")]
         Command::Serve(arguments) => serve::run(&arguments),
     };

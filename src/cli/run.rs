@@ -74,7 +74,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
             }
             outcome
         }
-        (None, Some(uri)) => on_server(uri, &compiled)?,
+        (None, Some(uri)) => on_server(uri, async |executor| answer(executor, &compiled).await)?,
         (None, None) => return Err(Failure::Failed("neither --data nor --uri".to_owned())),
     };
     output::print(&compiled, &outcome, arguments.format)
@@ -88,7 +88,10 @@ async fn answer(executor: &dyn Executor, compiled: &Compiled) -> Result<Outcome>
 }
 
 #[cfg(feature = "mongodb")]
-fn on_server(uri: &str, compiled: &Compiled) -> Result<Outcome> {
+pub(super) fn on_server<T>(
+    uri: &str,
+    work: impl AsyncFnOnce(&dyn Executor) -> Result<T>,
+) -> Result<T> {
     use mqlc::executors::mongodb::MongoExecutor;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -98,12 +101,15 @@ fn on_server(uri: &str, compiled: &Compiled) -> Result<Outcome> {
         let executor = MongoExecutor::connect(uri, "test")
             .await
             .map_err(|e| Failure::failed("cannot connect", e))?;
-        answer(&executor, compiled).await
+        work(&executor).await
     })
 }
 
 #[cfg(not(feature = "mongodb"))]
-fn on_server(_uri: &str, _compiled: &Compiled) -> Result<Outcome> {
+pub(super) fn on_server<T>(
+    _uri: &str,
+    _work: impl AsyncFnOnce(&dyn Executor) -> Result<T>,
+) -> Result<T> {
     Err(Failure::Failed(
         "this mqlc is built without servers: install it with --features mongodb".to_owned(),
     ))

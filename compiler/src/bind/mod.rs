@@ -63,6 +63,8 @@ mod upsert;
 mod values;
 mod write;
 
+pub(crate) use operand::integer_range;
+
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;

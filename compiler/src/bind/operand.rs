@@ -155,7 +155,7 @@ pub(super) fn is_integer(ty: &FieldType) -> bool {
 }
 
 /// Smallest and largest value of an integer field (Django: `integer_field_range` of PostgreSQL).
-pub(super) fn integer_range(ty: &FieldType) -> Option<(i128, i128)> {
+pub(crate) fn integer_range(ty: &FieldType) -> Option<(i128, i128)> {
     Some(match ty.kind {
         FieldKind::SmallIntegerField | FieldKind::SmallAutoField => (-32_768, 32_767),
         FieldKind::IntegerField | FieldKind::AutoField => (-2_147_483_648, 2_147_483_647),

@@ -49,7 +49,7 @@ pub(super) fn declared(schema: &Schema, collection: &str) -> Vec<Index> {
         if model.collection != collection || model.concrete != model.id || model.embedded {
             continue;
         }
-        for spec in &model.indexes {
+        for spec in model.indexes.iter().filter(|spec| spec.is_general()) {
             let keys: Vec<(String, bool)> = spec
                 .keys
                 .iter()

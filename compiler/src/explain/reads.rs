@@ -81,7 +81,7 @@ pub(super) fn command(step: usize, command: &Command, schema: &Schema, out: &mut
             .map(|u| Stage::Match(u.filter.clone()))
             .take(1)
             .collect(),
-        Command::Insert { .. } => return,
+        Command::Insert { .. } | Command::Define(_) => return,
     };
     let collection = match command {
         Command::Find(find) => Some(&find.collection),
@@ -90,7 +90,7 @@ pub(super) fn command(step: usize, command: &Command, schema: &Schema, out: &mut
         | Command::Delete { collection, .. }
         | Command::FindAndModify { collection, .. }
         | Command::Update { collection, .. } => Some(collection),
-        Command::Insert { .. } => None,
+        Command::Insert { .. } | Command::Define(_) => None,
     };
     Walk {
         step,

@@ -27,7 +27,7 @@ pub fn check(command: &Command, target: &Target) -> Result<()> {
         Command::Update { updates, .. } => updates
             .iter()
             .try_for_each(|update| checker.filter(&update.filter)),
-        Command::Insert { .. } => Ok(()),
+        Command::Insert { .. } | Command::Define(_) => Ok(()),
     }
 }
 

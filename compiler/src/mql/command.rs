@@ -78,6 +78,8 @@ pub enum Command {
         /// Return the new document.
         new: bool,
     },
+    /// `create`, `collMod` or `createIndexes`, as it stands.
+    Define(Box<Document>),
 }
 
 impl Command {
@@ -89,7 +91,7 @@ impl Command {
             | Command::Count { hint, .. }
             | Command::Update { hint, .. }
             | Command::Delete { hint, .. } => hint.as_deref(),
-            Command::Insert { .. } | Command::FindAndModify { .. } => None,
+            Command::Insert { .. } | Command::FindAndModify { .. } | Command::Define(_) => None,
         }
     }
 
@@ -102,7 +104,7 @@ impl Command {
         }
     }
 
-    /// Changes documents.
+    /// Changes documents, or what collections are.
     #[must_use]
     pub fn writes(&self) -> bool {
         matches!(
@@ -111,6 +113,7 @@ impl Command {
                 | Command::Update { .. }
                 | Command::Delete { .. }
                 | Command::FindAndModify { .. }
+                | Command::Define(_)
         )
     }
 }

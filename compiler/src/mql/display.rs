@@ -87,11 +87,34 @@ pub fn command(command: &Document) -> String {
             };
             format!("{collection}.count({}{options})", text(&query))
         }
+        "createIndexes" => {
+            let lines = rest.get_array("indexes").into_iter().flatten();
+            let lines: Vec<String> = lines
+                .filter_map(Bson::as_document)
+                .map(|index| create_index(&collection, index))
+                .collect();
+            lines.join("\n")
+        }
+        "create" => {
+            let name = target.as_str().map(quote).unwrap_or_default();
+            format!(
+                "db.createCollection({name}, {})",
+                pretty(&Bson::Document(rest), 0)
+            )
+        }
         _ => format!(
             "db.runCommand({})",
             pretty(&Bson::Document(command.clone()), 0)
         ),
     }
+}
+
+/// One index of a `createIndexes`.
+fn create_index(collection: &str, index: &Document) -> String {
+    let mut options = index.clone();
+    let keys = options.remove("key").unwrap_or(Bson::Null);
+    let options = pretty(&Bson::Document(options), 0);
+    format!("{collection}.createIndex({}, {options})", text(&keys))
 }
 
 /// A pipeline, a stage a line.

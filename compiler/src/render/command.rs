@@ -131,6 +131,7 @@ impl Render<'_> {
                 out.bool("upsert", *upsert);
                 out.bool("new", *new);
             }
+            Command::Define(command) => out.entries(command),
         }
     }
 

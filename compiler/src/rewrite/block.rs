@@ -210,7 +210,8 @@ pub(super) fn is_indexed(
     }
     let model = schema.model(columns.source(source)?.model)?;
     let model = schema.model(model.concrete)?;
-    Ok(model.indexes.iter().any(|index| {
+    let mut general = model.indexes.iter().filter(|index| index.is_general());
+    Ok(general.any(|index| {
         index.keys.first().is_some_and(|first| {
             first.field == key
                 || model

@@ -1,20 +1,37 @@
 //! The declared form of a schema as JSON, in both directions.
 //!
-//! Beyond the documented form there are `settings.content_types` (`{"app.Model": key}`) and a model's `indexes`:
-//! `[{"name": "by_age", "fields": ["-age", "address.city"], "unique": true}]`, where `name` and `unique` are
-//! optional and `-` is descending.
+//! Beyond the documented form there are `settings.content_types` (`{"app.Model": key}`) and a model's `indexes` and `checks`:
+//!
+//! ```json
+//! {"indexes": [{"name": "by_age", "fields": ["-age", "address.city"], "unique": true}],
+//!  "checks": [{"name": "grown_up", "condition": {"lookup": {"path": "age__gte", "rhs": {"value": 18}}}}]}
+//! ```
+//!
+//! `-` is descending. Keys of an index beside `fields`, all optional:
+//!
+//! | key | value |
+//! |---|---|
+//! | `name` | text; made as Django makes it if absent |
+//! | `unique` | boolean |
+//! | `nulls_distinct` | boolean, true if absent: whether a unique index lets several NULLs in |
+//! | `condition` | a condition of Queryset JSON: only such rows are in the index |
+//! | `kind` | `"ordered"` (if absent), `"text"`, `"hashed"`, `"wildcard"`, `"2dsphere"` |
+//! | `expire_after_seconds` | number: rows are deleted so long after the time in the field |
+//! | `options` | further options of the server's `createIndexes`, as they stand |
 
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::sync::Arc;
 
 use super::{
-    FieldKind, FieldSpec, FieldType, GenericSpec, IndexKey, IndexSpec, ModelSpec, OnDelete,
-    RelationSpec, Schema, SchemaSpec, Settings, StorageFamily,
+    CheckSpec, FieldKind, FieldSpec, FieldType, GenericSpec, IndexKey, IndexKind, IndexSpec,
+    ModelSpec, OnDelete, RelationSpec, Schema, SchemaSpec, Settings, StorageFamily,
 };
 use crate::error::Result;
 use crate::queryset::json::reader::{Kind, Reader, fields};
-use crate::queryset::json::{Limits, deserialize_form, order_term, value};
+use crate::queryset::json::{
+    Limits, MqlDocument, condition, deserialize_form, document, order_term, value,
+};
 
 impl SchemaSpec {
     /// Reads a schema from JSON. Names are not resolved yet: that is [`super::Schema::new`].
@@ -114,6 +131,7 @@ fn model(r: &mut Reader<'_>) -> Result<ModelSpec> {
         "proxy_for" => model.proxy_for = r.nullable(|r| r.owned("`proxy_for`"))?,
         "unique_together" => model.unique_together = r.vec("`unique_together`", names)?,
         "indexes" => model.indexes = r.vec("`indexes`", index)?,
+        "checks" => model.checks = r.vec("`checks`", check)?,
     });
     if collection.is_none() && !model.embedded && model.proxy_for.is_none() {
         return Err(r.missing(WHAT, "collection"));
@@ -125,17 +143,35 @@ fn model(r: &mut Reader<'_>) -> Result<ModelSpec> {
 
 fn index(r: &mut Reader<'_>) -> Result<IndexSpec> {
     const WHAT: &str = "an index";
-    let (mut name, mut keys, mut unique) = (None, None, false);
+    let (mut index, mut keys) = (IndexSpec::default(), None);
     fields!(r, WHAT, {
-        "name" => name = r.nullable(|r| r.owned("`name`"))?,
+        "name" => index.name = r.nullable(|r| r.owned("`name`"))?,
         "fields" => keys = Some(r.vec("`fields`", index_key)?),
-        "unique" => unique = r.bool("`unique`")?,
+        "unique" => index.unique = r.bool("`unique`")?,
+        "nulls_distinct" => index.nulls_equal = !r.bool("`nulls_distinct`")?,
+        "condition" => index.condition = r.nullable(condition)?,
+        "kind" => index.kind = r.choice("kind of index", &IndexKind::ALL)?,
+        "expire_after_seconds" => index.expire_after_seconds = size(r)?,
+        "options" => index.options = document(r)?,
     });
-    let keys: Vec<IndexKey> = r.need(keys, WHAT, "fields")?;
-    if keys.is_empty() {
+    index.keys = r.need(keys, WHAT, "fields")?;
+    if index.keys.is_empty() && index.kind != IndexKind::Wildcard {
         return Err(r.fail("an index has at least one field"));
     }
-    Ok(IndexSpec { name, keys, unique })
+    Ok(index)
+}
+
+fn check(r: &mut Reader<'_>) -> Result<CheckSpec> {
+    const WHAT: &str = "a check";
+    let (mut name, mut given) = (None, None);
+    fields!(r, WHAT, {
+        "name" => name = r.nullable(|r| r.owned("`name`"))?,
+        "condition" => given = Some(condition(r)?),
+    });
+    Ok(CheckSpec {
+        name,
+        condition: r.need(given, WHAT, "condition")?,
+    })
 }
 
 fn index_key(r: &mut Reader<'_>) -> Result<IndexKey> {
@@ -320,6 +356,7 @@ impl Serialize for ModelSpec {
             "proxy_for" if true => &self.proxy_for,
             "unique_together" if !self.unique_together.is_empty() => &self.unique_together,
             "indexes" if !self.indexes.is_empty() => &self.indexes,
+            "checks" if !self.checks.is_empty() => &self.checks,
         });
         map.end()
     }
@@ -329,11 +366,31 @@ impl Serialize for IndexSpec {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         let sign = |key: &IndexKey| format!("{}{}", if key.desc { "-" } else { "" }, key.field);
         let keys: Vec<String> = self.keys.iter().map(sign).collect();
+        let kind = IndexKind::ALL
+            .iter()
+            .find(|(kind, _)| *kind == self.kind && *kind != IndexKind::Ordered)
+            .map(|(_, name)| *name);
         let mut map = s.serialize_map(None)?;
         entries!(map, {
             "name" if self.name.is_some() => &self.name,
             "fields" if true => &keys,
             "unique" if self.unique => &true,
+            "nulls_distinct" if self.nulls_equal => &false,
+            "condition" if self.condition.is_some() => &self.condition,
+            "kind" if kind.is_some() => &kind,
+            "expire_after_seconds" if self.expire_after_seconds.is_some() => &self.expire_after_seconds,
+            "options" if !self.options.is_empty() => &MqlDocument(&self.options),
+        });
+        map.end()
+    }
+}
+
+impl Serialize for CheckSpec {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let mut map = s.serialize_map(None)?;
+        entries!(map, {
+            "name" if self.name.is_some() => &self.name,
+            "condition" if true => &self.condition,
         });
         map.end()
     }

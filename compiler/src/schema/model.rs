@@ -5,7 +5,8 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::{
-    FieldKind, FieldType, GenericSpec, IndexSpec, OnDelete, SchemaSpec, Settings, StorageFamily,
+    CheckSpec, FieldKind, FieldType, GenericSpec, IndexSpec, OnDelete, SchemaSpec, Settings,
+    StorageFamily,
 };
 use crate::error::{Code, Error, Result};
 use crate::names::{Name, NameMap, Path};
@@ -66,6 +67,8 @@ pub struct Model {
     pub unique_keys: Vec<Vec<Name>>,
     /// Declared indexes, those of fields included.
     pub indexes: Vec<IndexSpec>,
+    /// Conditions that no row may break.
+    pub checks: Vec<CheckSpec>,
     /// What each name that a path may start with leads to.
     pub names: NameMap<String, NameTarget>,
     /// Relations of other models to this one (hidden ones too), those of its parents included.

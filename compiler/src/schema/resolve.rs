@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{FieldKind, FieldSpec, IndexKey, IndexSpec, ModelSpec, SchemaSpec};
+use super::{FieldKind, FieldSpec, IndexKind, IndexSpec, ModelSpec, SchemaSpec, StorageFamily};
 use crate::error::{Code, Error, Result};
 use crate::names::{Name, NameMap, Path};
 
@@ -135,6 +135,7 @@ impl Resolver {
             unique_together: Vec::new(),
             unique_keys: Vec::new(),
             indexes: model.indexes.clone(),
+            checks: model.checks.clone(),
             names: NameMap::default(),
             related_objects: Vec::new(),
         })
@@ -416,27 +417,18 @@ impl Resolver {
             for field in &model.fields {
                 if field.is_concrete() && (field.unique || field.db_index) {
                     model.indexes.push(IndexSpec {
-                        name: None,
-                        keys: vec![IndexKey {
-                            field: field.name.clone(),
-                            desc: false,
-                        }],
-                        unique: field.unique,
+                        kind: match field.ty.kind.family() {
+                            StorageFamily::Geo if !field.unique => IndexKind::Sphere,
+                            _ => IndexKind::Ordered,
+                        },
+                        of_field: true,
+                        ..IndexSpec::ascending([field.name.as_str()], field.unique)
                     });
                 }
             }
             for names in &declared.unique_together {
-                model.indexes.push(IndexSpec {
-                    name: None,
-                    keys: names
-                        .iter()
-                        .map(|field| IndexKey {
-                            field: field.clone(),
-                            desc: false,
-                        })
-                        .collect(),
-                    unique: true,
-                });
+                let names = names.iter().map(String::as_str);
+                model.indexes.push(IndexSpec::ascending(names, true));
             }
         }
         Ok(())

@@ -1,9 +1,10 @@
 //! The declared form of a schema.
 
+use bson::Document;
 use indexmap::IndexMap;
 
 use super::FieldSpec;
-use crate::queryset::OrderTerm;
+use crate::queryset::{OrderTerm, Q};
 
 /// Settings and models as declared.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -62,17 +63,83 @@ pub struct ModelSpec {
     pub unique_together: Vec<Vec<String>>,
     /// Declared indexes beyond those of single fields.
     pub indexes: Vec<IndexSpec>,
+    /// Conditions that no row may break.
+    pub checks: Vec<CheckSpec>,
 }
 
-/// An index as declared.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// An index, or a unique constraint, as declared.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct IndexSpec {
     /// Name, if given.
     pub name: Option<String>,
-    /// Keys in order.
+    /// Keys in order; none for a wildcard index of whole documents.
     pub keys: Vec<IndexKey>,
     /// Unique.
     pub unique: bool,
+    /// What the server keeps of its keys.
+    pub kind: IndexKind,
+    /// Only rows of which this is true are in it.
+    pub condition: Option<Q>,
+    /// NULL is equal to NULL for a unique index (Django: `nulls_distinct=False`).
+    pub nulls_equal: bool,
+    /// Rows are deleted so many seconds after the time in its key.
+    pub expire_after_seconds: Option<u32>,
+    /// Further options of the server's `createIndexes`, as they stand.
+    pub options: Document,
+    /// It is said by an option of a single field.
+    pub of_field: bool,
+}
+
+impl IndexSpec {
+    /// An ascending index of some fields, with nothing else said of it.
+    #[must_use]
+    pub fn ascending<'f>(fields: impl IntoIterator<Item = &'f str>, unique: bool) -> Self {
+        let key = |field: &str| IndexKey {
+            field: field.to_owned(),
+            desc: false,
+        };
+        IndexSpec {
+            keys: fields.into_iter().map(key).collect(),
+            unique,
+            ..IndexSpec::default()
+        }
+    }
+
+    /// Whether it has an ordered entry for every row, but for NULLs where it is unique: what queries can rely on.
+    #[must_use]
+    pub fn is_general(&self) -> bool {
+        let options = ["sparse", "hidden", "collation"];
+        self.kind == IndexKind::Ordered
+            && self.condition.is_none()
+            && !options.iter().any(|o| self.options.contains_key(o))
+    }
+}
+
+/// What the server keeps of the keys of an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum IndexKind {
+    /// Values in order.
+    #[default]
+    Ordered,
+    /// Words.
+    Text,
+    /// Hashes.
+    Hashed,
+    /// The values at every path below.
+    Wildcard,
+    /// Shapes on a sphere.
+    Sphere,
+}
+
+impl IndexKind {
+    /// Every kind with its name in a JSON schema.
+    pub const ALL: [(IndexKind, &'static str); 5] = [
+        (IndexKind::Ordered, "ordered"),
+        (IndexKind::Text, "text"),
+        (IndexKind::Hashed, "hashed"),
+        (IndexKind::Wildcard, "wildcard"),
+        (IndexKind::Sphere, "2dsphere"),
+    ];
 }
 
 /// One key of an index.
@@ -82,4 +149,13 @@ pub struct IndexKey {
     pub field: String,
     /// Descending.
     pub desc: bool,
+}
+
+/// A condition that no row may break; as in SQL, one that is unknown is not broken.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckSpec {
+    /// Name, if given.
+    pub name: Option<String>,
+    /// The condition.
+    pub condition: Q,
 }

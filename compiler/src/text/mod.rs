@@ -37,7 +37,9 @@ use jiff::Timestamp;
 
 pub use locate::Places;
 pub(crate) use models::FieldDefault;
-pub use models::{Extras, Models, ModelsOptions, Skipped, parse_models, parse_models_with};
+pub use models::{
+    Extras, Models, ModelsOptions, Skipped, is_contrib, parse_models, parse_models_with,
+};
 
 use crate::error::Result;
 use crate::functions::Registry;

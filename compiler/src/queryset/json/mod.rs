@@ -26,7 +26,8 @@ mod value;
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-pub(crate) use expr::order_term;
+pub(crate) use expr::{order_term, q as condition};
+pub(crate) use mql::{MqlDocument, document};
 pub(crate) use value::value;
 
 use super::{Expr, Q, Queryset, Statement, Value};

@@ -102,7 +102,7 @@ pub(super) fn mql(r: &mut Reader<'_>) -> Result<Bson> {
 }
 
 /// A document of MQL.
-pub(super) fn document(r: &mut Reader<'_>) -> Result<Document> {
+pub(crate) fn document(r: &mut Reader<'_>) -> Result<Document> {
     r.expect(Kind::Object, "MQL here")?;
     match mql(r)? {
         Bson::Document(document) => Ok(document),
@@ -201,7 +201,7 @@ fn code(r: &mut Reader<'_>, object: &mut super::reader::Object) -> Result<Bson> 
 /// MQL on its way to JSON.
 pub(super) struct Mql<'a>(pub &'a Bson);
 /// A document of MQL on its way to JSON.
-pub(super) struct MqlDocument<'a>(pub &'a Document);
+pub(crate) struct MqlDocument<'a>(pub &'a Document);
 /// Stages on their way to JSON.
 pub(super) struct MqlStages<'a>(pub &'a [Document]);
 

@@ -96,6 +96,8 @@ pub(super) struct Evaluator<'a> {
     calls: usize,
     /// Instances that conditions were given, whose class the statement does not hold.
     given: Vec<instance::Given>,
+    /// Enumerations that were met while the models are read.
+    enumerations: IndexMap<String, IndexMap<String, Value>>,
 }
 
 struct Variable {
@@ -123,6 +125,7 @@ impl<'a> Evaluator<'a> {
             depth: 0,
             calls: 0,
             given: Vec::new(),
+            enumerations: IndexMap::new(),
         }
     }
 
@@ -346,7 +349,8 @@ impl<'a> Evaluator<'a> {
         if let Some(class) = self.class(name)? {
             return Ok(Some(class));
         }
-        if let Some(members) = self.extras.enums.get(name) {
+        let mut enumerations = [&self.extras.enums, &self.enumerations].into_iter();
+        if let Some(members) = enumerations.find_map(|known| known.get(name)) {
             return Ok(Some(Py::Enum(members.clone())));
         }
         if self.extras.classes.contains_key(name) {
@@ -464,6 +468,17 @@ impl<'a> Evaluator<'a> {
             .into_iter()
             .map(|item| self.order_term(item).at(node.span))
             .collect()
+    }
+
+    /// Evaluates the condition of an index or a constraint.
+    pub(super) fn whole_condition(&mut self, node: &Node) -> Result<crate::queryset::Q> {
+        let value = self.eval(node)?;
+        self.q(value).at(node.span)
+    }
+
+    /// Makes an enumeration known.
+    pub(super) fn define_enumeration(&mut self, name: &str, members: IndexMap<String, Value>) {
+        self.enumerations.insert(name.to_owned(), members);
     }
 
     /// Binds the names of an import.

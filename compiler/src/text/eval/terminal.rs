@@ -306,10 +306,11 @@ impl Evaluator<'_> {
             if field.name != name && field.attname != name {
                 continue;
             }
-            let alone = model
-                .indexes
-                .iter()
-                .any(|i| i.unique && matches!(i.keys.as_slice(), [key] if key.field == name));
+            let alone = model.indexes.iter().any(|i| {
+                i.unique
+                    && i.is_general()
+                    && matches!(i.keys.as_slice(), [key] if key.field == name)
+            });
             let distinct = matches!(
                 rows.calls.iter().rev().find_map(|c| match c {
                     Call::Distinct(fields) => Some(fields.as_slice()),

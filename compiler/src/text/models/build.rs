@@ -150,13 +150,9 @@ impl Builder<'_> {
             return Ok(own.clone());
         };
         let parent = self.merge(parent, depth + 1)?.meta;
-        let or = |own: &[Vec<String>], parent: &[Vec<String>]| {
-            if own.is_empty() {
-                parent.to_vec()
-            } else {
-                own.to_vec()
-            }
-        };
+        fn or<T: Clone>(own: &[T], parent: &[T]) -> Vec<T> {
+            if own.is_empty() { parent } else { own }.to_vec()
+        }
         Ok(Meta {
             base: None,
             is_abstract: own.is_abstract,
@@ -170,11 +166,8 @@ impl Builder<'_> {
                 .clone()
                 .or(parent.default_related_name),
             unique_together: or(&own.unique_together, &parent.unique_together),
-            indexes: if own.indexes.is_empty() {
-                parent.indexes
-            } else {
-                own.indexes.clone()
-            },
+            indexes: or(&own.indexes, &parent.indexes),
+            checks: or(&own.checks, &parent.checks),
         })
     }
 
@@ -207,8 +200,17 @@ impl Builder<'_> {
             embedded: draft.embedded,
             unique_together: meta.unique_together.clone(),
             indexes: meta.indexes.clone(),
+            checks: meta.checks.clone(),
             ..ModelSpec::default()
         };
+        // Those of an abstract base have a name for each child.
+        let indexes = model.indexes.iter_mut().map(|i| &mut i.name);
+        let checks = model.checks.iter_mut().map(|c| &mut c.name);
+        for given in indexes.chain(checks).flatten() {
+            *given = given
+                .replace("%(app_label)s", &app.to_lowercase())
+                .replace("%(class)s", &name.to_lowercase());
+        }
         if meta.proxy {
             let [parent] = parents.as_slice() else {
                 return Err(Error::new(

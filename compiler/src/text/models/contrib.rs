@@ -24,8 +24,9 @@ const CLASSES: &[(&str, &str)] = &[
     ("LogEntry", "admin.LogEntry"),
 ];
 
-/// Whether an app is one of Django's.
-pub(crate) fn is_contrib(app: &str) -> bool {
+/// Whether the label of an app is that of one of Django's own.
+#[must_use]
+pub fn is_contrib(app: &str) -> bool {
     APPS.iter().any(|(label, _)| *label == app)
 }
 

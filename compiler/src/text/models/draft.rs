@@ -106,6 +106,7 @@ impl Reader<'_> {
         self.file.skipped.push(Skipped {
             what: what.into(),
             span,
+            because: None,
         });
     }
 
@@ -177,6 +178,8 @@ impl Reader<'_> {
             }
             Sort::Enumeration => {
                 let members = self.members(&class.body)?;
+                self.constants
+                    .define_enumeration(&class.name, members.clone());
                 self.file.enums.insert(class.name.clone(), members);
                 Ok(())
             }

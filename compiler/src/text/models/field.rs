@@ -10,7 +10,9 @@ use super::option::{IGNORED, LENGTHS, OPTIONS, Options, STORED_AS, options};
 use crate::diagnostic::closest;
 use crate::error::{Code, Error, Result, Span};
 use crate::queryset::Value;
-use crate::schema::{FieldKind, FieldSpec, FieldType, GenericSpec, OnDelete, RelationSpec};
+use crate::schema::{
+    FieldKind, FieldSpec, FieldType, GenericSpec, OnDelete, RelationSpec, StorageFamily,
+};
 use crate::text::syntax::{Arg, ArgKind, Kind, Node, python};
 
 /// A field as it stands in the file: names of models and reverse names are not resolved yet.
@@ -143,6 +145,10 @@ fn common(
     spec.unique = options.flag("unique")?.unwrap_or(false) || spec.primary_key;
     if let Some(index) = options.flag("db_index")? {
         spec.db_index = index;
+    }
+    let spatial = options.flag("spatial_index")?;
+    if spec.ty.kind.family() == StorageFamily::Geo {
+        spec.db_index = spatial.unwrap_or(true);
     }
     spec.column = options.text("db_column")?;
     options.take("name");

@@ -1,10 +1,11 @@
 //! The options of a model, `class Meta`.
 
-use super::draft::{Reader, called, dotted};
+use super::constraint::{self, plain};
+use super::draft::{Reader, dotted};
 use crate::error::{Code, Error, Result};
 use crate::queryset::OrderTerm;
-use crate::schema::{IndexKey, IndexSpec};
-use crate::text::syntax::{ArgKind, ClassDef, Kind, Node, StmtKind, python};
+use crate::schema::{CheckSpec, IndexSpec};
+use crate::text::syntax::{ClassDef, Kind, Node, StmtKind, python};
 
 /// Options as they stand in the file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,6 +21,7 @@ pub(super) struct Meta {
     pub(super) default_related_name: Option<String>,
     pub(super) unique_together: Vec<Vec<String>>,
     pub(super) indexes: Vec<IndexSpec>,
+    pub(super) checks: Vec<CheckSpec>,
 }
 
 /// Options that say nothing about what is stored or asked.
@@ -100,8 +102,7 @@ fn option(reader: &mut Reader<'_>, meta: &mut Meta, name: &str, value: &Node) ->
             if name == "unique_together" {
                 meta.unique_together.extend(sets);
             } else {
-                meta.indexes
-                    .extend(sets.into_iter().map(|set| index(None, set, false)));
+                meta.indexes.extend(sets.into_iter().map(plain));
             }
         }
         "constraints" | "indexes" => {
@@ -109,7 +110,7 @@ fn option(reader: &mut Reader<'_>, meta: &mut Meta, name: &str, value: &Node) ->
                 return Err(python(format!("'{name}' must be a list here"), value.span));
             };
             for item in items {
-                declared(reader, meta, &item.value)?;
+                constraint::read(reader, meta, &item.value)?;
             }
         }
         "order_with_respect_to" => {
@@ -129,57 +130,6 @@ fn option(reader: &mut Reader<'_>, meta: &mut Meta, name: &str, value: &Node) ->
         }
     }
     Ok(())
-}
-
-/// A constraint or index: those of plain fields matter, the rest is passed over.
-fn declared(reader: &mut Reader<'_>, meta: &mut Meta, node: &Node) -> Result<()> {
-    let Some((callee, args)) = called(node) else {
-        return Err(python("expected a constraint or an index", node.span));
-    };
-    let class = callee.rsplit('.').next().unwrap_or_default().to_owned();
-    let option = |wanted: &str| {
-        args.iter().find_map(|a| match &a.kind {
-            ArgKind::Keyword(name, _) if name == wanted => Some(&a.value),
-            _ => None,
-        })
-    };
-    let partial = option("condition").is_some_and(|n| !matches!(n.kind, Kind::None));
-    let expressions = args.iter().any(|a| matches!(a.kind, ArgKind::Positional));
-    let name = match option("name").map(|n| &n.kind) {
-        Some(Kind::Str(name)) => Some(name.clone()),
-        _ => None,
-    };
-    let unique = class == "UniqueConstraint";
-    match option("fields") {
-        Some(fields) if !partial && !expressions && (unique || class.ends_with("Index")) => {
-            let fields = names(fields, "fields")?;
-            meta.indexes.push(index(name, fields, unique));
-        }
-        _ => reader.file.skipped.push(super::Skipped {
-            what: format!("{class} {}", name.unwrap_or_default())
-                .trim_end()
-                .to_owned(),
-            span: node.span,
-        }),
-    }
-    Ok(())
-}
-
-fn index(name: Option<String>, fields: Vec<String>, unique: bool) -> IndexSpec {
-    IndexSpec {
-        name,
-        keys: fields
-            .into_iter()
-            .map(|field| match field.strip_prefix('-') {
-                Some(rest) => IndexKey {
-                    field: rest.to_owned(),
-                    desc: true,
-                },
-                None => IndexKey { field, desc: false },
-            })
-            .collect(),
-        unique,
-    }
 }
 
 /// A string, or a list of strings.

@@ -10,12 +10,14 @@
 //! | `draft` | classes as they stand in the file |
 //! | `field`, `option` | one field with its options |
 //! | `meta` | the options of a model |
+//! | `constraint` | its indexes and constraints |
 //! | `build` | drafts to models: inheritance, keys |
 //! | `registered` | transforms registered for field classes |
 //! | `relation` | targets, reverse names, intermediate models |
 //! | `contrib` | the models of Django's own apps |
 
 mod build;
+mod constraint;
 mod contrib;
 mod draft;
 mod field;
@@ -26,7 +28,7 @@ mod relation;
 
 use indexmap::IndexMap;
 
-pub(super) use contrib::is_contrib;
+pub use contrib::is_contrib;
 
 use super::syntax::{self, FunctionDef, Mode};
 use crate::error::{Error, Result, Span};
@@ -51,6 +53,8 @@ pub struct Skipped {
     pub what: String,
     /// Its place.
     pub span: Span,
+    /// Why, of an index or a constraint: it says something about what is stored, but nothing that is kept here.
+    pub because: Option<String>,
 }
 
 /// How a models.py is read.
