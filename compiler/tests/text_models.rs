@@ -281,7 +281,6 @@ fn a_whole_file() {
     let skipped: Vec<&str> = models.skipped.iter().map(|s| s.what.as_str()).collect();
     insta::assert_snapshot!(skipped.join("\n"), @r"
     UniqueConstraint expr
-    CheckConstraint pos
     method Item.__str__
     method Item.double
     'if' statement in Item

@@ -114,7 +114,14 @@ impl Builder<'_> {
             }
             (Predicate::IsNull(scalar), _) => {
                 let (path, column) = self.column(predicate, scalar)?;
+                let because = match column.ty.kind.family() {
+                    StorageFamily::Json => "it can ask for a key that is there only",
+                    _ => "null is found inside of arrays as well",
+                };
                 match want {
+                    true if column.array != ArrayFact::No => {
+                        return Err(self.refused(predicate, because));
+                    }
                     true => Clause::test(path, "$eq", Bson::Null),
                     false => Clause::not_null(path, Some(&column.ty)),
                 }
