@@ -34,6 +34,11 @@ pub struct Span {
     pub end: usize,
 }
 
+impl Span {
+    /// The place of what nobody wrote.
+    pub(crate) const NOWHERE: Span = Span { start: 0, end: 0 };
+}
+
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $number:literal, $django:literal;)*) => {
         /// Which refusal it is. The number is stable; each has a section in `docs/errors.md`.

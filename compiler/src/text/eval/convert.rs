@@ -217,7 +217,7 @@ impl Evaluator<'_> {
                 nulls: None,
             })),
             other => {
-                let shown = super::python::text_of(&other).unwrap_or_else(|_| other.describe());
+                let shown = super::strings::text_of(&other).unwrap_or_else(|_| other.describe());
                 Err(refuse(
                     Code::FieldError,
                     format!("Invalid order_by arguments: [{shown}]"),

@@ -1,8 +1,8 @@
 //! Texts with values in them: f-strings and `str.format()`.
 
 use super::args::Args;
-use super::python::text_of;
 use super::scalar::MAX_TEXT;
+use super::strings::text_of;
 use super::value::{Py, refuse, type_error};
 use crate::error::{Code, Error, Result};
 use crate::queryset::Value;

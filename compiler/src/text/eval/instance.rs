@@ -3,10 +3,10 @@
 
 use super::Evaluator;
 use super::queryset::Rows;
-use super::value::{Py, refuse, type_error, value_error};
+use super::value::{Instance, Py, refuse, type_error, value_error};
 use crate::error::{Code, Result};
 use crate::queryset::{Expr, Q, Value};
-use crate::schema::{Field, FieldKind, ModelId, NameTarget, Schema};
+use crate::schema::{Field, FieldKind, Model, ModelId, NameTarget, Schema};
 
 /// Most instances that a text's conditions may hold and be looked at.
 const MOST: usize = 10_000;
@@ -19,6 +19,25 @@ pub(super) struct Given {
 }
 
 impl Evaluator<'_> {
+    /// The primary key of a model; embedded ones may have none.
+    pub(super) fn key_of(&self, model: &Model) -> Option<&Field> {
+        let key = self.schema?.field(model.pk).ok()?;
+        let is_key = key.primary_key
+            || key.ty.kind == FieldKind::CompositePrimaryKey
+            || model.parents.iter().any(|(_, link)| *link == key.id);
+        is_key.then_some(key)
+    }
+
+    /// An instance of a stored model with a known key.
+    pub(super) fn stored(instance: &Instance) -> Result<Value> {
+        instance.pk.clone().ok_or_else(|| {
+            refuse(
+                Code::ValueError,
+                "an instance needs a primary key value before this",
+            )
+        })
+    }
+
     /// Remembers the class of the instances that a condition is given.
     pub(super) fn note_instances(&mut self, path: &str, value: &Py) {
         if self.given.len() >= MOST {
@@ -79,7 +98,7 @@ impl Evaluator<'_> {
         let shown = format!(
             "{} object ({})",
             found.name(),
-            super::python::text_of(&Py::Value(given.key.clone())).unwrap_or_default()
+            super::strings::text_of(&Py::Value(given.key.clone())).unwrap_or_default()
         );
         let Some((target, field)) = end(schema, model, &given.path) else {
             return Ok(());

@@ -83,7 +83,7 @@ impl Evaluator<'_> {
         source: &Py,
         made: &mut Vec<(Py, Py)>,
     ) -> Result<()> {
-        let items = super::python::elements(Some(source)).at(clause.source.span)?;
+        let items = super::container::elements(Some(source)).at(clause.source.span)?;
         'items: for item in items {
             self.assign(&clause.target, item)?;
             for condition in &clause.conditions {

@@ -215,7 +215,7 @@ impl Evaluator<'_> {
                             args.keywords.push(super::args::Keyword {
                                 name: string(&key, "a lookup")?,
                                 value,
-                                span: Span { start: 0, end: 0 },
+                                span: Span::NOWHERE,
                             });
                         }
                         let q = self.conditions(args)?.into_q();
@@ -276,7 +276,7 @@ impl Evaluator<'_> {
         match value {
             value @ (Py::Expr(_) | Py::Q(_) | Py::Rows(_)) => self.value_expr(value),
             other => {
-                let shown = super::python::text_of(&other).unwrap_or_else(|_| other.describe());
+                let shown = super::strings::text_of(&other).unwrap_or_else(|_| other.describe());
                 let error = type_error(format!(
                     "QuerySet.{method}() received non-expression(s): {shown}."
                 ));
@@ -533,7 +533,7 @@ impl Evaluator<'_> {
     /// The error for a method that does not exist.
     pub(super) fn no_method(&self, rows: &Rows, name: &str) -> Error {
         let of = if rows.manager { "Manager" } else { "QuerySet" };
-        let error = super::tree::no_attribute(&format!("'{of}' object"), name);
+        let error = super::member::no_attribute(&format!("'{of}' object"), name);
         let own = self.own_methods(rows);
         let choices = METHODS
             .iter()

@@ -8,12 +8,15 @@
 //! |---|---|
 //! | `value` | what expressions evaluate to |
 //! | `names` | the tables of known names |
-//! | `tree` | nodes of the syntax tree: displays, operators, attributes, calls |
+//! | `tree` | nodes of the syntax tree: displays, operators, arguments |
+//! | `member` | what values answer: attributes, calls, methods |
 //! | `args` | arguments and parameters |
 //! | `operator`, `scalar` | operators between expressions, and between literals |
 //! | `node` | Q objects |
 //! | `convert` | values as expressions, conditions and literals of a statement |
-//! | `expression` | `F`, `Value`, `Case`, `Subquery`, `Window` and the like |
+//! | `expression` | `F`, `Value`, `Subquery` and the like |
+//! | `conditional`, `window`, `search` | `Case` and `When`; `Window` and frames; search expressions |
+//! | `shortcut` | `get_model()`, `get_object_or_404()` |
 //! | `function` | functions, aggregates, lookups, fields |
 //! | `sql` | functions by their SQL names |
 //! | `queryset`, `method`, `ordered` | querysets and the methods that give querysets |
@@ -24,14 +27,21 @@
 //! | `alias` | default names, classes, aggregates inside expressions |
 //! | `terminal` | the methods that end them |
 //! | `write` | rows of `create()` and its siblings |
-//! | `related` | managers of relations |
+//! | `class` | what models and instances answer |
+//! | `related`, `change` | managers of relations; what changes one |
+//! | `content_type` | `ContentType.objects` |
 //! | `registered` | functions of an embedder |
-//! | `python`, `moment` | the functions and methods of Python, dates and times |
+//! | `python`, `container`, `strings`, `moment` | the functions and methods of Python: literals, containers, strings, dates and times |
 //! | `own` | methods of the project's own managers |
 //! | `measure` | size and depth of values |
 
 mod alias;
 mod args;
+mod change;
+mod class;
+mod conditional;
+mod container;
+mod content_type;
 mod convert;
 mod expression;
 mod format;
@@ -40,6 +50,7 @@ mod index;
 mod instance;
 mod loops;
 mod measure;
+mod member;
 mod method;
 mod moment;
 mod names;
@@ -52,10 +63,14 @@ mod queryset;
 mod registered;
 mod related;
 mod scalar;
+mod search;
+mod shortcut;
 mod sql;
+mod strings;
 mod terminal;
 mod tree;
 mod value;
+mod window;
 mod write;
 
 use indexmap::IndexMap;

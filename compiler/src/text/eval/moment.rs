@@ -6,9 +6,9 @@ use jiff::tz::{Offset, TimeZone};
 
 use super::Evaluator;
 use super::args::{Args, required};
+use super::member::no_attribute;
 use super::names::Builtin;
-use super::python::{text_method, text_of};
-use super::tree::no_attribute;
+use super::strings::{text_method, text_of};
 use super::value::{Py, Zone, integer, refuse, string, type_error, value_error};
 use crate::error::{Code, Error, Result};
 use crate::queryset::{AwareDateTime, Value};
@@ -25,6 +25,12 @@ const MOMENT: [&str; 7] = [
 ];
 
 impl Evaluator<'_> {
+    /// The name of the current time zone.
+    pub(super) fn zone_name(&self) -> String {
+        self.schema
+            .map_or_else(|| "UTC".to_owned(), |s| s.settings().time_zone.clone())
+    }
+
     pub(super) fn datetime(&mut self, mut args: Args) -> Result<Py> {
         let zone = args.take_some("tzinfo");
         args.take("fold");

@@ -217,7 +217,7 @@ pub(super) fn format_text(format: &str, values: &Py) -> Result<Py> {
                 let value = values
                     .next()
                     .ok_or_else(|| type_error("not enough arguments for format string"))?;
-                out.push_str(&super::python::text_of(value)?);
+                out.push_str(&super::strings::text_of(value)?);
             }
             _ => {
                 return Err(refuse(Code::Python, "only %s and %d are formatted here")

@@ -246,7 +246,7 @@ impl Evaluator<'_> {
             Py::Instance(instance) => *instance,
             Py::Done(done) => done
                 .instance
-                .ok_or_else(|| super::tree::runtime("contains"))?,
+                .ok_or_else(|| super::member::runtime("contains"))?,
             _ => return Err(type_error("'obj' must be a model instance.")),
         };
         let schema = self.schema()?;
@@ -360,7 +360,7 @@ impl Evaluator<'_> {
                 args.keywords.push(Keyword {
                     name,
                     value: Py::Instance(Box::new(instance.clone())),
-                    span: Span { start: 0, end: 0 },
+                    span: Span::NOWHERE,
                 });
                 Ok(())
             }
@@ -391,7 +391,7 @@ impl Evaluator<'_> {
                     args.keywords.push(Keyword {
                         name,
                         value: super::from_literal(value),
-                        span: Span { start: 0, end: 0 },
+                        span: Span::NOWHERE,
                     });
                 }
                 Ok(())

@@ -137,7 +137,7 @@ impl Evaluator<'_> {
                     super::from_literal(Self::stored(instance)?),
                 )
             }
-            Py::Done(_) => return Err(super::tree::runtime(&field.name)),
+            Py::Done(_) => return Err(super::member::runtime(&field.name)),
             other => {
                 return Err(value_error(format!(
                     "'{}' points at an instance, not at {}",
@@ -317,7 +317,7 @@ fn check_instance(
         return Ok(());
     }
     if matches!(value, Py::Done(_)) {
-        return Err(super::tree::runtime(&field.name));
+        return Err(super::member::runtime(&field.name));
     }
     let target = field.to.map(name).unwrap_or_default();
     Err(wrong_instance(model, &field.name, &target, value)
