@@ -243,6 +243,15 @@ impl Lowerer<'_> {
                     Filter::all(tests)
                 });
             }
+            if val.family() != StorageFamily::Json
+                && let Some(row) = self.looked_up(&val)?
+            {
+                return Ok(if want {
+                    row.is_null()
+                } else {
+                    row.filter(vec![FieldOp::Ne(bson::Bson::Null)], false)
+                });
+            }
             let test = if want {
                 val.is_null()
             } else {

@@ -6,7 +6,7 @@ use super::Lowerer;
 use super::filter::{constant, expression};
 use super::scope::Val;
 use crate::error::Result;
-use crate::mql::{Expr, FieldOp, Filter};
+use crate::mql::{Args, Expr, FieldOp, Filter};
 use crate::plan::facts::{Nulls, strict_columns};
 use crate::plan::{ArrayFact, CompareOp, Node, Predicate, Scalar};
 use crate::schema::StorageFamily;
@@ -77,6 +77,12 @@ impl Lowerer<'_> {
         {
             return Ok(filter);
         }
+        if let Some(value) = r.literal()
+            && let Some(row) = self.looked_up(&l)?
+        {
+            let ops = native_ops(op, true, value.clone());
+            return Ok(row.filter(ops, op != CompareOp::Ne));
+        }
         // A guard on what is computed is better one on the columns that it is computed from.
         let (l_guard, r_guard) = guards(op, &l, &r);
         let mut tests = Vec::new();
@@ -91,6 +97,24 @@ impl Lowerer<'_> {
         }
         tests.push(expression(self.compare_expr(op, l, r)));
         Ok(Filter::all(tests))
+    }
+
+    /// Where a value is, if it is one of a look-up of at most one row.
+    pub fn looked_up(&mut self, val: &Val) -> Result<Option<Row>> {
+        let (Expr::Op("$first", Args::One(values)), ArrayFact::No) = (&val.expr, val.array) else {
+            return Ok(None);
+        };
+        let Expr::Field(path) = &**values else {
+            return Ok(None);
+        };
+        let [rows, key] = &**path else {
+            return Ok(None);
+        };
+        let found = self.scope()?.single.iter().any(|name| *name == **rows);
+        Ok(found.then(|| Row {
+            rows: rows.to_string(),
+            key: key.to_string(),
+        }))
     }
 
     /// The tests that a computed value is not NULL, as tests of the columns that it is computed from: only where it is NULL
@@ -143,6 +167,9 @@ impl Lowerer<'_> {
             }
             if let Some(path) = val.scalar_path() {
                 return Ok(Filter::field(path, membership(values, val.nullable, want)));
+            }
+            if let Some(row) = self.looked_up(&val)? {
+                return Ok(row.filter(vec![membership(values, true, want)], want));
             }
             return Ok(expression(self.in_expr(
                 val,
@@ -228,6 +255,33 @@ impl Lowerer<'_> {
             expr: Expr::var(name),
             ..val
         }
+    }
+}
+
+/// The value of a look-up of at most one row.
+pub(super) struct Row {
+    rows: String,
+    key: String,
+}
+
+impl Row {
+    /// The filter of tests that no missing value meets. Without a row there is nothing that could be equal, less or
+    /// greater, so that a path will do; other tests (not `plain`) are asked of a row that is there.
+    pub fn filter(self, ops: Vec<FieldOp>, plain: bool) -> Filter {
+        let Row { rows, key } = self;
+        if plain {
+            let path = format!("{rows}.{key}");
+            return Filter::Field { path, ops };
+        }
+        let inner = Filter::Field { path: key, ops };
+        Filter::field(rows, FieldOp::ElemMatch(Box::new(inner)))
+    }
+
+    /// The filter of what is NULL: there is no row, or nothing in it.
+    pub fn is_null(self) -> Filter {
+        let there = Filter::field(self.key, FieldOp::Ne(Bson::Null));
+        let there = FieldOp::ElemMatch(Box::new(there));
+        Filter::field(self.rows, FieldOp::Not(vec![there]))
     }
 }
 

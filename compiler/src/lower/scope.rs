@@ -122,6 +122,8 @@ pub(super) struct Scope {
     captures: Vec<(String, ColumnId, Val, Expr)>,
     /// Subqueries that are already there.
     pub subqueries: Vec<(SubPlan, Val)>,
+    /// Keys at the root with at most one row that was looked up.
+    pub single: Vec<String>,
     /// Columns that conditions passed before say are not NULL.
     pub not_null: ColumnSet,
 }
@@ -139,6 +141,7 @@ impl Scope {
             taken: Taken::default(),
             captures: Vec::new(),
             subqueries: Vec::new(),
+            single: Vec::new(),
             not_null: ColumnSet::new(),
         }
     }
@@ -173,6 +176,7 @@ impl Scope {
         self.columns.clear();
         self.sources.clear();
         self.subqueries.clear();
+        self.single.clear();
         self.not_null = ColumnSet::new();
         self.open = None;
         self.added.clear();

@@ -35,6 +35,14 @@ impl Lowerer<'_> {
         {
             return Ok(native(pattern, insensitive, path, text, l.nullable, want));
         }
+        if let (Some(Bson::String(text)), StorageFamily::Text | StorageFamily::Uuid) =
+            (r.literal(), l.family())
+            && let Some(row) = self.looked_up(&l)?
+        {
+            let ops = native_ops(pattern, insensitive, text, true, want);
+            // Every text contains the empty one: then the test is that there is one.
+            return Ok(row.filter(ops, want && !text.is_empty()));
+        }
         Ok(expression(self.like_expr(
             pattern,
             insensitive,
@@ -150,16 +158,27 @@ fn native(
     nullable: bool,
     want: bool,
 ) -> Filter {
+    if want && !nullable && text.is_empty() && pattern != Pattern::Exact {
+        return Filter::True;
+    }
+    let ops = native_ops(pattern, insensitive, text, nullable, want);
+    Filter::Field { path, ops }
+}
+
+fn native_ops(
+    pattern: Pattern,
+    insensitive: bool,
+    text: &str,
+    nullable: bool,
+    want: bool,
+) -> Vec<FieldOp> {
     let whole = pattern == Pattern::Exact && !insensitive;
-    let ops = match (whole, want) {
+    match (whole, want) {
         (true, true) => vec![FieldOp::Eq(text.into())],
         (true, false) if nullable => vec![FieldOp::Nin(vec![text.into(), Bson::Null])],
         (true, false) => vec![FieldOp::Ne(text.into())],
         // Every text contains the empty one.
         (false, true) if text.is_empty() && pattern != Pattern::Exact => {
-            if !nullable {
-                return Filter::True;
-            }
             vec![FieldOp::Ne(Bson::Null)]
         }
         (false, _) => {
@@ -173,8 +192,7 @@ fn native(
                 (false, true) => vec![FieldOp::Not(vec![matches]), FieldOp::Ne(Bson::Null)],
             }
         }
-    };
-    Filter::Field { path, ops }
+    }
 }
 
 /// The regular expression of a pattern. `\z` is the very end; `$` would also match before a last newline.

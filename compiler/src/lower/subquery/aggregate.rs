@@ -89,6 +89,7 @@ impl Lowerer<'_> {
             fields.push(("_id".to_owned(), Projection::Exclude));
             l.push(Stage::Project(fields))
         })?;
+        self.scope()?.single.push(name.clone());
         for (id, key, val) in places {
             let call = aggregates.iter().find(|(a, _)| *a == id).map(|(_, c)| c);
             let first = Expr::one("$first", Expr::field([name.clone(), key]));

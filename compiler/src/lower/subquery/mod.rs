@@ -169,6 +169,9 @@ impl Lowerer<'_> {
                 key = l.select(column, many)?;
                 Ok(())
             })?;
+            if !many {
+                self.scope()?.single.push(name.clone());
+            }
             let values = Expr::field([name, key]);
             let expr = if many {
                 values
