@@ -296,6 +296,30 @@ const EXPRESSIONS: &[(&str, &str)] = &[
         "Window(Sum(\"pages\"), order_by=\"id\", frame=ValueRange(start=-2, end=0))",
     ),
     (
+        "text search",
+        "SearchText(\"title\", \"sea\", fuzzy={\"maxEdits\": 1})",
+    ),
+    (
+        "search by prefix, phrase, pattern",
+        "SearchAutocomplete(\"title\", \"se\") & SearchPhrase(\"title\", \"the sea\", slop=1) & SearchWildcard(\"isbn\", \"978*\")",
+    ),
+    (
+        "search by value and range",
+        "SearchIn(\"author\", [1, 2]) & SearchRange(\"pages\", gte=0) & ~SearchExists(\"subtitle\")",
+    ),
+    (
+        "compound search",
+        "CompoundExpression(must=[SearchText(\"title\", \"sea\")], should=[SearchEquals(\"in_print\", True)], score=SearchScoreOption({\"boost\": {\"value\": 2}}))",
+    ),
+    (
+        "vector search",
+        "SearchVector(\"keywords\", [0.5, 0.25], limit=10, filter=Q(pages__gt=100))",
+    ),
+    (
+        "searches ranked together, from 8.1",
+        "SearchRankFusion(words=SearchText(\"title\", \"sea\"), near=SearchVector(\"keywords\", [0.5], limit=5))",
+    ),
+    (
         "window frame exclusion",
         "Window(Sum(\"pages\"), order_by=\"id\", frame=RowRange(start=-2, end=0, exclusion=WindowFrameExclusion.CURRENT_ROW))",
     ),

@@ -5,7 +5,7 @@ use super::path::{PathError, split};
 use super::query::{GroupBy, QueryId};
 use super::{Binder, Resolve};
 use crate::error::{Code, Error, Result};
-use crate::plan::{Predicate, Scalar};
+use crate::plan::{Node, Predicate, Scalar};
 use crate::queryset::{Expr, Q, Value};
 
 impl Binder<'_> {
@@ -20,7 +20,7 @@ impl Binder<'_> {
         Ok(match scalar {
             Scalar::Literal(_) | Scalar::List(_) => scalar,
             Scalar::Column(id) => {
-                if self.definitions.contains_key(&id)
+                if (self.definitions.contains_key(&id) || self.is_search_column(q, id))
                     && let Some(column) = self.columns.get_mut(id)
                 {
                     column.name = name.into();
@@ -56,6 +56,7 @@ impl Binder<'_> {
         }
         let mut cx = Resolve::annotation();
         let bound = self.resolve(q, expr, &mut cx)?;
+        self.no_search(q, Node::Scalar(&bound.scalar))?;
         let scalar = self.annotation_scalar(q, name, bound.scalar)?;
         let contains = self.contains_aggregate(q, &scalar);
         let query = self.q_mut(q)?;

@@ -5,13 +5,16 @@ use super::query::QueryId;
 use super::{Binder, Bound, Definition, Resolve};
 use crate::error::{Code, Error, Result};
 use crate::functions::{COLLATE, Call as FunctionCall};
-use crate::plan::{Predicate, Scalar};
+use crate::plan::{Node, Predicate, Scalar};
 use crate::queryset::{Case, Expr, Func, Q};
 use crate::schema::FieldType;
 use std::sync::Arc;
 
 impl Binder<'_> {
     pub(super) fn function(&mut self, q: QueryId, func: &Func, cx: &mut Resolve) -> Result<Bound> {
+        if let Some(score) = self.search(q, func, cx)? {
+            return Ok(score);
+        }
         let mut args = Vec::with_capacity(func.args.len());
         for (i, arg) in func.args.iter().enumerate() {
             let bound = self
@@ -66,6 +69,7 @@ impl Binder<'_> {
             &mut cx.reuse,
         )?;
         self.q_mut(q)?.promote(joins.iter())?;
+        self.no_search(q, Node::Predicate(&predicate))?;
         Ok(predicate)
     }
 

@@ -30,6 +30,14 @@ impl Binder<'_> {
             CombineOp::Or | CombineOp::Xor if right_none => return Ok(q),
             _ => {}
         }
+        let (left, right) = (self.q(q)?, self.q(rhs)?);
+        if right.search.is_some() || (op != CombineOp::And && left.search.is_some()) {
+            return Err(Error::unsupported(
+                "a queryset that searches as a part of a combination",
+                "a pipeline begins with one search, which finds all of its rows",
+            )
+            .with_hint("filter() the queryset that searches, or search in what is combined"));
+        }
         let (mut q, mut rhs) = (q, rhs);
         if op != CombineOp::And {
             q = self.as_key_filter(q)?;

@@ -48,6 +48,7 @@ impl Binder<'_> {
         let (predicate, _) =
             self.build_signed(q, condition, negated, FilterContext::default(), &mut reuse)?;
         let predicate = super::element::same_element(predicate);
+        let predicate = self.take_search(q, predicate)?;
         let query = self.q_mut(q)?;
         if let Some(used) = reuse {
             query.used_aliases = used;
@@ -227,6 +228,12 @@ impl Binder<'_> {
                 | Expr::Case(_)
                 | Expr::Subquery(_)
         );
+        if let Scalar::Column(id) = bound.scalar
+            && self.is_search_column(q, id)
+            && matches!(expr, Expr::Func(_))
+        {
+            return Ok(Predicate::Bool(bound.scalar));
+        }
         if typed && bound.ty.kind != FieldKind::BooleanField {
             return Err(Error::new(
                 Code::TypeError,

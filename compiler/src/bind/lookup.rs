@@ -139,6 +139,7 @@ impl Binder<'_> {
                 insensitive,
             } => self.pattern(lookup.name, (pattern, insensitive), lhs, rhs),
             Meaning::Function(function) => self.registered_lookup(function, &lhs, rhs),
+            Meaning::Search => self.search_lookup(q, &lhs, rhs).map(Condition::from),
         }
     }
 

@@ -13,6 +13,7 @@
 //! | `transform` | names in lookup paths that are no lookups |
 //! | `operand`, `prep` | the values that lookups compare with |
 //! | `expr`, `call`, `aggregate`, `subquery`, `annotation` | expressions; annotations and filtered relations |
+//! | `search` | searches, which a query begins with |
 //! | `collation` | the one collation of a statement |
 //! | `column` | columns that are defined here, and what they depend on |
 //! | `related` | `select_related`, `defer`, `only` |
@@ -54,6 +55,7 @@ mod prep;
 mod query;
 mod reference;
 mod related;
+mod search;
 mod sources;
 mod subquery;
 mod terminal;

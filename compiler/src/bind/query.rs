@@ -16,7 +16,7 @@ use super::filter::conjunction;
 use super::path::Joins;
 use crate::error::{Error, Result};
 use crate::names::Name;
-use crate::plan::{JoinKind, Predicate, Scalar, SetOp, Source, SourceId};
+use crate::plan::{JoinKind, Predicate, Scalar, Search, SetOp, Source, SourceId};
 use crate::queryset::{Direction, Hint, OrderTerm, Prefetch, Q};
 use crate::schema::{FieldRef, ModelId};
 
@@ -163,6 +163,8 @@ pub(super) struct Query {
     pub prefetch: Vec<Prefetch>,
     pub hint: Option<Box<Hint>>,
     pub raw: Vec<Document>,
+    /// The search that finds its rows.
+    pub search: Option<Box<Search>>,
     pub is_none: bool,
     /// The query of an anti-join, which Django resolves apart from the query around it.
     pub anti: bool,
@@ -207,6 +209,7 @@ impl Query {
             prefetch: Vec::new(),
             hint: None,
             raw: Vec::new(),
+            search: None,
             is_none: false,
             anti: false,
             select_for_update: false,

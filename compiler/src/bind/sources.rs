@@ -30,7 +30,9 @@ impl Binder<'_> {
             .next()
             .ok_or_else(|| Error::internal("query without base"))?;
         let base_source = query.alias(base)?.source;
-        let rel = if query.raw.is_empty() {
+        let rel = if let Some(search) = &query.search {
+            Rel::Search(search.clone())
+        } else if query.raw.is_empty() {
             Rel::Scan(base_source)
         } else {
             Rel::Raw {

@@ -169,6 +169,16 @@ impl Binder<'_> {
             }
         }
         let scalar = self.inlined(scalar)?;
+        if self
+            .columns_in(&scalar)
+            .into_iter()
+            .any(|id| self.is_search_column(q, id))
+        {
+            return Err(Error::unsupported(
+                "what a search tells as a new value",
+                "an update reads stored documents, which do not know how they were found",
+            ));
+        }
         self.check_no_joins(q, &scalar)?;
         Ok(scalar)
     }

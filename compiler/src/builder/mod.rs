@@ -34,6 +34,7 @@
 //! | `operators` | `& \| ^ !` of conditions, `+ - * / %` of expressions |
 //! | `functions` | database functions, as a table |
 //! | `aggregates` | aggregates, windows and their functions |
+//! | `search` | search expressions |
 //! | `conditional` | `Case`, subqueries, outer references |
 
 mod aggregates;
@@ -42,6 +43,7 @@ mod expression;
 mod functions;
 mod operators;
 mod query;
+mod search;
 mod terminal;
 mod terms;
 
@@ -50,6 +52,7 @@ pub use conditional::*;
 pub use expression::{Expression, Operand, f, list, q, raw, typed, val};
 pub use functions::*;
 pub use query::Query;
+pub use search::*;
 pub use terminal::Insertion;
 pub use terms::{
     Named, Row, Selection, asc, desc, fields, named, prefetch, random_order, row, select,

@@ -214,6 +214,7 @@ fn short(stage: &Stage) -> (&'static str, String) {
         Stage::Sample(n) => ("$sample", n.to_string()),
         Stage::Documents(_) => ("$documents", String::new()),
         Stage::Facet(_) => ("$facet", String::new()),
+        Stage::Search { name, spec } => (name, list(spec.keys().map(String::as_str).collect())),
         Stage::Other(_) => ("stage", String::new()),
     }
 }

@@ -122,6 +122,14 @@ impl Calls {
                     named
                 }
             }
+            Stage::Search { .. } => self.texts(|c| {
+                matches!(
+                    c.kind,
+                    Kind::Filter | Kind::Annotate | Kind::Order | Kind::Terminal
+                ) && ["Search", "__search", "CompoundExpression", "RankFusion"]
+                    .iter()
+                    .any(|name| c.text.contains(name))
+            }),
             Stage::Documents(_) | Stage::Facet(_) | Stage::Other(_) => {
                 self.texts(|c| c.kind == Kind::Other)
             }

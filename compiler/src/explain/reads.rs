@@ -126,6 +126,8 @@ struct Paths {
     computed: Vec<String>,
     /// Documents are new: nothing in them is the collection's.
     new: bool,
+    /// The search that the pipeline begins with.
+    search: Option<&'static str>,
 }
 
 impl Paths {
@@ -139,7 +141,10 @@ impl Paths {
         if self.new || self.computed.iter().any(|name| name == key) {
             return format!("asked of {key}, which an earlier stage computes");
         }
-        "asked after a stage that an index cannot pass".to_owned()
+        match self.search {
+            Some(name) => format!("asked of what {name} found, which no index but its own knows"),
+            None => "asked after a stage that an index cannot pass".to_owned(),
+        }
     }
 }
 
@@ -207,7 +212,9 @@ impl Walk<'_> {
             asked.equality.clear();
         }
         let in_order = served.as_ref().is_some_and(|s| s.sort) || asked.open_sort().is_empty();
-        if let Some(collection) = collection {
+        // A search has an index of its own.
+        let searched = matches!(stages.first(), Some(Stage::Search { .. }));
+        if let Some(collection) = collection.filter(|_| !searched) {
             for (condition, reason) in rest {
                 self.out.leaves.push(Leaf {
                     condition,
@@ -296,6 +303,7 @@ impl Walk<'_> {
                     }
                 }
                 Stage::ReplaceRoot(_) | Stage::Documents(_) | Stage::Other(_) => paths.new = true,
+                Stage::Search { name, .. } => paths.search = Some(name),
                 Stage::Unwind { path, .. } => paths.arrays.retain(|array| array != path),
                 Stage::Unset(_) | Stage::Skip(_) | Stage::Limit(_) => {}
             }

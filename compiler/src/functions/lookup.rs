@@ -102,6 +102,8 @@ pub enum Meaning {
         /// All.
         all: bool,
     },
+    /// A search for a text: no test of a row, the rows are what it finds.
+    Search,
     /// A boolean function of both sides, by its name in the registry.
     Function(&'static str),
 }
@@ -196,6 +198,12 @@ pub(super) const DJANGO: &[Lookup] = &[
     keys("has_key", Right::Key, true),
     keys("has_keys", Right::Keys, true),
     keys("has_any_keys", Right::Keys, false),
+    Lookup::new(
+        "search",
+        Left::Classes(&[FieldKind::CharField, FieldKind::TextField]),
+        Right::Text,
+        Meaning::Search,
+    ),
     special("contains", Left::Arrays, "array_contains"),
     special("contained_by", Left::Arrays, "array_contained_by"),
     special("overlap", Left::Arrays, "array_overlap"),

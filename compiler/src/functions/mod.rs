@@ -36,6 +36,7 @@
 //! | `convert` | `Cast`, and conversions between any two types |
 //! | `text`, `hash`, `math`, `compare`, `date`, `json`, `array`, `ids` | the families of scalar functions |
 //! | `aggregate`, `collect` | aggregates: numbers; lists and texts |
+//! | `search` | search expressions |
 //! | `window`, `frame` | window functions; aggregates over frames |
 
 mod aggregate;
@@ -58,6 +59,7 @@ mod math;
 mod output;
 mod path;
 mod registry;
+pub(crate) mod search;
 mod text;
 mod typing;
 mod window;

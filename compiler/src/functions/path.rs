@@ -115,7 +115,7 @@ impl Registry {
     #[must_use]
     pub fn lookup_nulls(&self, lookup: &Lookup) -> NullRule {
         match lookup.meaning {
-            Meaning::IsNull => NullRule::Never,
+            Meaning::IsNull | Meaning::Search => NullRule::Never,
             Meaning::Function(name) => self.null_rule(name),
             _ => NullRule::Strict,
         }

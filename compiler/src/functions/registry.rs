@@ -30,25 +30,7 @@ const ABSENT: &[(&[&str], &str)] = &[
             "SearchRank",
             "SearchHeadline",
         ],
-        "it is the text search of PostgreSQL, and the $search stage is not compiled yet; raw_aggregate() takes it",
-    ),
-    (
-        &[
-            "SearchAutocomplete",
-            "SearchEquals",
-            "SearchExists",
-            "SearchGeoShape",
-            "SearchGeoWithin",
-            "SearchIn",
-            "SearchPhrase",
-            "SearchQueryString",
-            "SearchRange",
-            "SearchRegex",
-            "SearchText",
-            "SearchWildcard",
-            "CompoundExpression",
-        ],
-        "the $search stage is not compiled yet; raw_aggregate() takes it",
+        "it is the text search of PostgreSQL; MongoDB's is SearchText() and its siblings",
     ),
     (
         &[

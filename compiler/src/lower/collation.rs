@@ -149,7 +149,9 @@ impl Check<'_> {
             Rel::SetOp { op, inputs, .. } if *op != SetOp::UnionAll => inputs
                 .iter()
                 .try_for_each(|(_, columns)| self.each(columns)),
+            // What it compares, its index says.
             Rel::Scan(_)
+            | Rel::Search(_)
             | Rel::Empty
             | Rel::Unit
             | Rel::Filter { .. }

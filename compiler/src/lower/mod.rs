@@ -21,6 +21,7 @@
 //! | `element`, `bound` | conditions on elements of arrays; those that the least or greatest element decides |
 //! | `chain` | chains of joins in subqueries as look-ups side by side |
 //! | `not_in` | `NOT IN` a subquery, in two tests |
+//! | `search` | searches, which begin a pipeline |
 //! | `group`, `window`, `set_op`, `sort` | their stages |
 //! | `nothing` | aggregates over no rows |
 //! | `output` | terminals, projections, shapes |
@@ -52,6 +53,7 @@ mod refer;
 mod rel;
 mod scalar;
 mod scope;
+mod search;
 mod set_op;
 mod sort;
 mod subquery;
@@ -142,6 +144,8 @@ struct Lowerer<'a> {
     purpose: Option<Name>,
     /// Whoever reads the next aggregate without groups knows what it is where no row matches.
     shape_knows: bool,
+    /// Documents keep what a search tells of them to the end: nothing makes new ones.
+    metadata: bool,
     /// Options of the commands.
     hint: Option<Box<Hint>>,
     depth: usize,
@@ -170,6 +174,7 @@ impl<'a> Lowerer<'a> {
             held: walk::held(&plan.rel),
             purpose: None,
             shape_knows: false,
+            metadata: search::stays(&plan.rel),
             hint: plan.hint.clone(),
             depth: 0,
         }

@@ -23,6 +23,7 @@ impl Lowerer<'_> {
                 }
                 Ok(())
             }
+            Rel::Search(search) => self.search(search),
             Rel::Empty => {
                 self.push(Stage::Documents(vec![Expr::Document(Vec::new())]))?;
                 self.push(Stage::Match(Filter::False))
@@ -135,7 +136,7 @@ impl Lowerer<'_> {
     }
 
     /// All documents of a source become the pipeline's.
-    fn scan(&mut self, source: SourceId) -> Result<()> {
+    pub(super) fn scan(&mut self, source: SourceId) -> Result<()> {
         let known = self.columns.source(source)?;
         let (collection, stored) = (known.collection.clone(), known.stored.clone());
         let scope = self.scope()?;
@@ -187,7 +188,7 @@ pub(super) fn is_empty(rel: &Rel) -> bool {
             crate::plan::SetOp::Intersection => inputs.iter().any(|(rel, _)| is_empty(rel)),
             crate::plan::SetOp::Difference => inputs.first().is_none_or(|(rel, _)| is_empty(rel)),
         },
-        Rel::Scan(_) | Rel::Raw { .. } | Rel::Unit => false,
+        Rel::Scan(_) | Rel::Raw { .. } | Rel::Search(_) | Rel::Unit => false,
     }
 }
 
@@ -206,7 +207,7 @@ pub(super) fn is_one(rel: &Rel) -> bool {
         | Rel::Sort { input, .. }
         | Rel::Slice { input, .. } => is_one(input),
         Rel::Join(join) => join.cardinality == Cardinality::One && is_one(&join.input),
-        Rel::Scan(_) | Rel::Raw { .. } | Rel::SetOp { .. } => false,
+        Rel::Scan(_) | Rel::Raw { .. } | Rel::Search(_) | Rel::SetOp { .. } => false,
     }
 }
 

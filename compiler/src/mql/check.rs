@@ -4,7 +4,7 @@
 use super::operators::{self, Place};
 use super::{Accumulator, Args, Command, Expr, Filter, Projection, Stage};
 use crate::error::{Error, Result};
-use crate::target::Target;
+use crate::target::{ServerVersion, Target};
 
 /// Checks a command for a target.
 ///
@@ -31,6 +31,14 @@ pub fn check(command: &Command, target: &Target) -> Result<()> {
     }
 }
 
+/// Searches, and the server version that brought them (MongoDB manual, "Aggregation Stages"): with Atlas, or with MongoDB
+/// Search beside a server of one's own from 8.2.
+const SEARCHES: &[(&str, ServerVersion)] = &[
+    ("$rankFusion", ServerVersion::new(8, 1)),
+    ("$search", ServerVersion::new(4, 2)),
+    ("$vectorSearch", ServerVersion::new(6, 0)),
+];
+
 struct Checker<'a> {
     target: &'a Target,
     /// Variables in scope, the innermost last.
@@ -39,7 +47,30 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     fn pipeline(&mut self, stages: &[Stage]) -> Result<()> {
+        if let Some(Stage::Search { name, .. }) = stages
+            .iter()
+            .skip(1)
+            .find(|stage| matches!(stage, Stage::Search { .. }))
+        {
+            return Err(Error::internal(format!(
+                "{name} is not the first stage of its pipeline"
+            )));
+        }
         stages.iter().try_for_each(|stage| self.stage(stage))
+    }
+
+    /// A search: is it one, and does the target have it.
+    fn search(&self, name: &str) -> Result<()> {
+        let Some((_, since)) = SEARCHES.iter().find(|(known, _)| *known == name) else {
+            return Err(Error::internal(format!("there is no search {name}")));
+        };
+        if *since > self.target.version {
+            return Err(Error::unsupported(
+                format!("{name} on MongoDB {}", self.target.version),
+                format!("it needs MongoDB {since} with MongoDB Search"),
+            ));
+        }
+        Ok(())
     }
 
     fn stage(&mut self, stage: &Stage) -> Result<()> {
@@ -81,6 +112,7 @@ impl Checker<'_> {
                 }
                 Ok(())
             }
+            Stage::Search { name, .. } => self.search(name),
             Stage::Documents(documents) => documents.iter().try_for_each(|e| self.expr(e)),
             Stage::Facet(pipelines) => pipelines.iter().try_for_each(|(_, p)| self.pipeline(p)),
             Stage::Unset(_)
@@ -294,6 +326,23 @@ mod tests {
         };
         assert!(check(&group("$sum"), &target).is_ok());
         assert!(check(&group("$abs"), &target).is_err());
+    }
+
+    /// A search begins its pipeline, on a server that has it.
+    #[test]
+    fn searches_come_first() {
+        let search = |name| Stage::Search {
+            name,
+            spec: bson::Document::new(),
+        };
+        let target = Target::default();
+        assert!(check(&aggregate(vec![search("$search")]), &target).is_ok());
+        let second = aggregate(vec![Stage::Limit(1), search("$search")]);
+        assert!(check(&second, &target).is_err());
+        assert!(check(&aggregate(vec![search("$find")]), &target).is_err());
+        let fusion = aggregate(vec![search("$rankFusion")]);
+        assert!(check(&fusion, &target).is_err());
+        assert!(check(&fusion, &Target::server(8, 1)).is_ok());
     }
 
     #[test]

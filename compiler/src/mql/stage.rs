@@ -65,7 +65,14 @@ pub enum Stage {
     Documents(Vec<Expr>),
     /// `$facet`.
     Facet(Vec<(String, Vec<Stage>)>),
-    /// `$merge`, `$search`, `$geoNear`...: stages that only pass through.
+    /// `$search`, `$vectorSearch`, `$rankFusion`: the first of a pipeline.
+    Search {
+        /// Its name, with `$`.
+        name: &'static str,
+        /// What it takes; there are no expressions in it.
+        spec: Document,
+    },
+    /// `$merge`, `$geoNear`...: stages that only pass through.
     Other(Document),
 }
 

@@ -240,6 +240,12 @@ impl Checker<'_> {
         };
         match rel {
             Rel::Scan(source) | Rel::Raw { source, .. } => self.source(*source)?,
+            Rel::Search(search) => {
+                self.source(search.source)?;
+                for (id, _) in &search.columns {
+                    self.define(*id)?;
+                }
+            }
             Rel::Join(join) => {
                 self.source(join.source)?;
                 if join.on.is_empty() && join.condition.is_none() {

@@ -13,6 +13,7 @@
 //! | `deletion` | what a `delete()` takes along, [`Deletion`] |
 //! | `insertion` | what a `bulk_create()` stores, [`Insertion`] |
 //! | `upsert` | what a `get_or_create()` does where a row is there, and where none is, [`Upsert`] |
+//! | `search` | rows that a search index finds, [`Search`] |
 //! | `output` | what rows are made of, [`Output`] |
 //! | `visit` | walks, [`Visit`], [`visit()`] and [`VisitMut`] |
 //! | `rename` | queries that differ in names only |
@@ -36,6 +37,7 @@ mod predicate;
 mod rel;
 mod rename;
 mod scalar;
+mod search;
 mod substitute;
 mod upsert;
 mod visit;
@@ -53,6 +55,7 @@ pub use rel::{
 };
 pub use rename::{Counterparts, counterparts, rename};
 pub use scalar::{FunctionCall, JsonStep, Literal, Scalar, SubKind, SubPlan};
+pub use search::{Search, SearchMeta, SearchStage};
 pub use substitute::{
     Definitions, as_column, has_volatile, is_copyable, is_volatile, stored_path, substitute_call,
     substitute_predicate, substitute_rel, substitute_scalar,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bson::Document;
 use indexmap::IndexMap;
 
-use super::{ColumnId, Deletion, Insertion, Output, Predicate, Scalar, SourceId, Upsert};
+use super::{ColumnId, Deletion, Insertion, Output, Predicate, Scalar, Search, SourceId, Upsert};
 use crate::queryset::{FrameUnit, NullsOrder, Value};
 use crate::schema::FieldType;
 
@@ -22,6 +22,8 @@ pub enum Rel {
         /// Stages as the user wrote them.
         stages: Vec<Document>,
     },
+    /// The documents of a source that a search index finds.
+    Search(Box<Search>),
     /// No rows.
     Empty,
     /// One row without columns.
@@ -247,6 +249,7 @@ impl Rel {
     pub fn source(&self) -> Option<SourceId> {
         match self {
             Rel::Scan(source) | Rel::Raw { source, .. } => Some(*source),
+            Rel::Search(search) => Some(search.source),
             Rel::Join(join) => Some(join.source),
             _ => None,
         }
@@ -255,6 +258,7 @@ impl Rel {
     /// Calls `f` with every column that the operator itself computes, in the order in which they are written.
     pub fn computed(&self, mut f: impl FnMut(ColumnId)) {
         match self {
+            Rel::Search(search) => search.columns.iter().for_each(|(id, _)| f(*id)),
             Rel::Extend { columns, .. } => columns.iter().for_each(|(id, _)| f(*id)),
             Rel::Aggregate {
                 keys, aggregates, ..

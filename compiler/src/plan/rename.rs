@@ -34,6 +34,13 @@ impl VisitMut for Rename<'_> {
         walk_rel(self, rel);
         match rel {
             Rel::Scan(source) | Rel::Raw { source, .. } => self.source(source),
+            Rel::Search(search) => {
+                self.source(&mut search.source);
+                search
+                    .columns
+                    .iter_mut()
+                    .for_each(|(id, _)| self.column(id));
+            }
             Rel::Join(join) => {
                 self.source(&mut join.source);
                 join.on.iter_mut().for_each(|(_, rhs)| self.column(rhs));

@@ -88,6 +88,7 @@ impl Render<'_> {
                     self.pipeline(name, stages, out);
                 }
             }),
+            Stage::Search { name, spec } => out.document(name, |out| out.entries(spec)),
             Stage::Other(stage) => out.entries(stage),
         }
     }

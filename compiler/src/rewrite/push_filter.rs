@@ -68,6 +68,7 @@ fn sink(rel: &mut Rel, columns: &Columns) -> bool {
         **input,
         Rel::Scan(_)
             | Rel::Raw { .. }
+            | Rel::Search(_)
             | Rel::Slice { .. }
             | Rel::Empty
             | Rel::Unit

@@ -115,9 +115,12 @@ fn operator(rel: &Rel) -> Kinds {
     match rel {
         Rel::Filter { input, .. } => match **input {
             Rel::Filter { .. } => Kinds::NESTED,
-            Rel::Scan(_) | Rel::Raw { .. } | Rel::Slice { .. } | Rel::Empty | Rel::Unit => {
-                Kinds::NONE
-            }
+            Rel::Scan(_)
+            | Rel::Raw { .. }
+            | Rel::Search(_)
+            | Rel::Slice { .. }
+            | Rel::Empty
+            | Rel::Unit => Kinds::NONE,
             _ => Kinds::MOVABLE,
         },
         Rel::Join(join) => match join.kind {
@@ -137,7 +140,7 @@ fn operator(rel: &Rel) -> Kinds {
         }
         Rel::SetOp { inputs, .. } => Kinds::SET_OP.or(Kinds::EMPTY.when(inputs.len() < 2)),
         Rel::Empty => Kinds::EMPTY,
-        Rel::Scan(_) | Rel::Raw { .. } | Rel::Unit => Kinds::NONE,
+        Rel::Scan(_) | Rel::Raw { .. } | Rel::Search(_) | Rel::Unit => Kinds::NONE,
     }
 }
 

@@ -4,14 +4,15 @@ use super::walk::{Purpose, Query};
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
 use crate::plan::facts::{ColumnSet, determined, tells_apart};
-use crate::plan::{AggregateCall, Columns, Plan, Rel, Scalar, SortKey};
+use crate::plan::{AggregateCall, Columns, Plan, Rel, Scalar, SearchMeta, SortKey};
 
 pub(super) const RULE: Rule = Rule {
     name: "useless_sort",
-    does: "Removes sorts below counts, existence, groups, distinct rows, other sorts and set operations, of at most one row, and \
-           sort keys that earlier keys or conditions decide.",
+    does: "Removes sorts below counts, existence, groups, distinct rows, other sorts and set operations, of at most one row, sort keys \
+           that earlier keys or conditions decide, and sorts by the score of a search, the best first.",
     sound: "nothing between the sort and what forgets the order depends on it: no slice, no `DISTINCT ON`, no aggregate whose \
-            value depends on the order of rows, no window without an order of its own.",
+            value depends on the order of rows, no window without an order of its own. A search gives its rows by their score unless \
+            it is told another order, and what comes before the sort keeps it.",
     example: ("sort name\nsort born\nsort _id, name", "sort _id"),
     needs: [Kinds::SORT, Kinds::ANY],
     apply,
@@ -50,7 +51,7 @@ fn remove(query: Query<'_>, columns: &Columns, context: &Context<'_>) -> Result<
         if let Rel::Sort { input, keys } = at {
             let needless = if ordered {
                 changed |= shorten(keys, input, columns, context)?;
-                keys.is_empty()
+                keys.is_empty() || is_order_of_search(keys, input)
             } else {
                 true
             };
@@ -84,6 +85,37 @@ fn remove(query: Query<'_>, columns: &Columns, context: &Context<'_>) -> Result<
         match at.input_mut() {
             Some(input) => at = input,
             None => return Ok(changed),
+        }
+    }
+}
+
+/// The order is that in which a search finds its rows: the best first (MongoDB Search manual, "Score the Documents").
+fn is_order_of_search(keys: &[SortKey], input: &Rel) -> bool {
+    let [
+        SortKey {
+            scalar: Scalar::Column(key),
+            desc: true,
+            ..
+        },
+    ] = keys
+    else {
+        return false;
+    };
+    let mut at = input;
+    loop {
+        match at {
+            Rel::Search(search) => {
+                return search
+                    .columns
+                    .iter()
+                    .any(|(id, meta)| id == key && *meta == SearchMeta::Score)
+                    && !search.spec.contains_key("sort");
+            }
+            Rel::Filter { input, .. } | Rel::Extend { input, .. } | Rel::Slice { input, .. } => {
+                at = input;
+            }
+            Rel::Join(join) => at = &join.input,
+            _ => return false,
         }
     }
 }
@@ -166,6 +198,38 @@ mod tests {
             "useless_sort",
             "scan Book\nfilter Book._id#0 = 3\nrows title: Book.title#1\n",
         );
+    }
+
+    /// A search gives the best first; only that.
+    #[test]
+    fn searches_come_in_order() {
+        let mut b = Build::new();
+        let book = b.source("Book");
+        let (id, title) = (b.column(book, "_id"), b.column(book, "title"));
+        let score = b.computed("score", int_type());
+        let found = |spec| search(book, score, spec);
+        let spec = bson::doc! {"text": {"path": "title", "query": "x"}};
+        b.rows(
+            slice(sort(found(spec.clone()), [desc(score)]), 0, 3),
+            [title],
+        )
+        .fires(
+            "useless_sort",
+            "search Book by $search { \"text\": { \"path\": \"title\", \"query\": \"x\" } }, score#2 = searchScore\n\
+             slice 0..3\nrows title: Book.title#1\n",
+        );
+        for keys in [
+            vec![asc(score)],
+            vec![desc(score), asc(id)],
+            vec![desc(title)],
+        ] {
+            b.rows(sort(found(spec.clone()), keys), [title])
+                .stays("useless_sort");
+        }
+        let mut told = spec;
+        told.insert("sort", bson::doc! {"title": 1});
+        b.rows(sort(found(told), [desc(score)]), [title])
+            .stays("useless_sort");
     }
 
     /// A slice picks rows by their order.

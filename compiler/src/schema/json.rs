@@ -18,6 +18,9 @@
 //! | `kind` | `"ordered"` (if absent), `"text"`, `"hashed"`, `"wildcard"`, `"2dsphere"` |
 //! | `expire_after_seconds` | number: rows are deleted so long after the time in the field |
 //! | `options` | further options of the server's `createIndexes`, as they stand |
+//!
+//! A model's `search_indexes` are those of MongoDB Search, and of Vector Search where `vector` is true:
+//! `[{"name": "by_plot", "fields": ["plot"], "vector": true}]`.
 
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -25,7 +28,8 @@ use std::sync::Arc;
 
 use super::{
     CheckSpec, FieldKind, FieldSpec, FieldType, GenericSpec, IndexKey, IndexKind, IndexSpec,
-    ModelSpec, OnDelete, RelationSpec, Schema, SchemaSpec, Settings, StorageFamily,
+    ModelSpec, OnDelete, RelationSpec, Schema, SchemaSpec, SearchIndexSpec, Settings,
+    StorageFamily,
 };
 use crate::error::Result;
 use crate::queryset::json::reader::{Kind, Reader, fields};
@@ -132,6 +136,7 @@ fn model(r: &mut Reader<'_>) -> Result<ModelSpec> {
         "unique_together" => model.unique_together = r.vec("`unique_together`", names)?,
         "indexes" => model.indexes = r.vec("`indexes`", index)?,
         "checks" => model.checks = r.vec("`checks`", check)?,
+        "search_indexes" => model.search_indexes = r.vec("`search_indexes`", search_index)?,
     });
     if collection.is_none() && !model.embedded && model.proxy_for.is_none() {
         return Err(r.missing(WHAT, "collection"));
@@ -171,6 +176,21 @@ fn check(r: &mut Reader<'_>) -> Result<CheckSpec> {
     Ok(CheckSpec {
         name,
         condition: r.need(given, WHAT, "condition")?,
+    })
+}
+
+fn search_index(r: &mut Reader<'_>) -> Result<SearchIndexSpec> {
+    const WHAT: &str = "a search index";
+    let (mut name, mut declared, mut vector) = (None, None, false);
+    fields!(r, WHAT, {
+        "name" => name = Some(r.owned("`name`")?),
+        "fields" => declared = Some(names(r)?),
+        "vector" => vector = r.bool("`vector`")?,
+    });
+    Ok(SearchIndexSpec {
+        name: r.need(name, WHAT, "name")?,
+        fields: r.need(declared, WHAT, "fields")?,
+        vector,
     })
 }
 
@@ -357,6 +377,7 @@ impl Serialize for ModelSpec {
             "unique_together" if !self.unique_together.is_empty() => &self.unique_together,
             "indexes" if !self.indexes.is_empty() => &self.indexes,
             "checks" if !self.checks.is_empty() => &self.checks,
+            "search_indexes" if !self.search_indexes.is_empty() => &self.search_indexes,
         });
         map.end()
     }
@@ -391,6 +412,18 @@ impl Serialize for CheckSpec {
         entries!(map, {
             "name" if self.name.is_some() => &self.name,
             "condition" if true => &self.condition,
+        });
+        map.end()
+    }
+}
+
+impl Serialize for SearchIndexSpec {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let mut map = s.serialize_map(None)?;
+        entries!(map, {
+            "name" if true => &self.name,
+            "fields" if true => &self.fields,
+            "vector" if self.vector => &true,
         });
         map.end()
     }

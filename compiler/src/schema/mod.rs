@@ -23,4 +23,6 @@ pub use field::{
 pub use model::{
     Field, FieldRef, Model, ModelId, NameTarget, RelatedObject, Schema, ThroughFields, model_name,
 };
-pub use spec::{CheckSpec, IndexKey, IndexKind, IndexSpec, ModelSpec, SchemaSpec, Settings};
+pub use spec::{
+    CheckSpec, IndexKey, IndexKind, IndexSpec, ModelSpec, SchemaSpec, SearchIndexSpec, Settings,
+};

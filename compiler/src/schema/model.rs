@@ -5,8 +5,8 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::{
-    CheckSpec, FieldKind, FieldType, GenericSpec, IndexSpec, OnDelete, SchemaSpec, Settings,
-    StorageFamily,
+    CheckSpec, FieldKind, FieldType, GenericSpec, IndexSpec, OnDelete, SchemaSpec, SearchIndexSpec,
+    Settings, StorageFamily,
 };
 use crate::error::{Code, Error, Result};
 use crate::names::{Name, NameMap, Path};
@@ -69,6 +69,8 @@ pub struct Model {
     pub indexes: Vec<IndexSpec>,
     /// Conditions that no row may break.
     pub checks: Vec<CheckSpec>,
+    /// Declared indexes of MongoDB Search and Vector Search.
+    pub search_indexes: Vec<SearchIndexSpec>,
     /// What each name that a path may start with leads to.
     pub names: NameMap<String, NameTarget>,
     /// Relations of other models to this one (hidden ones too), those of its parents included.

@@ -136,6 +136,7 @@ impl Resolver {
             unique_keys: Vec::new(),
             indexes: model.indexes.clone(),
             checks: model.checks.clone(),
+            search_indexes: model.search_indexes.clone(),
             names: NameMap::default(),
             related_objects: Vec::new(),
         })

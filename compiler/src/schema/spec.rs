@@ -65,6 +65,8 @@ pub struct ModelSpec {
     pub indexes: Vec<IndexSpec>,
     /// Conditions that no row may break.
     pub checks: Vec<CheckSpec>,
+    /// Declared indexes of MongoDB Search and Vector Search.
+    pub search_indexes: Vec<SearchIndexSpec>,
 }
 
 /// An index, or a unique constraint, as declared.
@@ -140,6 +142,17 @@ impl IndexKind {
         (IndexKind::Wildcard, "wildcard"),
         (IndexKind::Sphere, "2dsphere"),
     ];
+}
+
+/// An index of MongoDB Search or Vector Search as declared.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SearchIndexSpec {
+    /// Name: searches are asked of an index by its name.
+    pub name: String,
+    /// Field names, or dotted paths into embedded documents.
+    pub fields: Vec<String>,
+    /// Of vectors, for `$vectorSearch`.
+    pub vector: bool,
 }
 
 /// One key of an index.

@@ -8,7 +8,8 @@ use mqlc_compiler::names::Path;
 use mqlc_compiler::plan::{
     AggregateCall, ArrayFact, Cardinality, Column, ColumnId, Columns, CompareOp, FunctionCall,
     Join, JoinKind, Literal, Origin, Output, OutputNode, Pattern, Plan, Predicate, Rel, RowKind,
-    Scalar, SetOp, SortKey, Source, SourceId, SubKind, SubPlan, Terminal,
+    Scalar, Search, SearchMeta, SearchStage, SetOp, SortKey, Source, SourceId, SubKind, SubPlan,
+    Terminal,
 };
 use mqlc_compiler::queryset::{ArithmeticOp, Value};
 use mqlc_compiler::rewrite;
@@ -402,6 +403,14 @@ pub fn scalar_query(rel: Rel, column: impl Operand) -> Scalar {
 
 pub fn scan(source: SourceId) -> Rel {
     Rel::Scan(source)
+}
+pub fn search(source: SourceId, score: ColumnId, spec: bson::Document) -> Rel {
+    Rel::Search(Box::new(Search {
+        source,
+        stage: SearchStage::Text,
+        spec,
+        columns: vec![(score, SearchMeta::Score)],
+    }))
 }
 pub fn filter(input: Rel, predicate: Predicate) -> Rel {
     Rel::Filter {

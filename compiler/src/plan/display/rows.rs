@@ -25,6 +25,16 @@ impl Printer<'_, '_, '_> {
                 self.source(*source)?;
                 write!(self.f, " {} stages", stages.len())?;
             }
+            Rel::Search(search) => {
+                self.f.write_str("search ")?;
+                self.source(search.source)?;
+                write!(self.f, " by {} {}", search.stage.name(), search.spec)?;
+                for (id, meta) in &search.columns {
+                    self.f.write_str(", ")?;
+                    self.column(*id)?;
+                    write!(self.f, " = {}", meta.name(search.stage))?;
+                }
+            }
             Rel::Empty => self.f.write_str("empty")?,
             Rel::Unit => self.f.write_str("unit")?,
             Rel::Filter { predicate, .. } => {

@@ -114,6 +114,14 @@ fn advance(rel: &Rel, known: &mut Determined, schema: &Schema, columns: &Columns
         Rel::Scan(source) => {
             changed |= by_unique(*source, known, schema, columns)?;
         }
+        Rel::Search(search) => {
+            changed |= by_unique(search.source, known, schema, columns)?;
+            if known.sources.contains(search.source) {
+                for (id, _) in &search.columns {
+                    changed |= known.columns.insert(*id);
+                }
+            }
+        }
         Rel::Join(join) => {
             // A LEFT join without a match leaves NULLs: a unique value still decides it, since NULL is one value
             // only where no document is; so only keys that are never NULL count, as `by_unique` sees to.
@@ -214,6 +222,7 @@ pub fn tells_apart(rel: &Rel, known: &Determined, columns: &Columns) -> bool {
         match at {
             Rel::Empty | Rel::Unit => return true,
             Rel::Scan(source) => return known.sources.contains(*source),
+            Rel::Search(search) => return known.sources.contains(search.source),
             Rel::Raw { .. } | Rel::SetOp { .. } => return false,
             Rel::Filter { input, .. }
             | Rel::Extend { input, .. }

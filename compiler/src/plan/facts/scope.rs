@@ -56,6 +56,11 @@ pub fn scope(rel: &Rel) -> Scope {
             sources: [*source].into_iter().collect(),
             ..Scope::default()
         },
+        Rel::Search(search) => Scope {
+            sources: [search.source].into_iter().collect(),
+            columns: search.columns.iter().map(|(id, _)| *id).collect(),
+            all: false,
+        },
         Rel::Empty => Scope {
             all: true,
             ..Scope::default()

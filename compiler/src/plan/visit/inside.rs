@@ -31,6 +31,7 @@ macro_rules! inside {
             match rel {
                 Rel::Scan(_)
                 | Rel::Raw { .. }
+                | Rel::Search(_)
                 | Rel::Empty
                 | Rel::Unit
                 | Rel::Slice { .. }
@@ -218,7 +219,12 @@ inside!(
 macro_rules! only_input {
     ($rel:ident, &$($mutable:ident)?) => {
         match $rel {
-            Rel::Scan(_) | Rel::Raw { .. } | Rel::Empty | Rel::Unit | Rel::SetOp { .. } => None,
+            Rel::Scan(_)
+            | Rel::Raw { .. }
+            | Rel::Search(_)
+            | Rel::Empty
+            | Rel::Unit
+            | Rel::SetOp { .. } => None,
             Rel::Join(join) => Some(&$($mutable)? join.input),
             Rel::Filter { input, .. }
             | Rel::Extend { input, .. }

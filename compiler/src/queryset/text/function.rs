@@ -1,6 +1,7 @@
 //! Functions, aggregates and windows: how their arguments and options are written.
 
 use super::{Level, Style, Writer};
+use crate::functions::search::{RANK_FUSION, VECTOR, operator};
 use crate::queryset::{Aggregate, Expr, Frame, FrameExclusion, FrameUnit, Func, Value, Window};
 
 /// Options that are written as positional arguments, as everybody does.
@@ -10,20 +11,6 @@ const POSITIONAL: [(&str, &str); 3] = [
     ("Collate", "collation"),
 ];
 
-/// Search expressions whose first argument is a path and whose others are literals.
-const SEARCHES: [&str; 10] = [
-    "SearchAutocomplete",
-    "SearchEquals",
-    "SearchExists",
-    "SearchGeoShape",
-    "SearchGeoWithin",
-    "SearchIn",
-    "SearchPhrase",
-    "SearchRange",
-    "SearchRegex",
-    "SearchText",
-];
-
 impl Writer {
     /// A function.
     pub(super) fn func(&mut self, func: &Func, wanted: Level) {
@@ -31,6 +18,7 @@ impl Writer {
             "JSONObject" => self.json_object(func),
             "CombinedSearchExpression" => self.combined_search(func, wanted),
             "CompoundExpression" => self.compound_search(func),
+            RANK_FUSION => self.rank_fusion(func),
             name => self.call(name, |w| w.func_arguments(func)),
         }
     }
@@ -38,11 +26,26 @@ impl Writer {
     fn func_arguments(&mut self, func: &Func) {
         let name = func.name.as_str();
         let start = self.out.len();
-        let search = SEARCHES.contains(&name) || name == "SearchWildcard";
+        // MongoDB's: the first argument is a path and the others are literals.
+        let vector = name == VECTOR && func.args.iter().any(|a| matches!(a, Expr::Value(_)));
+        let search = operator(name).is_some() || name == "SearchHighlights" || vector;
         for (i, arg) in func.args.iter().enumerate() {
+            if let (true, 2, Expr::Q(condition)) = (vector, i, arg) {
+                self.keyword(start, "filter", |w| w.q(condition, Level::Any));
+                continue;
+            }
             self.argument(start);
             match arg {
                 Expr::Value(value) if search && i > 0 => self.literal(value),
+                Expr::Value(value @ (Value::List(_) | Value::Dict(_))) if search => {
+                    self.literal(value);
+                }
+                Expr::List(items) if search => {
+                    self.push("[");
+                    self.commas(items, Self::path_argument);
+                    self.push("]");
+                }
+                Expr::Func(_) if search => self.expr(arg, Style::Object, Level::Any),
                 // Some parameters take text as it is, so that paths are written as objects.
                 Expr::F(_)
                     if !search && (name.starts_with("Search") || name.starts_with("Trigram")) =>
@@ -139,6 +142,25 @@ impl Writer {
                     }
                     (_, value) => w.keyword(start, option, |w| w.literal(value)),
                 }
+            }
+        });
+    }
+
+    /// The options name the arguments.
+    fn rank_fusion(&mut self, func: &Func) {
+        self.call(RANK_FUSION, |w| {
+            let start = w.out.len();
+            let names = match func.options.get("names") {
+                Some(Value::List(names)) => names.as_slice(),
+                _ => &[],
+            };
+            for (name, arg) in names.iter().zip(&func.args) {
+                if let Value::Str(name) = name {
+                    w.keyword(start, name, |w| w.expr(arg, Style::Object, Level::Any));
+                }
+            }
+            for (option, value) in func.options.iter().filter(|(o, _)| *o != "names") {
+                w.keyword(start, option, |w| w.literal(value));
             }
         });
     }

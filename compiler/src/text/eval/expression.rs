@@ -92,6 +92,7 @@ impl Evaluator<'_> {
             Special::RawMql => self.raw_mql(name, args),
             Special::Sql => self.sql(name, args),
             Special::Compound => self.compound(args),
+            Special::RankFusion => self.rank_fusion(args),
             Special::GetUserModel => {
                 args.finish(name)?;
                 let label = &self.extras.user_model;

@@ -9,6 +9,7 @@ use super::names::{Builtin, P, Role};
 use super::node::At;
 use super::value::{Py, attribute_error, refuse, string, type_error, value_error};
 use crate::error::{Code, Error, Result};
+use crate::functions::search::{STAGE, is_text_search};
 use crate::queryset::{Aggregate, Expr, Func, Value};
 use crate::schema::{FieldKind, FieldType};
 
@@ -83,7 +84,7 @@ impl Evaluator<'_> {
                 .search(
                     builtin.name,
                     &["path", "query_vector"],
-                    &["limit", "num_candidates", "exact", "filter", "score"],
+                    &["limit", "num_candidates", "exact", "filter", "index"],
                     args,
                 ),
             Role::Func(params) => self.function(builtin.name, params, args),
@@ -313,17 +314,36 @@ impl Evaluator<'_> {
             let value = match value {
                 value @ (Py::Expr(_) | Py::Q(_)) => self.value_expr(value)?,
                 Py::Value(Value::Str(path)) if *param == "path" => Expr::F(path),
+                Py::List(items) | Py::Tuple(items)
+                    if *param == "path"
+                        && items
+                            .iter()
+                            .all(|i| matches!(i, Py::Value(Value::Str(_)) | Py::Expr(_))) =>
+                {
+                    self.rhs_names(Py::List(items))?
+                }
                 other => Expr::Value(self.literal(&other)?),
             };
             expressions.push(value);
         }
-        for param in further {
+        let stage = STAGE.iter().map(|p| p.option);
+        let stage = stage.filter(|_| is_text_search(name));
+        for param in further.iter().copied().chain(stage) {
             let value = positional
                 .next()
                 .map(|(v, _)| v)
                 .or_else(|| args.take(param));
-            if let Some(value) = value.filter(|v| !v.is_none()) {
-                options.insert((*param).to_owned(), self.option(&value)?);
+            let Some(value) = value.filter(|v| !v.is_none()) else {
+                continue;
+            };
+            match value {
+                // A condition, unlike a filter as the server takes it.
+                value @ (Py::Q(_) | Py::Expr(_)) if param == "filter" => {
+                    expressions.push(Expr::Q(Box::new(self.q(value)?)));
+                }
+                value => {
+                    options.insert(param.to_owned(), self.option(&value)?);
+                }
             }
         }
         args.positional = positional.collect();

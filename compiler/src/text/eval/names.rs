@@ -80,6 +80,7 @@ pub(super) enum Special {
     /// `Func(..., function="LOWER")`.
     Sql,
     Compound,
+    RankFusion,
     GetUserModel,
     GetModel,
     GetObject,
@@ -210,13 +211,18 @@ static NAMES: &[Builtin] = table! {
     Role::Search(&["path"], &["score"]) => "SearchExists";
     Role::Search(&["path", "value"], &["score"]) => "SearchIn";
     Role::Search(&["path", "query"], &["slop", "synonyms", "score"]) => "SearchPhrase";
-    Role::Search(&["query"], &["default_path", "score", "path"]) => "SearchQueryString";
+    Role::Search(&["path", "query"], &["score"]) => "SearchQueryString";
+    Role::Search(&["path", "operator"], &["score"]) => "SearchEmbeddedDocument";
+    Role::Search(&["documents"], &["score"]) => "SearchMoreLikeThis";
     Role::Search(&["path"], &["lt", "lte", "gt", "gte", "score"]) => "SearchRange";
     Role::Search(&["path", "query"], &["allow_analyzed_field", "score"]) => "SearchRegex", "SearchWildcard";
     Role::Search(&["path", "query"], &["fuzzy", "match_criteria", "synonyms", "score"]) => "SearchText";
     Role::Search(&["path"], &["relation", "geometry", "score"]) => "SearchGeoShape";
     Role::Search(&["path"], &["kind", "geo_object", "score"]) => "SearchGeoWithin";
     Role::Search(&["definition"], &[]) => "SearchScoreOption";
+    Role::Search(&["path"], &["max_chars_to_examine", "max_num_passages"]) => "SearchHighlights";
+    Role::Func(&[]) => "SearchScoreDetails", "SearchSequenceToken";
+    Role::Special(Special::RankFusion) => "SearchRankFusion";
     Role::Special(Special::Compound) => "CompoundExpression";
 
     Role::Lookup("exact") => "Exact";

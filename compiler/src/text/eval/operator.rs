@@ -7,6 +7,7 @@ use super::scalar::{format_text, scalar, too_large};
 use super::value::{Py, attribute_error, refuse, type_error};
 use super::{Evaluator, MAX_OPERATORS};
 use crate::error::{Code, Error, Result};
+use crate::functions::search::is_text_search;
 use crate::queryset::{ArithmeticOp, Call, CombineOp, Expr, Func, Value};
 use crate::schema::FieldKind;
 use crate::text::syntax::{BinaryOp, Chained, UnaryOp};
@@ -292,23 +293,7 @@ fn is_flag(value: &Py) -> bool {
 }
 
 fn is_search(func: &Func) -> bool {
-    matches!(
-        func.name.as_str(),
-        "SearchEquals"
-            | "SearchAutocomplete"
-            | "SearchExists"
-            | "SearchIn"
-            | "SearchPhrase"
-            | "SearchQueryString"
-            | "SearchRange"
-            | "SearchRegex"
-            | "SearchText"
-            | "SearchWildcard"
-            | "SearchGeoShape"
-            | "SearchGeoWithin"
-            | "CompoundExpression"
-            | "CombinedSearchExpression"
-    )
+    is_text_search(&func.name)
 }
 
 fn search(operator: &str, args: Vec<Expr>) -> Expr {

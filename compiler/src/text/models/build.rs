@@ -168,6 +168,7 @@ impl Builder<'_> {
             unique_together: or(&own.unique_together, &parent.unique_together),
             indexes: or(&own.indexes, &parent.indexes),
             checks: or(&own.checks, &parent.checks),
+            search_indexes: or(&own.search_indexes, &parent.search_indexes),
         })
     }
 
@@ -201,12 +202,14 @@ impl Builder<'_> {
             unique_together: meta.unique_together.clone(),
             indexes: meta.indexes.clone(),
             checks: meta.checks.clone(),
+            search_indexes: meta.search_indexes.clone(),
             ..ModelSpec::default()
         };
         // Those of an abstract base have a name for each child.
         let indexes = model.indexes.iter_mut().map(|i| &mut i.name);
         let checks = model.checks.iter_mut().map(|c| &mut c.name);
-        for given in indexes.chain(checks).flatten() {
+        let searches = model.search_indexes.iter_mut().map(|i| &mut i.name);
+        for given in indexes.chain(checks).flatten().chain(searches) {
             *given = given
                 .replace("%(app_label)s", &app.to_lowercase())
                 .replace("%(class)s", &name.to_lowercase());
@@ -297,6 +300,7 @@ impl Builder<'_> {
                 .iter()
                 .flat_map(|i| i.keys.iter().map(|k| &k.field)),
         );
+        let sets = sets.chain(model.search_indexes.iter().flat_map(|i| &i.fields));
         for name in sets {
             let first = name.split('.').next().unwrap_or(name);
             if !known(first) && !inherits {

@@ -10,7 +10,9 @@
 //! | `WildcardIndex(fields=["meta"])`, `WildcardIndex()` | every path below a field, or of the document |
 //! | `SphereIndex(fields=["place"])` | shapes on a sphere; geographic fields have one by themselves |
 //!
-//! All of them, and `Index`, take `condition`, `hidden`, `sparse`, `collation` and `expire_after_seconds`.
+//! `SearchIndex` and `VectorSearchIndex` of the official backend are known by their names and fields, so that searches find them.
+//!
+//! All others, and `Index`, take `condition`, `hidden`, `sparse`, `collation` and `expire_after_seconds`.
 
 use bson::{Bson, Document};
 
@@ -19,7 +21,7 @@ use super::draft::{Reader, called};
 use super::meta::{Meta, names};
 use crate::error::{Error, Result};
 use crate::queryset::Value;
-use crate::schema::{CheckSpec, IndexKey, IndexKind, IndexSpec};
+use crate::schema::{CheckSpec, IndexKey, IndexKind, IndexSpec, SearchIndexSpec};
 use crate::text::syntax::{Arg, ArgKind, Kind, Node, python};
 
 /// Classes with what they make: the kind of index, and whether it is unique.
@@ -63,6 +65,19 @@ pub(super) fn read(reader: &mut Reader<'_>, meta: &mut Meta, node: &Node) -> Res
         Some(Kind::Str(name)) => Some(name.clone()),
         _ => None,
     };
+    if let ("SearchIndex" | "VectorSearchIndex", Some(name)) = (class, &name) {
+        let fields = match (option(args, "fields"), option(args, "field_mappings")) {
+            (Some(fields), _) => names(fields, "fields")?,
+            (None, Some(mappings)) => mapped(mappings),
+            (None, None) => Vec::new(),
+        };
+        meta.search_indexes.push(SearchIndexSpec {
+            name: name.clone(),
+            fields,
+            vector: class == "VectorSearchIndex",
+        });
+        return Ok(());
+    }
     let because = if class == "CheckConstraint" {
         match check(reader, args, name.clone()) {
             Ok(check) => {
@@ -94,7 +109,7 @@ pub(super) fn read(reader: &mut Reader<'_>, meta: &mut Meta, node: &Node) -> Res
             }
         }
     } else if class.ends_with("SearchIndex") {
-        "search indexes are made by the command createSearchIndexes of Atlas".to_owned()
+        "a search index is asked by its name, which it does not have here".to_owned()
     } else {
         "MongoDB has nothing of this kind".to_owned()
     };
@@ -106,6 +121,19 @@ pub(super) fn read(reader: &mut Reader<'_>, meta: &mut Meta, node: &Node) -> Res
         because: Some(because),
     });
     Ok(())
+}
+
+/// The names that a dictionary maps.
+fn mapped(mappings: &Node) -> Vec<String> {
+    let Kind::Dict(items) = &mappings.kind else {
+        return Vec::new();
+    };
+    let keys = items.iter().filter_map(|(key, _)| key.as_ref());
+    keys.filter_map(|key| match &key.kind {
+        Kind::Str(name) => Some(name.clone()),
+        _ => None,
+    })
+    .collect()
 }
 
 fn option<'n>(args: &'n [Arg], wanted: &str) -> Option<&'n Node> {

@@ -4,7 +4,7 @@ use super::constraint::{self, plain};
 use super::draft::{Reader, dotted};
 use crate::error::{Code, Error, Result};
 use crate::queryset::OrderTerm;
-use crate::schema::{CheckSpec, IndexSpec};
+use crate::schema::{CheckSpec, IndexSpec, SearchIndexSpec};
 use crate::text::syntax::{ClassDef, Kind, Node, StmtKind, python};
 
 /// Options as they stand in the file.
@@ -22,6 +22,7 @@ pub(super) struct Meta {
     pub(super) unique_together: Vec<Vec<String>>,
     pub(super) indexes: Vec<IndexSpec>,
     pub(super) checks: Vec<CheckSpec>,
+    pub(super) search_indexes: Vec<SearchIndexSpec>,
 }
 
 /// Options that say nothing about what is stored or asked.
