@@ -44,6 +44,7 @@ impl Interpreter<'_> {
                 .map(|d| with_document(outer, *source, d))
                 .collect(),
             Rel::Raw { .. } => panic!("raw stages have no interpretation"),
+            Rel::Search(_) => panic!("searches have no interpretation"),
             Rel::Empty => Vec::new(),
             Rel::Unit => vec![outer.clone()],
             Rel::Filter { input, predicate } => {
