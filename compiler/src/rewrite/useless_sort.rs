@@ -200,36 +200,41 @@ mod tests {
         );
     }
 
-    /// A search gives the best first; only that.
+    /// A search gives the best first.
     #[test]
     fn searches_come_in_order() {
         let mut b = Build::new();
         let book = b.source("Book");
-        let (id, title) = (b.column(book, "_id"), b.column(book, "title"));
-        let score = b.computed("score", int_type());
-        let found = |spec| search(book, score, spec);
-        let spec = bson::doc! {"text": {"path": "title", "query": "x"}};
-        b.rows(
-            slice(sort(found(spec.clone()), [desc(score)]), 0, 3),
-            [title],
-        )
-        .fires(
-            "useless_sort",
-            "search Book by $search { \"text\": { \"path\": \"title\", \"query\": \"x\" } }, score#2 = searchScore\n\
-             slice 0..3\nrows title: Book.title#1\n",
-        );
-        let others = [
-            sort(found(spec.clone()), [asc(score)]),
-            sort(found(spec.clone()), [desc(score), asc(id)]),
-            sort(found(spec.clone()), [desc(title)]),
-        ];
-        for rel in others {
+        let (score, title) = (b.computed("score", int_type()), b.column(book, "title"));
+        let found = search(book, score, bson::doc! {"exists": {"path": "title"}});
+        b.rows(slice(sort(found, [desc(score)]), 0, 3), [title])
+            .fires(
+                "useless_sort",
+                "search Book by $search { \"exists\": { \"path\": \"title\" } }, score#0 = searchScore\n\
+                 slice 0..3\nrows title: Book.title#1\n",
+            );
+    }
+
+    /// The worst first, a further key, another key, and an order that the search is told are other orders.
+    #[test]
+    fn other_orders_of_searches_stay() {
+        for other in 0..4 {
+            let mut b = Build::new();
+            let book = b.source("Book");
+            let (score, title) = (b.computed("score", int_type()), b.column(book, "title"));
+            let mut spec = bson::doc! {"exists": {"path": "title"}};
+            if other == 3 {
+                spec.insert("sort", bson::doc! {"title": 1});
+            }
+            let found = search(book, score, spec);
+            let rel = match other {
+                0 => sort(found, [asc(score)]),
+                1 => sort(found, [desc(score), asc(title)]),
+                2 => sort(found, [desc(title)]),
+                _ => sort(found, [desc(score)]),
+            };
             b.rows(rel, [title]).stays("useless_sort");
         }
-        let mut told = spec;
-        told.insert("sort", bson::doc! {"title": 1});
-        b.rows(sort(found(told), [desc(score)]), [title])
-            .stays("useless_sort");
     }
 
     /// A slice picks rows by their order.
