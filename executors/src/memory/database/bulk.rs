@@ -29,14 +29,10 @@ impl Engine {
         txn: Option<&InTransaction>,
     ) -> Result<Bdoc, EngineError> {
         args.only(&["ops", "nsInfo", "ordered", "errorsOnly", "cursor"])?;
-        let missing = |f: &str| {
-            EngineError::location(
-                40414,
-                format!("BSON field 'bulkWrite.{f}' is missing but a required field"),
-            )
-        };
-        let ops = args.array("ops")?.ok_or_else(|| missing("ops"))?;
-        let infos = args.array("nsInfo")?.ok_or_else(|| missing("nsInfo"))?;
+        let ops = args.array("ops")?.ok_or_else(|| args.missing("ops"))?;
+        let infos = args
+            .array("nsInfo")?
+            .ok_or_else(|| args.missing("nsInfo"))?;
         let mut namespaces = Vec::with_capacity(infos.len());
         for info in infos {
             let ns = match info {

@@ -261,12 +261,9 @@ impl Engine {
                 ));
             }
         };
-        let Some(stages) = args.array("pipeline")? else {
-            return Err(EngineError::location(
-                40414,
-                "BSON field 'aggregate.pipeline' is missing but a required field",
-            ));
-        };
+        let stages = args
+            .array("pipeline")?
+            .ok_or_else(|| args.missing("pipeline"))?;
         let lets = Lets::compile(args.document("let")?, None)?;
         let compiling = Compiling {
             scope: &lets.scope,
@@ -361,12 +358,7 @@ impl Engine {
     ) -> Result<Bdoc, EngineError> {
         let name = args.collection()?;
         args.only(&["key", "query"])?;
-        let Some(key) = args.string("key")? else {
-            return Err(EngineError::location(
-                40414,
-                "BSON field 'distinct.key' is missing but a required field",
-            ));
-        };
+        let key = args.string("key")?.ok_or_else(|| args.missing("key"))?;
         let path = Path::lenient(key)?;
         let empty = Bdoc::new();
         let lets = Lets::compile(args.document("let")?, None)?;

@@ -172,12 +172,9 @@ impl Engine {
     ) -> Result<Bdoc, EngineError> {
         let name = args.collection()?;
         args.only(&["documents", "ordered"])?;
-        let Some(docs) = args.array("documents")? else {
-            return Err(EngineError::location(
-                40414,
-                "BSON field 'insert.documents' is missing but a required field",
-            ));
-        };
+        let docs = args
+            .array("documents")?
+            .ok_or_else(|| args.missing("documents"))?;
         batch_size(docs)?;
         let mut n = 0;
         let errors = self.statements(args, txn, Self::ordered(args)?, docs, |writing, _, d| {
@@ -208,12 +205,9 @@ impl Engine {
         args.only(&["updates", "ordered"])?;
         let lets = args.document("let")?;
         let default = self.default_collation(txn, db, name);
-        let Some(updates) = args.array("updates")? else {
-            return Err(EngineError::location(
-                40414,
-                "BSON field 'update.updates' is missing but a required field",
-            ));
-        };
+        let updates = args
+            .array("updates")?
+            .ok_or_else(|| args.missing("updates"))?;
         batch_size(updates)?;
         Self::formed(
             "update.updates",
@@ -275,12 +269,9 @@ impl Engine {
         args.only(&["deletes", "ordered"])?;
         let lets = args.document("let")?;
         let default = self.default_collation(txn, db, name);
-        let Some(deletes) = args.array("deletes")? else {
-            return Err(EngineError::location(
-                40414,
-                "BSON field 'delete.deletes' is missing but a required field",
-            ));
-        };
+        let deletes = args
+            .array("deletes")?
+            .ok_or_else(|| args.missing("deletes"))?;
         batch_size(deletes)?;
         Self::formed(
             "delete.deletes",
@@ -307,10 +298,7 @@ impl Engine {
                         )));
                     }
                     None => {
-                        return Err(EngineError::location(
-                            40414,
-                            "BSON field 'delete.deletes.limit' is missing but a required field",
-                        ));
+                        return Err(d.missing("limit"));
                     }
                 };
                 n += self
