@@ -94,7 +94,7 @@ impl Engine {
             let before = c.indexes().len();
             match &which {
                 None => {
-                    return Err(args.missing("index"));
+                    return Err(Args::new("dropIndexes", args.doc()).missing("index"));
                 }
                 Some(Bson::String(s)) if s == "*" => c.drop_indexes(|_| true),
                 Some(Bson::String(s)) => drop_named(c, s)?,
