@@ -385,6 +385,83 @@ fn check_names_every_file() {
     assert!(ran.err.starts_with("error[E0301]"), "{}", ran.err);
 }
 
+/// Definitions are printed, and what `--run` makes of a folder is there when it is read again.
+#[test]
+fn indexes_are_printed_and_made() {
+    let ran = run(mqlc().args([
+        "indexes",
+        "-s",
+        SCHEMA,
+        "library.Tag",
+        "--validators",
+        "-o",
+        "ejson",
+    ]));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let lines: Vec<&str> = ran.out.lines().collect();
+    assert_eq!(lines.len(), 2, "{}", ran.out);
+    assert!(lines[0].starts_with("{\"create\":\"library_tag\""));
+    assert!(lines[1].starts_with("{\"createIndexes\":\"library_tag\""));
+    let existing = run(mqlc().args([
+        "indexes",
+        "-s",
+        SCHEMA,
+        "library.Tag",
+        "--validators",
+        "--existing",
+    ]));
+    assert!(existing.out.contains("collMod"), "{}", existing.out);
+    refused(
+        &run(mqlc().args(["indexes", "-s", SCHEMA, "library.Tags"])),
+        "E0302",
+    );
+
+    let folder = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(DATA).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+    }
+    let folder = folder.path().to_str().unwrap();
+    let sent = [
+        "indexes",
+        "-s",
+        SCHEMA,
+        "--validators",
+        "--run",
+        "--save",
+        "-d",
+        folder,
+    ];
+    for _ in 0..2 {
+        let ran = run(mqlc().args(sent));
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        assert!(
+            ran.out.contains("library_book: 5 indexes and a validator"),
+            "{}",
+            ran.out
+        );
+    }
+    let twice = run(mqlc().args([
+        "run",
+        "-s",
+        SCHEMA,
+        "-d",
+        folder,
+        "Tag.objects.create(name='classic')",
+    ]));
+    assert_eq!(twice.code, 3, "{}", twice.out);
+    let invalid = run(mqlc().args([
+        "run",
+        "-s",
+        SCHEMA,
+        "-d",
+        folder,
+        "Tag.objects.filter(pk=1).update(name=Repeat(Value('x'), 60))",
+    ]));
+    assert_eq!(invalid.code, 3, "{}", invalid.out);
+    assert!(invalid.err.contains("121"), "{}", invalid.err);
+}
+
 #[test]
 fn help_says_what_there_is() {
     let ran = run(mqlc().arg("--help"));
@@ -392,7 +469,7 @@ fn help_says_what_there_is() {
     for word in ["run", "compile", "explain", "check", "Exit codes"] {
         assert!(ran.out.contains(word), "no {word} in {}", ran.out);
     }
-    for command in ["run", "compile", "explain", "check"] {
+    for command in ["run", "compile", "explain", "check", "indexes"] {
         let ran = run(mqlc().args([command, "--help"]));
         assert_eq!(ran.code, 0);
         assert!(ran.out.contains("--schema"), "{}", ran.out);

@@ -14,6 +14,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
+use mqlc::compiler::definitions::DefinitionOptions;
 use mqlc::compiler::queryset::Statement;
 use mqlc::compiler::schema::{Schema, SchemaSpec};
 use mqlc::compiler::text;
@@ -85,6 +86,13 @@ fn refusal(library: &Library, fixture: &Fixture) -> Error {
             .map(|_| ()),
         Kind::Models => text::parse_models("fixture", &fixture.source)
             .and_then(|models| Schema::new(models.spec))
+            .and_then(|schema| {
+                let options = DefinitionOptions {
+                    validators: true,
+                    ..DefinitionOptions::default()
+                };
+                Compiler::new(schema).definitions(&options)
+            })
             .map(|_| ()),
         Kind::Json => Statement::from_json(&fixture.source)
             .and_then(|statement| compiler.compile(&statement))

@@ -30,7 +30,7 @@ use crate::compiler::{Compiled, Compiler};
 use crate::error::{Code, Error, Result};
 use crate::mql::Command;
 use crate::program::Program;
-use crate::schema::Model;
+use crate::schema::{Field, IndexSpec, Model, Schema};
 use crate::shape::Shape;
 use crate::trace::Trace;
 use index::Index;
@@ -76,7 +76,7 @@ pub enum ValidationAction {
 pub struct Definitions {
     /// One a collection.
     pub collections: Vec<Definition>,
-    schema: std::sync::Arc<crate::schema::Schema>,
+    schema: std::sync::Arc<Schema>,
     options: DefinitionOptions,
 }
 
@@ -157,7 +157,12 @@ impl Compiler {
                     Some(name) => format!("the index '{name}' of {}", model.label),
                     None => format!("the index of {} of {}", names.join(", "), model.label),
                 };
-                place(error, &what, model, ("indexes", i))
+                let named = |f: &Field| spec.keys.first().is_some_and(|k| k.field == f.name);
+                let of_field = model.fields.iter().position(named);
+                match of_field.filter(|_| spec.of_field) {
+                    Some(field) => place(error, &what, model, ("fields", field)),
+                    None => place(error, &what, model, ("indexes", i)),
+                }
             })?;
             if let Some(found) = found {
                 add(found, model, out)?;
@@ -307,6 +312,20 @@ impl Definitions {
             trace: Trace::brief(),
         }
     }
+}
+
+/// The paths of an index's keys, and those of them at which no row is in it that is NULL there; nothing for an index that cannot be made.
+pub(crate) fn paths(
+    schema: &Schema,
+    model: &Model,
+    spec: &IndexSpec,
+) -> Option<(Vec<String>, Vec<String>)> {
+    let keys = spec.keys.iter().map(|k| key::key(schema, model, &k.field));
+    let keys: Vec<key::Key> = keys.collect::<Result<_>>().ok()?;
+    let partial = spec.unique && !spec.nulls_equal;
+    let not_null = keys.iter().filter(|key| partial && key.nullable);
+    let not_null = not_null.map(|key| key.path.clone()).collect();
+    Some((keys.into_iter().map(|key| key.path).collect(), not_null))
 }
 
 /// What one would type into `mongosh` for a new database.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::definitions::paths;
 use crate::schema::{FieldType, Schema, StorageFamily};
 use crate::storage::stored_type;
 
@@ -14,6 +15,8 @@ pub struct Index {
     pub keys: Vec<(String, bool)>,
     /// No two documents have the same values.
     pub unique: bool,
+    /// Paths at which it holds no document that is null there: nullable columns of a unique index.
+    pub not_null: Vec<String>,
 }
 
 /// `{ author_id: 1, published: -1 }`.
@@ -44,30 +47,23 @@ pub(super) fn declared(schema: &Schema, collection: &str) -> Vec<Index> {
         name: Some("_id_".to_owned()),
         keys: vec![("_id".to_owned(), false)],
         unique: true,
+        not_null: Vec::new(),
     }];
     for model in schema.models() {
         if model.collection != collection || model.concrete != model.id || model.embedded {
             continue;
         }
         for spec in model.indexes.iter().filter(|spec| spec.is_general()) {
-            let keys: Vec<(String, bool)> = spec
-                .keys
-                .iter()
-                .map(|key| {
-                    let field = model
-                        .fields
-                        .iter()
-                        .find(|f| f.name == key.field || f.attname == key.field);
-                    (
-                        field.map_or_else(|| key.field.clone(), |f| f.column.to_string()),
-                        key.desc,
-                    )
-                })
-                .collect();
+            let Some((paths, not_null)) = paths(schema, model, spec) else {
+                continue;
+            };
+            let keys = paths.into_iter().zip(&spec.keys);
+            let keys: Vec<(String, bool)> = keys.map(|(path, key)| (path, key.desc)).collect();
             let index = Index {
                 name: spec.name.clone(),
                 keys,
                 unique: spec.unique,
+                not_null,
             };
             if !index.keys.is_empty() && !out.iter().any(|i| i.keys == index.keys) {
                 out.push(index);
@@ -137,6 +133,8 @@ pub struct Asked {
     pub sort: Vec<(String, bool)>,
     /// Paths of ranges and prefixes.
     pub range: Vec<String>,
+    /// Those of them that may be null.
+    pub(super) nulls: Vec<String>,
     /// What was asked of one element of an array each.
     pub(super) elements: Vec<Asked>,
 }
@@ -160,6 +158,7 @@ impl Asked {
         });
         range.retain(|path| other.equality.contains(path) || other.range.contains(path));
         self.range = range;
+        self.nulls.extend(other.nulls.iter().cloned());
     }
 
     /// Leaves one condition on arrays: an index has elements of one array only, and each by itself, so that several
@@ -252,6 +251,19 @@ impl Service {
 
 fn service(index: &Index, asked: &Asked) -> Service {
     let mut rest = index.keys.as_slice();
+    let is_there = |path: &String| {
+        let compared = asked.equality.contains(path) || asked.range.contains(path);
+        compared && !asked.nulls.contains(path)
+    };
+    if !index.not_null.iter().all(is_there) {
+        return Service {
+            index: index.clone(),
+            equality: Vec::new(),
+            sort: false,
+            range: None,
+            one: false,
+        };
+    }
     let mut equality = Vec::new();
     while let Some(((key, _), tail)) = rest.split_first() {
         if !asked.equality.contains(key) {
@@ -315,12 +327,14 @@ mod tests {
             name: None,
             keys: keys.iter().map(|(k, d)| ((*k).to_owned(), *d)).collect(),
             unique,
+            not_null: Vec::new(),
         }
     }
 
     fn asked(equality: &[&str], sort: &[(&str, bool)], range: &[&str]) -> Asked {
         let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
         Asked {
+            nulls: Vec::new(),
             equality: own(equality),
             sort: sort.iter().map(|(k, d)| ((*k).to_owned(), *d)).collect(),
             range: own(range),
@@ -361,6 +375,21 @@ mod tests {
         let asked = asked(&["_id", "x"], &[("y", false)], &[]);
         let served = best(&[index(&[("_id", false)], true)], &asked).unwrap();
         assert!(served.one && served.is_complete(&asked));
+    }
+
+    /// A unique index of a nullable column holds no NULL: it serves neither an order of all rows nor a search for NULL.
+    #[test]
+    fn nulls_are_not_in_unique_indexes() {
+        let mut unique = index(&[("a", false), ("b", false)], true);
+        unique.not_null = vec!["b".to_owned()];
+        let indexes = [unique];
+        assert!(best(&indexes, &asked(&["a"], &[], &[])).is_none());
+        assert!(best(&indexes, &asked(&[], &[("a", false)], &[])).is_none());
+        let mut both = asked(&["a", "b"], &[], &[]);
+        assert!(best(&indexes, &both).unwrap().one);
+        assert!(best(&indexes, &asked(&["a"], &[], &["b"])).is_some());
+        both.nulls = vec!["b".to_owned()];
+        assert!(best(&indexes, &both).is_none());
     }
 
     /// A key of the order that has one value is no matter.

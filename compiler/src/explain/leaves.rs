@@ -32,6 +32,9 @@ pub(super) fn sort_out(filter: &Filter, asked: &mut Asked, rest: &mut Vec<(Strin
         Filter::And(items) => items.iter().for_each(|f| sort_out(f, asked, rest)),
         Filter::Field { path, ops } => {
             let uses: Vec<Use> = ops.iter().map(|op| field(path, op)).collect();
+            if ops.iter().any(finds_null) {
+                add(&mut asked.nulls, path);
+            }
             let mut served = false;
             for used in &uses {
                 match used {
@@ -102,8 +105,12 @@ fn alternatives(
     let shared = shared.unwrap_or_default();
     if !shared.equality.is_empty() {
         let Asked {
-            equality, range, ..
+            equality,
+            range,
+            nulls,
+            ..
         } = shared;
+        nulls.iter().for_each(|path| add(&mut asked.nulls, path));
         equality
             .iter()
             .for_each(|path| add(&mut asked.equality, path));
@@ -111,6 +118,9 @@ fn alternatives(
         return;
     }
     if let Some(path) = shared.range.first() {
+        if shared.nulls.contains(path) {
+            add(&mut asked.nulls, path);
+        }
         add(&mut asked.range, path);
         return;
     }
@@ -119,6 +129,16 @@ fn alternatives(
         paths.join(", ")
     );
     rest.push((filter.to_string(), reason));
+}
+
+/// Whether documents without a value are asked for.
+fn finds_null(op: &FieldOp) -> bool {
+    match op {
+        FieldOp::Eq(value) | FieldOp::Gte(value) | FieldOp::Lte(value) => *value == Bson::Null,
+        FieldOp::In(values) => values.contains(&Bson::Null),
+        FieldOp::Exists(there) => !there,
+        _ => false,
+    }
 }
 
 fn add(list: &mut Vec<String>, path: &str) {

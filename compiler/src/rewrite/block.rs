@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::definitions::paths;
 use crate::error::Result;
 use crate::plan::facts::unique_paths;
 use crate::plan::{
@@ -212,12 +213,9 @@ pub(super) fn is_indexed(
     let model = schema.model(model.concrete)?;
     let mut general = model.indexes.iter().filter(|index| index.is_general());
     Ok(general.any(|index| {
-        index.keys.first().is_some_and(|first| {
-            first.field == key
-                || model
-                    .fields
-                    .iter()
-                    .any(|f| (f.name == first.field || f.attname == first.field) && f.column == key)
+        paths(schema, model, index).is_some_and(|(keys, not_null)| {
+            // A value of the first key says nothing of the others, which may be NULL.
+            keys.first().is_some_and(|first| first == key) && not_null.iter().all(|k| k == key)
         })
     }))
 }

@@ -14,7 +14,7 @@ pub use scan::{CollectionScan, Examined, IndexScan, locate_key};
 
 use super::error::{Code, EngineError};
 use super::expr::Env;
-use super::filter::{Filter, Node, Pred};
+use super::filter::{Comparison, Filter, Node, Pred};
 use super::stage::SortSpec;
 use super::storage::{Collection, Index, IndexSpec};
 use super::value::{Path, Value};
@@ -428,9 +428,20 @@ fn implied(spec: &IndexSpec, nodes: &[&Node], conditions: &[bounds::Condition]) 
                 None => c.interval.is_some(),
             }),
             pred => about.any(|c| {
-                c.points.as_ref().is_some_and(|points| {
-                    points.iter().all(|v| pred.matches_single(v.view(), None))
-                })
+                if let Some(points) = &c.points {
+                    return points.iter().all(|v| pred.matches_single(v.view(), None));
+                }
+                // What is beyond the end of a range is within the partial index, if the end is.
+                let end = c.interval.as_ref().filter(|_| c.pattern.is_none());
+                let end = end.and_then(|interval| match pred {
+                    Pred::Compare(Comparison::Gt | Comparison::Gte, _) => Some(&interval.low),
+                    Pred::Compare(Comparison::Lt | Comparison::Lte, _) => Some(&interval.high),
+                    _ => None,
+                });
+                match end {
+                    Some(Bound::Value(v, _)) => pred.matches_single(v.view(), None),
+                    _ => false,
+                }
             }),
         }
     })
