@@ -247,7 +247,7 @@ impl Lowerer<'_> {
                 && let Some(row) = self.looked_up(&val)?
             {
                 return Ok(if want {
-                    row.is_null()
+                    row.null()
                 } else {
                     row.filter(vec![FieldOp::Ne(bson::Bson::Null)], false)
                 });

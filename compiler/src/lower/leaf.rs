@@ -278,7 +278,7 @@ impl Row {
     }
 
     /// The filter of what is NULL: there is no row, or nothing in it.
-    pub fn is_null(self) -> Filter {
+    pub fn null(self) -> Filter {
         let there = Filter::field(self.key, FieldOp::Ne(Bson::Null));
         let there = FieldOp::ElemMatch(Box::new(there));
         Filter::field(self.rows, FieldOp::Not(vec![there]))

@@ -4,8 +4,10 @@
 //! |---|---|
 //! | `correlation` | the equality with an outer row that becomes `localField` and `foreignField` |
 //! | `aggregate` | aggregates without groups, alone and several of the same rows together |
+//! | `beside` | several fields of the same row in one look-up |
 
 mod aggregate;
+mod beside;
 mod correlation;
 
 use std::sync::Arc;
@@ -151,7 +153,14 @@ impl Lowerer<'_> {
             return Err(Error::internal("a subquery used as a value has one column"));
         };
         let many = matches!(sub.kind, SubKind::Array | SubKind::Set);
-        let val = if is_empty(&sub.rel) {
+        let beside = if many {
+            None
+        } else {
+            self.beside(sub, column)?
+        };
+        let val = if let Some(expr) = beside {
+            value(expr, sub, many)
+        } else if is_empty(&sub.rel) {
             let expr = if many {
                 Expr::Array(Vec::new())
             } else {
