@@ -674,6 +674,41 @@ fn vectors_and_words_are_found() {
         doc! {"aggregate": "c", "pipeline": [{"$search": {"compound": {"should": [{"text": {"query": "red", "path": "t"}}], "mustNot": [{"phrase": {"query": "the fox", "path": "t"}}]}}}], "cursor": {}},
     );
     assert_eq!(search, [doc! {"_id": 1, "v": [1.0, 0.0], "t": "A red fox"}]);
+    let found = |search: Document| -> Vec<(i32, f64)> {
+        let found = all(
+            &engine,
+            doc! {"aggregate": "c", "pipeline": [{"$search": search}, {"$project": {"score": {"$meta": "searchScore"}}}], "cursor": {}},
+        );
+        let one = |d: &Document| (d.get_i32("_id").unwrap(), d.get_f64("score").unwrap());
+        found.iter().map(one).collect()
+    };
+    let constant = doc! {"constant": {"value": 2}};
+    let range = doc! {"path": "t", "gte": 5, "score": {"boost": {"value": 3}}};
+    assert_eq!(found(doc! {"index": "i", "range": range}), [(4, 3.0)]);
+    let several = doc! {"path": "_id", "value": [2, 4, 7], "score": constant.clone()};
+    assert_eq!(found(doc! {"in": several}), [(2, 2.0), (4, 2.0)]);
+    let all_words =
+        doc! {"path": "t", "query": "fox a", "matchCriteria": "all", "score": constant.clone()};
+    assert_eq!(found(doc! {"text": all_words}), [(1, 2.0)]);
+    let phrases = doc! {"path": "t", "query": ["red fox", "fox red"], "slop": 0, "score": constant};
+    assert_eq!(found(doc! {"phrase": phrases}), [(1, 2.0), (2, 2.0)]);
+    // What it cannot do, it does not pretend to do.
+    for refused in [
+        doc! {"text": {"path": "t", "query": "x", "fuzzy": {}}},
+        doc! {"phrase": {"path": "t", "query": "x y", "slop": 1}},
+        doc! {"text": {"path": {"wildcard": "t*"}, "query": "x"}},
+        doc! {"exists": {"path": "t", "score": {"function": {"constant": 1}}}},
+        doc! {"exists": {"path": "t"}, "sort": {"t": 1}},
+        doc! {"regex": {"path": "t", "query": ".*"}},
+    ] {
+        let command =
+            doc! {"aggregate": "c", "pipeline": [{"$search": refused.clone()}], "cursor": {}};
+        let error = engine.run_command("test", command).unwrap_err();
+        assert!(
+            error.to_string().contains("this engine"),
+            "{refused}: {error}"
+        );
+    }
 }
 
 /// A capped collection forgets its oldest documents.

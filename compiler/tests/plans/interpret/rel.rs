@@ -4,7 +4,9 @@ use std::cmp::Ordering;
 use std::rc::Rc;
 
 use bson::{Bson, Document};
-use mqlc_compiler::plan::{ColumnId, Join, JoinKind, Rel, Scalar, SetOp, SortKey, SourceId};
+use mqlc_compiler::plan::{
+    ColumnId, Join, JoinKind, Rel, Scalar, SearchMeta, SetOp, SortKey, SourceId,
+};
 use mqlc_compiler::queryset::NullsOrder;
 
 use super::order::{compared, order, same};
@@ -44,7 +46,25 @@ impl Interpreter<'_> {
                 .map(|d| with_document(outer, *source, d))
                 .collect(),
             Rel::Raw { .. } => panic!("raw stages have no interpretation"),
-            Rel::Search(_) => panic!("searches have no interpretation"),
+            // As good as any: it finds everything, and earlier documents fit better.
+            Rel::Search(search) => {
+                let documents = self.documents(search.source).into_iter();
+                let scores = (0_i64..).map(|i| Bson::Int64(-i));
+                documents
+                    .zip(scores)
+                    .map(|(document, score)| {
+                        let mut row = with_document(outer, search.source, document);
+                        for (id, meta) in &search.columns {
+                            let told = match meta {
+                                SearchMeta::Score => score.clone(),
+                                _ => Bson::Null,
+                            };
+                            row.values.insert(*id, told);
+                        }
+                        row
+                    })
+                    .collect()
+            }
             Rel::Empty => Vec::new(),
             Rel::Unit => vec![outer.clone()],
             Rel::Filter { input, predicate } => {

@@ -17,7 +17,7 @@ pub(crate) use compile::depends_on_document;
 pub use compile::type_set;
 pub use pred::{Comparison, InSet, Pred, TypeSet};
 use schema::Schema;
-pub use text::TextQuery;
+pub use text::{TextQuery, words};
 pub use visit::{visit, visit_value};
 
 /// A compiled filter.

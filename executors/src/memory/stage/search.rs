@@ -1,5 +1,6 @@
-//! `$vectorSearch`: exact, by looking at every document. `$search`: `text`, `phrase`, `exists`, `equals` and `compound`
-//! with a plain analyzer. Scores of vectors are those of MongoDB, scores of texts only order alike.
+//! `$vectorSearch`: exact, by looking at every document. `$search`: `text`, `phrase`, `exists`, `equals`, `in`, `range` and
+//! `compound` with a plain analyzer. Scores of vectors are those of MongoDB, scores of texts only order alike. Whatever else
+//! a search says is refused: there is no index that could know it.
 use std::sync::Arc;
 
 use bson::Bson;
@@ -7,7 +8,7 @@ use bson::Bson;
 use super::Context;
 use crate::memory::error::EngineError;
 use crate::memory::expr::{Env, Scope};
-use crate::memory::filter::{Filter, TextQuery, visit};
+use crate::memory::filter::{Filter, TextQuery, visit, words};
 use crate::memory::storage::Collection;
 use crate::memory::value::{Document, Path, Value, equal, num};
 
@@ -47,6 +48,12 @@ pub enum Operator {
     Exists(Path),
     /// `equals`.
     Equals(Path, Value),
+    /// `in` and `range`.
+    Test(Path, Filter),
+    /// One of several.
+    Any(Vec<Operator>),
+    /// `score`: a factor, or a score for all.
+    Scored(Box<Operator>, f64, bool),
     /// `compound`: must, must not, should and how many of those, filter.
     Compound(
         Vec<Operator>,
@@ -84,23 +91,33 @@ impl Search {
         if name == "$vectorSearch" {
             return Ok(Self::Vector(Box::new(VectorSearch::compile(d, scope)?)));
         }
+        let said = ["index", "count", "concurrent", "tracking"];
         let operators: Vec<_> = d
             .iter()
-            .filter(|(k, _)| {
-                ![
-                    "index",
-                    "count",
-                    "highlight",
-                    "returnStoredSource",
-                    "scoreDetails",
-                    "sort",
-                ]
-                .contains(&k.as_str())
+            .filter(|(k, v)| {
+                !(said.contains(&k.as_str())
+                    || k.as_str() == "scoreDetails" && **v == Bson::Boolean(false))
             })
             .collect();
         match operators.as_slice() {
-            [(name, arg)] => Ok(Self::Text(operator(name, arg, 0)?)),
-            _ => bad("$search needs exactly one operator"),
+            [(name, arg)] => Ok(Self::Text(operator(name, arg, scope, 0)?)),
+            [] => bad("$search needs exactly one operator"),
+            several => {
+                const OTHERS: [&str; 6] = [
+                    "highlight",
+                    "returnStoredSource",
+                    "scoreDetails",
+                    "searchAfter",
+                    "searchBefore",
+                    "sort",
+                ];
+                match several.iter().find(|(k, _)| OTHERS.contains(&k.as_str())) {
+                    Some((other, _)) => bad(format!(
+                        "the option \"{other}\" of $search is not offered by this engine"
+                    )),
+                    None => bad("$search needs exactly one operator"),
+                }
+            }
         }
     }
 
@@ -149,6 +166,20 @@ impl Search {
 
 impl VectorSearch {
     fn compile(d: &bson::Document, scope: &Scope) -> Result<Self, EngineError> {
+        only(
+            d,
+            "$vectorSearch",
+            &[
+                "index",
+                "path",
+                "queryVector",
+                "numCandidates",
+                "exact",
+                "limit",
+                "filter",
+                "similarity",
+            ],
+        )?;
         let Some(vector) = d
             .get("queryVector")
             .and_then(|v| numbers(&Value::from_bson(v)))
@@ -206,10 +237,25 @@ impl VectorSearch {
     }
 }
 
-fn operators(d: &bson::Document, key: &str, depth: usize) -> Result<Vec<Operator>, EngineError> {
+/// Refuses what is said beside `known`.
+fn only(d: &bson::Document, name: &str, known: &[&str]) -> Result<(), EngineError> {
+    match d.keys().find(|k| !known.contains(&k.as_str())) {
+        Some(other) => bad(format!(
+            "the option \"{other}\" of {name} is not offered by this engine"
+        )),
+        None => Ok(()),
+    }
+}
+
+fn operators(
+    d: &bson::Document,
+    key: &str,
+    scope: &Scope,
+    depth: usize,
+) -> Result<Vec<Operator>, EngineError> {
     let one = |v: &Bson| match v {
         Bson::Document(d) => match d.iter().next() {
-            Some((name, arg)) => operator(name, arg, depth + 1),
+            Some((name, arg)) => operator(name, arg, scope, depth + 1),
             None => bad("an operator is missing in \"compound\""),
         },
         _ => bad(format!("\"compound.{key}\" must hold objects")),
@@ -221,55 +267,158 @@ fn operators(d: &bson::Document, key: &str, depth: usize) -> Result<Vec<Operator
     }
 }
 
-fn operator(name: &str, arg: &Bson, depth: usize) -> Result<Operator, EngineError> {
+/// An operator with what changes its score.
+fn operator(name: &str, arg: &Bson, scope: &Scope, depth: usize) -> Result<Operator, EngineError> {
     let Bson::Document(d) = arg else {
         return bad(format!("\"{name}\" must be an object"));
     };
     if depth > 20 {
         return bad("$search is nested too deeply");
     }
-    Ok(match name {
-        "text" | "phrase" => {
-            let text = match d.get("query") {
-                Some(Bson::String(s)) => s.clone(),
-                Some(Bson::Array(items)) => items
-                    .iter()
-                    .filter_map(Bson::as_str)
-                    .collect::<Vec<_>>()
-                    .join(" "),
-                _ => return bad("\"query\" must be a string or an array of strings"),
-            };
-            let paths = match d.get("path") {
-                Some(Bson::String(s)) => vec![Path::parse(s)?],
-                Some(Bson::Array(items)) => items
-                    .iter()
-                    .filter_map(Bson::as_str)
-                    .map(Path::parse)
-                    .collect::<Result<_, _>>()?,
-                // A wildcard: everywhere.
-                Some(Bson::Document(_)) => Vec::new(),
-                _ => return bad("\"path\" is required"),
-            };
-            Operator::Text(TextQuery::of(&text, paths, name == "phrase"))
+    let plain = plain(name, d, scope, depth)?;
+    let Some(score) = d.get("score") else {
+        return Ok(plain);
+    };
+    let value = |way: &str| {
+        let way = score.as_document()?.get_document(way).ok()?;
+        match (way.len(), way.get("value")) {
+            (1, Some(value)) => Value::from_bson(value).as_f64(),
+            _ => None,
         }
-        "exists" => Operator::Exists(path(d)?),
-        "equals" => match d.get("value") {
-            Some(v) => Operator::Equals(path(d)?, Value::from_bson(v)),
-            None => return bad("\"value\" is required"),
-        },
+    };
+    match (value("boost"), value("constant")) {
+        (Some(factor), None) => Ok(Operator::Scored(Box::new(plain), factor, false)),
+        (None, Some(score)) => Ok(Operator::Scored(Box::new(plain), score, true)),
+        _ => bad(
+            "of the scores of $search, this engine offers \"boost\" and \"constant\" by a value",
+        ),
+    }
+}
+
+fn texts(d: &bson::Document) -> Result<Vec<&str>, EngineError> {
+    let texts: Option<Vec<&str>> = match d.get("query") {
+        Some(Bson::String(s)) => Some(vec![s.as_str()]),
+        Some(Bson::Array(items)) => items.iter().map(Bson::as_str).collect(),
+        _ => None,
+    };
+    match texts {
+        Some(texts) if !texts.is_empty() => Ok(texts),
+        _ => bad("\"query\" must be a string or an array of strings"),
+    }
+}
+
+fn paths(d: &bson::Document) -> Result<Vec<Path>, EngineError> {
+    match d.get("path") {
+        Some(Bson::String(s)) => Ok(vec![Path::parse(s)?]),
+        Some(Bson::Array(items)) => items
+            .iter()
+            .map(|item| match item {
+                Bson::String(s) => Path::parse(s),
+                _ => bad("of the paths of $search, this engine offers names and {wildcard: \"*\"}"),
+            })
+            .collect(),
+        // Everywhere.
+        Some(Bson::Document(d))
+            if d.len() == 1 && d.get_str("wildcard").is_ok_and(|w| w == "*") =>
+        {
+            Ok(Vec::new())
+        }
+        Some(Bson::Document(_)) => {
+            bad("of the paths of $search, this engine offers names and {wildcard: \"*\"}")
+        }
+        _ => bad("\"path\" is required"),
+    }
+}
+
+fn plain(
+    name: &str,
+    d: &bson::Document,
+    scope: &Scope,
+    depth: usize,
+) -> Result<Operator, EngineError> {
+    let test = |spec: &bson::Document| {
+        Ok::<_, EngineError>(Operator::Test(
+            path(d)?,
+            Filter::compile_value(spec, scope)?,
+        ))
+    };
+    Ok(match name {
+        "text" => {
+            only(d, name, &["path", "query", "matchCriteria", "score"])?;
+            let query = texts(d)?.join(" ");
+            let paths = paths(d)?;
+            match d.get_str("matchCriteria") {
+                Ok("all") => {
+                    let each = words(&query, false).into_iter();
+                    let each =
+                        each.map(|w| Operator::Text(TextQuery::of(&w, paths.clone(), false)));
+                    Operator::Compound(each.collect(), Vec::new(), Vec::new(), 0, Vec::new())
+                }
+                _ => Operator::Text(TextQuery::of(&query, paths, false)),
+            }
+        }
+        "phrase" => {
+            if !matches!(
+                d.get("slop").map(Value::from_bson).map(|v| v.as_i64()),
+                None | Some(Some(0))
+            ) {
+                return bad("the option \"slop\" of phrase is not offered by this engine");
+            }
+            only(d, name, &["path", "query", "slop", "score"])?;
+            let paths = paths(d)?;
+            let phrase = |text| Operator::Text(TextQuery::of(text, paths.clone(), true));
+            Operator::Any(texts(d)?.into_iter().map(phrase).collect())
+        }
+        "exists" => {
+            only(d, name, &["path", "score"])?;
+            Operator::Exists(path(d)?)
+        }
+        "equals" => {
+            only(d, name, &["path", "value", "score"])?;
+            match d.get("value") {
+                Some(v) => Operator::Equals(path(d)?, Value::from_bson(v)),
+                None => return bad("\"value\" is required"),
+            }
+        }
+        "in" => {
+            only(d, name, &["path", "value", "score"])?;
+            match d.get("value") {
+                Some(v @ Bson::Array(_)) => test(&bson::doc! {"$in": v.clone()})?,
+                Some(v) => test(&bson::doc! {"$in": [v.clone()]})?,
+                None => return bad("\"value\" is required"),
+            }
+        }
+        "range" => {
+            only(d, name, &["path", "gt", "gte", "lt", "lte", "score"])?;
+            let bounds = d
+                .iter()
+                .filter(|(k, _)| !matches!(k.as_str(), "path" | "score"));
+            let bounds: bson::Document =
+                bounds.map(|(k, v)| (format!("${k}"), v.clone())).collect();
+            if bounds.is_empty() {
+                return bad("\"range\" needs a bound");
+            }
+            test(&bounds)?
+        }
         "compound" => {
+            let clauses = ["must", "mustNot", "should", "filter"];
+            only(
+                d,
+                name,
+                &[&clauses[..], &["minimumShouldMatch", "score"]].concat(),
+            )?;
             let least = d
                 .get("minimumShouldMatch")
                 .and_then(|v| Value::from_bson(v).as_i64())
                 .and_then(|n| usize::try_from(n).ok())
                 .unwrap_or(0);
             let (must, must_not) = (
-                operators(d, "must", depth)?,
-                operators(d, "mustNot", depth)?,
+                operators(d, "must", scope, depth)?,
+                operators(d, "mustNot", scope, depth)?,
             );
             let (should, filter) = (
-                operators(d, "should", depth)?,
-                operators(d, "filter", depth)?,
+                operators(d, "should", scope, depth)?,
+                operators(d, "filter", scope, depth)?,
             );
             // With nothing else required, one of them must hold.
             let least = if must.is_empty() && filter.is_empty() && !should.is_empty() {
@@ -296,6 +445,18 @@ impl Operator {
                 equal(x, v.view())
             })
             .then_some(1.0),
+            Self::Test(path, filter) => visit(path.parts(), doc.view(), true, &mut |x, _| {
+                filter.matches_value(x, None)
+            })
+            .then_some(1.0),
+            Self::Any(operators) => operators
+                .iter()
+                .filter_map(|o| o.score(doc))
+                .reduce(|a, b| a + b),
+            Self::Scored(operator, value, constant) => {
+                let score = operator.score(doc)?;
+                Some(if *constant { *value } else { score * value })
+            }
             Self::Compound(must, must_not, should, least, filter) => {
                 if must_not.iter().any(|o| o.score(doc).is_some())
                     || filter.iter().any(|o| o.score(doc).is_none())
