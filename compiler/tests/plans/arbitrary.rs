@@ -58,6 +58,7 @@ pub(super) struct Maker<'b, 'c> {
     pub(super) c: &'b mut Choices<'c>,
     names: usize,
     depth: usize,
+    searches: bool,
 }
 
 /// A random plan.
@@ -69,6 +70,8 @@ pub fn plan_of(choices: &[u8]) -> Case {
         c: &mut c,
         names: 0,
         depth: 0,
+        // No choice of its own, so that it changes no other.
+        searches: choices.len() % 5 == 4,
     };
     let (rel, here) = if maker.c.pick(4) == 3 {
         maker.shaped()
@@ -128,7 +131,14 @@ impl Maker<'_, '_> {
         let source = self.add(&mut here, model);
         let id = self.b.column(source, "_id");
         here.identity = vec![id];
-        let mut rel = Rel::Scan(source);
+        // Only an outermost query searches.
+        let mut rel = if self.depth == 1 && self.searches {
+            let score = self.b.counted("score");
+            here.ints.push(score);
+            search(source, score, bson::Document::new())
+        } else {
+            Rel::Scan(source)
+        };
         for _ in 0..self.c.pick(7) {
             rel = self.operator(rel, &mut here, outer);
         }
