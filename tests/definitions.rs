@@ -16,7 +16,8 @@ use bson::{Bson, DateTime, Document, doc};
 use mqlc::Compiler;
 use mqlc::compiler::definitions::{DefinitionOptions, Definitions};
 use mqlc::compiler::program::Bound;
-use mqlc::compiler::schema::{IndexSpec, Schema};
+use mqlc::compiler::queryset::Call;
+use mqlc::compiler::schema::{IndexSpec, Schema, SchemaSpec};
 use mqlc::compiler::text;
 use mqlc::executors::{Error, Execute, Executor, MemoryExecutor};
 use support::Library;
@@ -304,14 +305,18 @@ fn unique_values_of_all_types() {
                 "{column}: {value} twice"
             );
             assert!(insert(doc! {column: Bson::Null}), "{column}: NULL");
-            // The index serves a query for the value.
-            let explained =
-                doc! {"explain": {"find": "everything_types", "filter": {column: value.clone()}}};
-            let plan = send(&executor, explained).unwrap().remove(0);
-            assert!(
-                plan.to_string().contains("IXSCAN"),
-                "{column}: {value}: {plan}"
-            );
+            // The index serves queries for the value and for a range.
+            for filter in [
+                doc! {column: value.clone()},
+                doc! {column: {"$gte": value.clone()}},
+            ] {
+                let explained = doc! {"explain": {"find": "everything_types", "filter": filter}};
+                let plan = send(&executor, explained).unwrap().remove(0);
+                assert!(
+                    plan.to_string().contains("IXSCAN"),
+                    "{column}: {value}: {plan}"
+                );
+            }
         }
     }
 }
@@ -351,6 +356,53 @@ fn what_is_written_is_valid() {
             "{}",
             file.display()
         );
+    }
+}
+
+/// The JSON of a schema says the same as its models.py.
+#[test]
+fn json_says_it_as_well() {
+    for file in ["library", "everything"] {
+        let source = std::fs::read_to_string(support::path(&format!("fixtures/schemas/{file}.py")));
+        let models = text::parse_models(file, &source.unwrap()).unwrap();
+        let json = models.spec.to_json();
+        let again = SchemaSpec::from_json(&json).unwrap();
+        assert_eq!(again.to_json(), json);
+        let wanted = definitions(&compiler(file), true).to_string();
+        let found = definitions(&Compiler::new(Schema::new(again).unwrap()), true);
+        assert_eq!(found.to_string(), wanted);
+    }
+}
+
+/// Arithmetic of several types ends in what validators let in.
+#[test]
+fn computed_values_are_valid() {
+    let library = Library::load();
+    let compiler = Compiler::new(library.schema.clone());
+    let definitions = definitions(&compiler, true);
+    support::wait(library.executor.execute(&definitions.compiled(|_| true))).unwrap();
+    for source in [
+        "Book.objects.update(rating=F('pages'))",
+        "Book.objects.update(rating=F('pages') * 2 + 1)",
+        "Book.objects.update(rating=3)",
+        "Book.objects.update(pages=F('pages') / 2)",
+        "Book.objects.update(pages=F('pages') * 2 + 1)",
+        "Book.objects.update(price=F('price') * Decimal('1.1'))",
+        "Book.objects.update(price=F('price') * 2)",
+        "Book.objects.update(price=Cast(Coalesce('pages', 1), DecimalField(max_digits=8, decimal_places=2)))",
+        "Book.objects.update(reading_time=F('reading_time') * 2)",
+        "Stock.objects.update(quantity=F('quantity') + 1)",
+        "Review.objects.update(stars=Mod(F('stars'), 3))",
+        "Order.objects.update(placed=Now())",
+        "Book.objects.update(title=Upper('title'), added=Now())",
+        "Book.objects.update(pages=Length('title'))",
+        "Book.objects.update(pages=Cast(Round(F('rating')), IntegerField()))",
+        "Book.objects.update(rating=Subquery(Review.objects.filter(book=OuterRef('pk')).values('book').annotate(m=Avg('stars')).values('m')))",
+    ] {
+        let compiled = compiler.compile(&library.parse(source)).unwrap();
+        if let Err(error) = support::wait(library.executor.execute(&compiled)) {
+            panic!("{source}: {error}");
+        }
     }
 }
 
@@ -467,4 +519,87 @@ fn conditions_mean_what_they_mean_in_queries() {
         ));
         assert_eq!(broken, wanted, "{condition}: {validator}");
     }
+}
+
+/// Any combination of conditions that a partial index takes holds the rows of the query.
+#[test]
+fn combined_conditions() {
+    const LEAVES: [&str; 12] = [
+        "Q(pages__gt=300)",
+        "Q(pages__lte=200)",
+        "Q(rating__isnull=True)",
+        "Q(rating__isnull=False)",
+        "Q(editor__in=[1, 2, 3])",
+        "Q(publisher=1)",
+        "Q(in_print=True)",
+        "Q(published__year=1988)",
+        "Q(published__lt=date(1980, 1, 1))",
+        "Q(subtitle='A Novel')",
+        "Q(price__range=(10, 20))",
+        "Q(rating=4.5)",
+    ];
+    let library = Library::load();
+    let compiler = Compiler::new(library.schema.clone());
+    let mut seed = 7_u32;
+    let mut next = |n: usize| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        usize::try_from(seed >> 16).unwrap() % n
+    };
+    for _ in 0..150 {
+        let mut text = LEAVES[next(LEAVES.len())].to_owned();
+        for _ in 0..next(4) {
+            let leaf = LEAVES[next(LEAVES.len())];
+            let sign = ["&", "|"][next(2)];
+            let (not, not_all) = (["", "~"][next(2)], ["", "~"][next(2)]);
+            text = format!("{not_all}({text} {sign} {not}{leaf})");
+        }
+        let statement = library.parse(&format!(
+            "Book.objects.filter({text}).values_list('pk', flat=True)"
+        ));
+        let Some(Call::Filter(condition)) = statement.calls.first() else {
+            panic!("no filter")
+        };
+        let mut spec = library_spec();
+        let book = spec.models.get_mut("library.Book").unwrap();
+        book.indexes = vec![IndexSpec {
+            condition: Some(condition.clone()),
+            ..IndexSpec::ascending(["pages"], false)
+        }];
+        let options = DefinitionOptions {
+            models: vec!["library.Book".to_owned()],
+            ..DefinitionOptions::default()
+        };
+        let found = Compiler::new(Schema::new(spec).unwrap()).definitions(&options);
+        let ids = |command: Document| -> BTreeSet<String> {
+            let found = send(&library.executor, command).unwrap();
+            let ids = found.iter().map(|d| d.get("_id").unwrap().to_string());
+            ids.collect()
+        };
+        let compiled = compiler.compile(&statement).unwrap();
+        let wanted: BTreeSet<String> = match compiled.program.steps.first() {
+            Some(step) => ids(step.bind(&[]).command),
+            None => BTreeSet::new(),
+        };
+        match found {
+            Ok(found) => {
+                let index = &found.collections[0].indexes[0];
+                let filter = index.get_document("partialFilterExpression");
+                let filter = filter.cloned().unwrap_or_default();
+                let command = doc! {"find": "library_book", "filter": filter.clone(), "projection": {"_id": 1}};
+                assert_eq!(ids(command), wanted, "{text}: {filter}");
+            }
+            Err(error) => {
+                assert!(
+                    error.message().contains("true of no row"),
+                    "{text}: {error}"
+                );
+                assert!(wanted.is_empty(), "{text}");
+            }
+        }
+    }
+}
+
+fn library_spec() -> SchemaSpec {
+    let source = std::fs::read_to_string(support::path("fixtures/schemas/library.py")).unwrap();
+    text::parse_models("library", &source).unwrap().spec
 }

@@ -507,6 +507,15 @@ fn unique_keys(schema: &mut Schema) -> Result<()> {
         for set in &model.unique_together {
             sets.push(keys(set)?);
         }
+        // Unique constraints of whole columns and of all rows.
+        for index in model.indexes.iter().filter(|i| i.unique && i.is_general()) {
+            let columns = index.keys.iter().map(|key| {
+                let named = |f: &&Field| f.name == key.field || f.attname == key.field;
+                model.fields.iter().find(named).map(|f| f.column.clone())
+            });
+            let set = columns.collect::<Option<Vec<Name>>>();
+            sets.extend(set.filter(|set| !sets.contains(set)));
+        }
         sets.retain(|set| !set.is_empty() && set.iter().all(|key| !key.is_empty()));
         all.push(sets);
     }

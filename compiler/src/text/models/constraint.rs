@@ -145,7 +145,7 @@ fn option<'n>(args: &'n [Arg], wanted: &str) -> Option<&'n Node> {
     })
 }
 
-/// `check` is what Django called the condition before 5.1; it may stand first as well.
+/// `check` is what Django called the condition before 5.1.
 fn check(reader: &mut Reader<'_>, args: &[Arg], name: Option<String>) -> Result<CheckSpec> {
     let given = option(args, "condition").or_else(|| option(args, "check"));
     let Some(node) = given else {
