@@ -369,6 +369,14 @@ fn places() {
             "as the path of a search",
         ),
         (
+            "Article.objects.filter(~SearchVector(\"plot\", [1], limit=1))",
+            "negated",
+        ),
+        (
+            "Article.objects.filter(headline__search=\"x\").raw_aggregate([{\"$match\": {}}])",
+            "raw_aggregate() after a search",
+        ),
+        (
             "Article.objects.filter(SearchRange(\"price\", gt=1))",
             "a search for a decimal number",
         ),
@@ -404,6 +412,16 @@ fn mistakes() {
             "SearchText(\"headline\", \"x\", score={\"bost\": 1})",
             Code::ValueError,
             "boost",
+        ),
+        (
+            "SearchText(\"headline\", [\"a\", \"\"])",
+            Code::TypeError,
+            "a list of texts",
+        ),
+        (
+            "SearchText(\"headline\", \"\")",
+            Code::ValueError,
+            "nothing to search for",
         ),
         (
             "SearchText(\"headlin\", \"x\")",

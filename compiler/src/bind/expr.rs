@@ -10,7 +10,7 @@ use super::path::{FinalField, JoinInfo, PathError, split};
 use super::query::QueryId;
 use super::{Binder, Bound, Resolve};
 use crate::error::{Code, Error, Result};
-use crate::plan::{Literal, Predicate, Scalar, SubKind};
+use crate::plan::{Literal, Node, Predicate, Scalar, SubKind};
 use crate::queryset::{Expr, OuterRef, Value};
 use crate::schema::{FieldKind, FieldType, StorageFamily};
 
@@ -77,6 +77,9 @@ impl Binder<'_> {
             }
             Expr::Not(inner) => {
                 let bound = self.resolve(q, inner, cx).map_err(|e| e.inside("not"))?;
+                if let Scalar::Column(id) = bound.scalar {
+                    self.no_search(q, Node::Predicate(&Predicate::Bool(Scalar::Column(id))))?;
+                }
                 if bound.ty.kind != FieldKind::BooleanField {
                     return Err(Error::new(
                         Code::TypeError,

@@ -31,6 +31,13 @@ impl Binder<'_> {
             .ok_or_else(|| Error::internal("query without base"))?;
         let base_source = query.alias(base)?.source;
         let rel = if let Some(search) = &query.search {
+            if !query.raw.is_empty() {
+                return Err(Error::unsupported(
+                    "raw_aggregate() after a search",
+                    "its stages begin the pipeline, and so does the search",
+                )
+                .with_hint("write the search as the first of the raw stages"));
+            }
             Rel::Search(search.clone())
         } else if query.raw.is_empty() {
             Rel::Scan(base_source)

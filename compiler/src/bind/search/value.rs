@@ -211,13 +211,14 @@ pub(super) fn simple(class: &str, parameter: &Parameter, value: &Value) -> Resul
 
 /// A text, or several.
 pub(super) fn query_text(class: &str, option: &str, value: &Value) -> Result<Bson> {
+    let words = |value: &Value| matches!(value, Value::Str(text) if !text.is_empty());
     match value {
-        Value::Str(_) => raw(value),
-        Value::List(items)
-            if !items.is_empty() && items.iter().all(|i| matches!(i, Value::Str(_))) =>
-        {
-            raw(value)
-        }
+        value if words(value) => raw(value),
+        Value::List(items) if !items.is_empty() && items.iter().all(words) => raw(value),
+        Value::Str(_) => Err(Error::new(
+            Code::ValueError,
+            format!("'{option}' of {class} is empty: there is nothing to search for"),
+        )),
         _ => Err(Error::new(
             Code::TypeError,
             format!("'{option}' of {class} is a text, or a list of texts"),
