@@ -19,21 +19,35 @@ impl Lowerer<'_> {
 
     /// Paths to sort by; computed keys are set before.
     pub fn sort_keys(&mut self, keys: &[SortKey]) -> Result<Vec<(String, SortOrder)>> {
+        let mut places = Vec::with_capacity(keys.len());
+        for key in keys {
+            places.push(match is_random(std::slice::from_ref(key)) {
+                true => None,
+                false => Some(self.placed(&key.scalar, "order")?),
+            });
+        }
+        self.sort_by_places(keys, places)
+    }
+
+    /// The same where the keys have been placed already; a random one has no place.
+    pub fn sort_by_places(
+        &mut self,
+        keys: &[SortKey],
+        places: Vec<Option<Val>>,
+    ) -> Result<Vec<(String, SortOrder)>> {
         let mut sort: Vec<(String, SortOrder)> = Vec::with_capacity(keys.len());
         let mut computed: Vec<(String, Expr)> = Vec::new();
-        for key in keys {
+        for (key, place) in keys.iter().zip(places) {
             let order = if key.desc {
                 SortOrder::Desc
             } else {
                 SortOrder::Asc
             };
-            let val = if is_random(std::slice::from_ref(key)) {
+            let Some(val) = place else {
                 let name = self.fresh("order")?;
                 computed.push((name.clone(), Expr::named("$rand", [])));
                 sort.push((name, order));
                 continue;
-            } else {
-                self.placed(&key.scalar, "order")?
             };
             if val.literal().is_some() {
                 continue;

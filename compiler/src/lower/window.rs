@@ -39,7 +39,7 @@ impl Lowerer<'_> {
                 nullable: val.nullable,
             });
         }
-        let sort = self.sort_keys(order)?;
+        let sort = self.sort_by_places(order, order_vals.iter().cloned().map(Some).collect())?;
         let frame = Frame {
             partition: parts,
             sort,
