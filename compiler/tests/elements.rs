@@ -219,3 +219,52 @@ fn conditions_of_the_element_alone() {
         true,
     );
 }
+
+/// How many look-ups the values of the first notes of a book need.
+fn lookups(a: &str, b: &str) -> usize {
+    let note = |order: &str| {
+        let (order, value) = order.split_once(' ').unwrap();
+        format!(
+            r#"Subquery(Note.objects.filter(book=OuterRef("pages")).order_by("{order}").values("{value}")[:1])"#
+        )
+    };
+    let source = format!(
+        "Book.objects.annotate(a={}, b={}).values_list(\"a\", \"b\")",
+        note(a),
+        note(b)
+    );
+    commands(&source).matches("$lookup").count()
+}
+
+/// Fields of the same row are one look-up, those of another row or of what it refers to another one.
+#[test]
+fn fields_of_one_row() {
+    assert_eq!(lookups("pk stars", "pk book"), 1);
+    assert_eq!(lookups("pk stars", "pk pk"), 1);
+    assert_eq!(lookups("pk pk", "pk stars"), 1);
+    assert_eq!(lookups("pk stars", "-pk book"), 2);
+    assert!(lookups("pk stars", "pk book__id") > 1);
+}
+
+/// The value of a look-up is asked for by a path, but not where a row must be there that is different.
+#[test]
+fn values_that_are_looked_up() {
+    let of = |condition: &str| {
+        format!(
+            r#"Book.objects.annotate(a=Subquery(Note.objects.filter(book=OuterRef("pages")).order_by("pk").values("stars")[:1])).filter({condition}).count()"#
+        )
+    };
+    has(&of("a__gt=3"), r#"{ "a_rows.stars": { $gt: 3 } }"#, true);
+    has(
+        &of("a__in=[3, 4]"),
+        r#"{ "a_rows.stars": { $in: [3, 4] } }"#,
+        true,
+    );
+    has(&of("~Q(a=3)"), r#""a_rows.stars""#, false);
+    has(&of("~Q(a=3)"), "a_rows: { $elemMatch: { stars: ", true);
+    has(
+        &of("a__isnull=True"),
+        "a_rows: { $not: { $elemMatch: ",
+        true,
+    );
+}
