@@ -416,6 +416,19 @@ fn indexes_are_printed_and_made() {
         "E0302",
     );
 
+    // What is left out is told.
+    let folder = tempfile::tempdir().unwrap();
+    let models = folder.path().join("shop.py");
+    let class = "class Item(models.Model):\n    name = models.CharField(max_length=9)\n    class Meta:\n        indexes = [SearchIndex(fields=['name'], name='words'), models.Index(Lower('name'), name='low')]\n";
+    std::fs::write(&models, format!("from django.db import models\n{class}")).unwrap();
+    let ran = run(mqlc().args(["indexes", "-s", models.to_str().unwrap()]));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(
+        ran.err,
+        "warning: Index low is left out: MongoDB has no indexes of expressions\n\
+         warning: the search index words is left out: search indexes are made by createSearchIndexes, with options that the schema does not hold\n"
+    );
+
     let folder = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(DATA).unwrap() {
         let path = entry.unwrap().path();

@@ -599,6 +599,34 @@ fn combined_conditions() {
     }
 }
 
+/// Models that embed each other in many ways end, and so do the validators of theirs.
+#[test]
+fn embedded_without_end() {
+    let mut source = "from django.db import models\n".to_owned();
+    for i in 0..40 {
+        let next = format!("EmbeddedModelField(\"M{}\")", i + 1);
+        let fields: String = ["a", "b", "c", "d"]
+            .map(|name| format!("    {name} = {next}\n"))
+            .concat();
+        let base = if i == 0 {
+            "models.Model"
+        } else {
+            "EmbeddedModel"
+        };
+        source += &format!("class M{i}({base}):\n{fields}\n");
+    }
+    source += "class M40(EmbeddedModel):\n    a = EmbeddedModelField(\"M1\")\n";
+    let models = text::parse_models("deep", &source).unwrap();
+    let compiler = Compiler::new(Schema::new(models.spec).unwrap());
+    let options = DefinitionOptions {
+        models: vec!["deep.M0".to_owned()],
+        validators: true,
+        ..DefinitionOptions::default()
+    };
+    let found = compiler.definitions(&options).unwrap();
+    assert!(found.to_string().len() < 10_000_000);
+}
+
 fn library_spec() -> SchemaSpec {
     let source = std::fs::read_to_string(support::path("fixtures/schemas/library.py")).unwrap();
     text::parse_models("library", &source).unwrap().spec

@@ -99,9 +99,23 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     for skipped in &models.definitions_skipped {
         eprintln!("warning: {skipped}");
     }
+    let wanted = wanted(arguments, &models);
+    for model in models
+        .schema
+        .models()
+        .iter()
+        .filter(|m| wanted.contains(&m.label))
+    {
+        for index in &model.search_indexes {
+            eprintln!(
+                "warning: the search index {} is left out: search indexes are made by createSearchIndexes, with options that the schema does not hold",
+                index.name
+            );
+        }
+    }
     let compiler = Compiler::new(models.schema.clone()).target(arguments.target.target());
     let options = DefinitionOptions {
-        models: wanted(arguments, &models),
+        models: wanted,
         validators: arguments.validators,
         level: match arguments.level {
             Level::Strict => ValidationLevel::Strict,

@@ -19,14 +19,18 @@ use crate::names::Name;
 use crate::schema::{FieldKind, FieldType, Model, Schema, StorageFamily};
 use crate::storage::stored_type;
 
-/// Embedded models inside each other beyond which nothing is said of them.
-const MAX_DEPTH: usize = 20;
+/// Embedded models inside each other beyond which nothing is said of them: a server takes documents of a hundred levels.
+const MAX_DEPTH: usize = 12;
+
+/// Fields of embedded models beyond which nothing is said of further ones: each model is written wherever it is embedded.
+const MAX_FIELDS: usize = 5_000;
 
 /// What the documents of a model look like.
 pub(super) fn schema(schema: &Schema, model: &Model) -> Result<Document> {
     let mut writer = Writer {
         schema,
         open: Vec::new(),
+        fields: 0,
     };
     writer.object(model)
 }
@@ -35,6 +39,8 @@ struct Writer<'a> {
     schema: &'a Schema,
     /// Embedded models that are being written: one inside itself is said to be a document only.
     open: Vec<&'a str>,
+    /// Fields that have been written.
+    fields: usize,
 }
 
 impl<'a> Writer<'a> {
@@ -42,6 +48,7 @@ impl<'a> Writer<'a> {
         let mut required: Vec<Name> = Vec::new();
         let mut properties = Document::new();
         for field in model.fields.iter().filter(|f| f.is_concrete()) {
+            self.fields += 1;
             // Nobody writes generated columns here, and every document has an `_id`.
             if !field.null() && !field.generated && field.column != "_id" {
                 required.push(field.column.clone());
@@ -134,7 +141,7 @@ impl<'a> Writer<'a> {
 
     /// What the documents of embedded models hold.
     fn embedded(&mut self, ty: &'a FieldType, out: &mut Document) -> Result<()> {
-        if self.open.len() >= MAX_DEPTH {
+        if self.open.len() >= MAX_DEPTH || self.fields > MAX_FIELDS {
             return Ok(());
         }
         let polymorphic = matches!(
