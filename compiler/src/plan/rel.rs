@@ -162,6 +162,18 @@ pub enum Cardinality {
     Many,
 }
 
+impl Cardinality {
+    /// Of a join by columns that tell the joined rows apart, or do not.
+    #[must_use]
+    pub fn of_unique(unique: bool) -> Self {
+        if unique {
+            Cardinality::One
+        } else {
+            Cardinality::Many
+        }
+    }
+}
+
 /// One sort key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SortKey {

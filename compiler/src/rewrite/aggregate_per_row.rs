@@ -1,12 +1,13 @@
 //! Aggregates over one-to-many relations, computed inside the join.
 
-use super::{Context, Kinds, Rule, walk};
+use std::collections::HashMap;
+
+use super::{Context, Kinds, Rule, block, walk};
 use crate::error::Result;
 use crate::plan::facts::{ColumnSet, is_unique, strict_columns};
 use crate::plan::{
-    AggregateCall, Cardinality, Column, ColumnId, Columns, Definitions, Join, JoinKind, Origin,
-    Plan, Rel, Scalar, SourceId, SubKind, SubPlan, substitute_predicate, substitute_rel,
-    substitute_scalar,
+    AggregateCall, Cardinality, Column, ColumnId, Columns, Counterparts, Join, JoinKind, Origin,
+    Plan, Rel, Scalar, SourceId, SubKind, SubPlan, rename, substitute_call,
 };
 
 pub(super) const RULE: Rule = Rule {
@@ -52,6 +53,15 @@ struct Chain {
     joins: Vec<Join>,
 }
 
+impl Chain {
+    /// Whether a column is of one of its sources.
+    fn has(&self, id: ColumnId, columns: &Columns) -> bool {
+        columns
+            .source_of(id)
+            .is_some_and(|source| self.sources.contains(&source))
+    }
+}
+
 /// The rows before the joins to many, and these joins by what they hang on.
 struct Parts {
     before: Rel,
@@ -90,13 +100,7 @@ fn take_apart(rel: Rel, columns: &Columns) -> Option<Parts> {
             .chains
             .iter()
             .enumerate()
-            .filter(|(_, chain)| {
-                used.iter().any(|id| {
-                    columns
-                        .source_of(id)
-                        .is_some_and(|s| chain.sources.contains(&s))
-                })
-            })
+            .filter(|(_, chain)| used.iter().any(|id| chain.has(id, columns)))
             .map(|(i, _)| i)
             .collect();
         match hangs.as_slice() {
@@ -111,13 +115,10 @@ fn take_apart(rel: Rel, columns: &Columns) -> Option<Parts> {
             [i] => {
                 let chain = parts.chains.get_mut(*i)?;
                 // Its left side is of the chain alone: without it there is NULL, and no match.
-                let inside = join.on.iter().any(|(lhs, _)| {
-                    strict_columns(lhs).iter().any(|id| {
-                        columns
-                            .source_of(id)
-                            .is_some_and(|s| chain.sources.contains(&s))
-                    })
-                });
+                let inside = join
+                    .on
+                    .iter()
+                    .any(|(lhs, _)| strict_columns(lhs).iter().any(|id| chain.has(id, columns)));
                 if !inside {
                     return None;
                 }
@@ -144,13 +145,7 @@ fn chain_of(call: &AggregateCall, chains: &[Chain], columns: &Columns) -> Option
     if let Some(filter) = &call.filter {
         used.union(&filter.used_columns());
     }
-    let touches = |set: &ColumnSet, chain: &Chain| {
-        set.iter().any(|id| {
-            columns
-                .source_of(id)
-                .is_some_and(|s| chain.sources.contains(&s))
-        })
-    };
+    let touches = |set: &ColumnSet, chain: &Chain| set.iter().any(|id| chain.has(id, columns));
     let mut about = chains
         .iter()
         .enumerate()
@@ -180,11 +175,7 @@ fn rewrite(rel: &mut Rel, context: &Context<'_>, columns: &mut Columns) -> Resul
     let Some(parts) = take_apart((**input).clone(), columns) else {
         return Ok(false);
     };
-    let joined = |id| {
-        columns
-            .source_of(id)
-            .is_some_and(|s| parts.chains.iter().any(|c| c.sources.contains(&s)))
-    };
+    let joined = |id| parts.chains.iter().any(|chain| chain.has(id, columns));
     let mut given = ColumnSet::new();
     for (_, key) in keys.iter() {
         let Scalar::Column(id) = key else {
@@ -219,19 +210,13 @@ fn rewrite(rel: &mut Rel, context: &Context<'_>, columns: &mut Columns) -> Resul
         .filter(|(id, key)| *key != Scalar::Column(*id))
         .collect();
     let mut looked_up: Vec<usize> = Vec::new();
-    for ((id, call), i) in aggregates.into_iter().zip(about) {
+    for ((id, mut call), i) in aggregates.into_iter().zip(about) {
         let Some(chain) = parts.chains.get(i) else {
             continue;
         };
         let mut rows = joined_rows(&chain.joins);
-        let mut call = call;
         if looked_up.contains(&i) {
-            let mut call_in = vec![call];
-            rename(&mut rows, &mut call_in, columns)?;
-            match call_in.pop() {
-                Some(renamed) => call = renamed,
-                None => continue,
-            }
+            with_own_names(&mut rows, &mut call, columns)?;
         }
         looked_up.push(i);
         definitions.push((id, subquery(id, call, rows, columns)?));
@@ -243,68 +228,35 @@ fn rewrite(rel: &mut Rel, context: &Context<'_>, columns: &mut Columns) -> Resul
     Ok(true)
 }
 
-/// Gives rows that are looked up once more sources and columns of their own.
-fn rename(rows: &mut Rel, calls: &mut [AggregateCall], columns: &mut Columns) -> Result<()> {
-    let mut sources: Vec<(SourceId, SourceId)> = Vec::new();
+fn with_own_names(rows: &mut Rel, call: &mut AggregateCall, columns: &mut Columns) -> Result<()> {
+    let mut sources = HashMap::new();
     let mut at = Some(&*rows);
     while let Some(rel) = at {
-        let source = match rel {
-            Rel::Scan(source) => Some(*source),
-            Rel::Join(join) => Some(join.source),
-            _ => None,
-        };
-        if let Some(old) = source {
+        if let Some(old) = rel.source() {
             let copy = columns.source(old)?.clone();
-            sources.push((old, columns.add_source(copy)));
+            sources.insert(old, columns.add_source(copy));
         }
         at = rel.input();
     }
-    let mut renamed = Definitions::new();
-    let mut ids: Vec<(ColumnId, ColumnId)> = Vec::new();
     let old: Vec<(ColumnId, Column)> = columns
         .iter()
         .map(|(id, column)| (id, column.clone()))
         .collect();
+    let mut names = Counterparts::new();
     for (id, mut column) in old {
         if let Origin::Stored { source, .. } = &mut column.origin
-            && let Some((_, new)) = sources.iter().find(|(s, _)| s == source)
+            && let Some(new) = sources.get(source)
         {
             *source = *new;
-            let new = columns.add(column);
-            renamed.insert(id, Scalar::Column(new));
-            ids.push((id, new));
+            names.insert(id, columns.add(column));
         }
     }
-    substitute_rel(rows, &renamed);
-    let mut at = Some(rows);
-    while let Some(rel) = at {
-        let replace = |source: &mut SourceId| {
-            if let Some((_, new)) = sources.iter().find(|(s, _)| s == source) {
-                *source = *new;
-            }
-        };
-        match rel {
-            Rel::Scan(source) => replace(source),
-            Rel::Join(join) => {
-                replace(&mut join.source);
-                for (_, rhs) in &mut join.on {
-                    if let Some((_, new)) = ids.iter().find(|(old, _)| old == rhs) {
-                        *rhs = *new;
-                    }
-                }
-            }
-            _ => {}
-        }
-        at = rel.input_mut();
-    }
-    for call in calls {
-        for arg in &mut call.args {
-            substitute_scalar(arg, &renamed);
-        }
-        if let Some(filter) = &mut call.filter {
-            substitute_predicate(filter, &renamed);
-        }
-    }
+    rename(rows, &sources, &names);
+    let definitions = names
+        .into_iter()
+        .map(|(old, new)| (old, Scalar::Column(new)))
+        .collect();
+    substitute_call(call, &definitions);
     Ok(())
 }
 
@@ -318,9 +270,9 @@ fn joined_rows(joins: &[Join]) -> Rel {
             rel = Rel::Join(Box::new(next));
             continue;
         }
-        let mut parts = super::block::equalities(join.on.clone());
+        let mut parts = block::equalities(join.on.clone());
         parts.extend(join.condition.clone());
-        rel = super::block::filtered(Rel::Scan(join.source), parts);
+        rel = block::filtered(Rel::Scan(join.source), parts);
     }
     rel
 }
@@ -332,7 +284,7 @@ fn subquery(
     columns: &mut Columns,
 ) -> Result<Scalar> {
     let rows = match call.filter.take() {
-        Some(filter) => super::block::filtered(rows, vec![filter]),
+        Some(filter) => block::filtered(rows, vec![filter]),
         None => rows,
     };
     let outer = columns.get(id)?.clone();

@@ -237,6 +237,47 @@ pub(super) enum Reach {
     All,
 }
 
+/// What a condition asks of a column.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Value,
+    OneOf,
+    Range,
+}
+
+/// The column that a condition compares with `known` values so that an index of it would serve.
+fn asked(p: &Predicate, is_known: &dyn Fn(&Scalar) -> bool) -> Option<(ColumnId, Asked)> {
+    match p {
+        Predicate::Compare { op, lhs, rhs } => {
+            let id = match (lhs, rhs) {
+                (Scalar::Column(a), rhs) if is_known(rhs) => *a,
+                (lhs, Scalar::Column(b)) if is_known(lhs) => *b,
+                _ => return None,
+            };
+            match op {
+                CompareOp::Eq => Some((id, Asked::Value)),
+                CompareOp::Ne => None,
+                _ => Some((id, Asked::Range)),
+            }
+        }
+        Predicate::In {
+            lhs: Scalar::Column(id),
+            list,
+        } if list.iter().all(is_known) => Some((*id, Asked::OneOf)),
+        Predicate::InParameter {
+            lhs: Scalar::Column(id),
+            ..
+        } => Some((*id, Asked::OneOf)),
+        Predicate::Like {
+            lhs: Scalar::Column(id),
+            rhs,
+            pattern: Pattern::StartsWith,
+            insensitive: false,
+        } if is_known(rhs) => Some((*id, Asked::Range)),
+        _ => None,
+    }
+}
+
 /// How many documents of a source satisfy conditions that only it and `known` values concern.
 pub(super) fn reach<'p>(
     source: SourceId,
@@ -246,80 +287,56 @@ pub(super) fn reach<'p>(
     columns: &Columns,
 ) -> Result<Reach> {
     let mut best = Reach::All;
+    // Several values together can be unique.
     let mut fixed: Vec<&str> = Vec::new();
     for p in conditions {
-        let (lhs, rank) = match p {
-            Predicate::Compare { op, lhs, rhs } => {
-                let (lhs, rhs, op) = match (lhs, rhs) {
-                    (Scalar::Column(a), rhs) if is_known(rhs) => (a, rhs, *op),
-                    (lhs, Scalar::Column(b)) if is_known(lhs) => (b, lhs, op.mirrored()),
-                    _ => continue,
-                };
-                let _ = rhs;
-                match op {
-                    CompareOp::Eq => (*lhs, 0),
-                    CompareOp::Ne => continue,
-                    _ => (*lhs, 2),
-                }
+        // What is found by the worst of the alternatives, each by its own index.
+        if let Predicate::Or(list) = p {
+            let mut worst = Reach::Few;
+            for p in list {
+                let own = reach(source, p.parts().iter(), is_known, schema, columns)?;
+                worst = worst.max(own);
             }
-            Predicate::In {
-                lhs: Scalar::Column(id),
-                list,
-            } if list.iter().all(is_known) => (*id, 1),
-            Predicate::InParameter {
-                lhs: Scalar::Column(id),
-                ..
-            } => (*id, 1),
-            Predicate::Like {
-                lhs: Scalar::Column(id),
-                rhs,
-                pattern: Pattern::StartsWith,
-                insensitive: false,
-            } if is_known(rhs) => (*id, 2),
-            // What is found by the worst of the alternatives, each by its own index.
-            Predicate::Or(list) => {
-                let mut worst = Reach::Few;
-                for p in list {
-                    let own = reach(source, p.parts().iter(), is_known, schema, columns)?;
-                    worst = worst.max(own);
-                }
-                best = best.min(worst);
-                continue;
-            }
-            _ => continue,
-        };
-        let Some((of, key)) = root_key(columns, lhs) else {
-            continue;
-        };
-        if of != source || !is_indexed(schema, columns, source, key)? {
-            if of == source && rank == 0 {
-                fixed.push(key);
-            }
+            best = best.min(worst);
             continue;
         }
-        if rank == 0 {
+        let Some((column, asked)) = asked(p, is_known) else {
+            continue;
+        };
+        let Some((_, key)) = root_key(columns, column).filter(|(of, _)| *of == source) else {
+            continue;
+        };
+        if asked == Asked::Value {
             fixed.push(key);
         }
+        if !is_indexed(schema, columns, source, key)? {
+            continue;
+        }
         let unique = is_unique_set(schema, columns, source, &[key])?;
-        let is_key = columns.get(lhs).is_ok_and(|c| match &c.origin {
-            Origin::Stored { field: Some(f), .. } => schema.field(*f).is_ok_and(|f| {
-                matches!(f.ty.kind, FieldKind::ForeignKey | FieldKind::OneToOneField)
-            }),
-            _ => false,
+        best = best.min(match asked {
+            Asked::Value if unique => Reach::One,
+            Asked::OneOf if unique => Reach::Few,
+            Asked::Value | Asked::OneOf if is_foreign_key(column, schema, columns) => {
+                Reach::Related
+            }
+            Asked::Value | Asked::OneOf => Reach::Indexed,
+            Asked::Range => Reach::Range,
         });
-        let reach = match (rank, unique, is_key) {
-            (0, true, _) => Reach::One,
-            (1, true, _) => Reach::Few,
-            (0 | 1, false, true) => Reach::Related,
-            (0 | 1, false, false) => Reach::Indexed,
-            _ => Reach::Range,
-        };
-        best = best.min(reach);
     }
     if best > Reach::One && is_unique_set(schema, columns, source, &fixed)? {
         best = Reach::One;
     }
     Ok(best)
+}
+
+/// Whether a column holds keys of another collection.
+pub(super) fn is_foreign_key(id: ColumnId, schema: &Schema, columns: &Columns) -> bool {
+    columns.get(id).is_ok_and(|column| match &column.origin {
+        Origin::Stored { field: Some(f), .. } => schema
+            .field(*f)
+            .is_ok_and(|f| matches!(f.ty.kind, FieldKind::ForeignKey | FieldKind::OneToOneField)),
+        _ => false,
+    })
 }
 
 /// Whether a condition keeps few documents of a source, as far as can be told without an index: an equality with

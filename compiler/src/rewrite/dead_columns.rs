@@ -4,7 +4,7 @@ use super::walk::{Purpose, Query};
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
 use crate::plan::facts::{ColumnSet, scope, used_columns};
-use crate::plan::{Columns, Node, Plan, Rel, SetOp, SubKind};
+use crate::plan::{ColumnId, Columns, Node, Plan, Rel, SetOp, SourceId, SubKind};
 
 pub(super) const RULE: Rule = Rule {
     name: "dead_columns",
@@ -46,117 +46,29 @@ fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
 }
 
 fn prune(query: Query<'_>, columns: &Columns) -> bool {
-    let mut used = query.demand();
+    let mut reader = Reader {
+        used: query.demand(),
+        columns,
+        // What is written is taken from the documents.
+        keeps_documents: query.purpose == Purpose::Write,
+    };
     let mut changed = false;
     let mut at = query.rel;
     loop {
-        match at {
-            Rel::Extend {
-                columns: definitions,
-                input,
-            } => {
-                let before = definitions.len();
-                let mut live = Vec::with_capacity(before);
-                for (id, definition) in std::mem::take(definitions).into_iter().rev() {
-                    if used.contains(id) {
-                        used.union(&used_columns(Node::Scalar(&definition)));
-                        live.push((id, definition));
-                    }
-                }
-                live.reverse();
-                changed |= live.len() != before;
-                if live.is_empty() {
-                    *at = input.take();
-                    continue;
-                }
-                *definitions = live;
+        if let Rel::Extend { .. } | Rel::Window { .. } = at {
+            changed |= reader.prune_computed(at);
+            // Nothing was left of it: its input stands in its place.
+            if let Some(input) = unneeded(at) {
+                *at = input;
+                continue;
             }
-            Rel::Window { outputs, input, .. } => {
-                let before = outputs.len();
-                outputs.retain(|(id, _)| used.contains(*id));
-                changed |= outputs.len() != before;
-                if outputs.is_empty() {
-                    *at = input.take();
-                    continue;
-                }
-                read(at, &mut used);
-            }
-            Rel::Aggregate {
-                keys,
-                carried,
-                aggregates,
-                ..
-            } => {
-                let before = (aggregates.len(), carried.len());
-                if keys.is_empty() && !aggregates.iter().any(|(id, _)| used.contains(*id)) {
-                    aggregates.truncate(1);
-                } else {
-                    aggregates.retain(|(id, _)| used.contains(*id));
-                }
-                if query.purpose != Purpose::Write {
-                    carried.retain(|source| {
-                        used.iter().any(|id| columns.source_of(id) == Some(*source))
-                    });
-                }
-                changed |= before != (aggregates.len(), carried.len());
-                read(at, &mut used);
-            }
-            Rel::Distinct {
-                columns: distinct,
-                carried,
-                ..
-            } => {
-                let before = carried.len();
-                if query.purpose != Purpose::Write {
-                    carried.retain(|source| {
-                        used.iter().any(|id| {
-                            columns.source_of(id) == Some(*source) && !distinct.contains(&id)
-                        })
-                    });
-                }
-                changed |= before != carried.len();
-                distinct.iter().for_each(|id| {
-                    used.insert(*id);
-                });
-            }
-            Rel::DistinctOn {
-                input, order, kept, ..
-            } => {
-                for key in order.iter() {
-                    used.union(&used_columns(Node::Scalar(&key.scalar)));
-                }
-                let there = scope(input);
-                let above: Vec<_> = used
-                    .iter()
-                    .filter(|id| there.has(columns, *id))
-                    .take(FEW + 1)
-                    .collect();
-                let few = (above.len() <= FEW && query.purpose != Purpose::Write).then_some(above);
-                if few.is_some() && *kept != few {
-                    *kept = few;
-                    changed = true;
-                }
-                read(at, &mut used);
-            }
-            Rel::SetOp {
-                op,
-                inputs,
-                columns: ids,
-            } => {
-                if *op == SetOp::UnionAll && ids.iter().any(|id| !used.contains(*id)) {
-                    let keep: Vec<bool> = ids.iter().map(|id| used.contains(*id)).collect();
-                    let mut flags = keep.iter();
-                    ids.retain(|_| *flags.next().unwrap_or(&true));
-                    for (_, scalars) in inputs {
-                        let mut flags = keep.iter();
-                        scalars.retain(|_| *flags.next().unwrap_or(&true));
-                    }
-                    changed = true;
-                }
-                return changed;
-            }
-            _ => read(at, &mut used),
+        } else {
+            changed |= reader.prune_kept(at);
         }
+        if let Rel::SetOp { .. } = at {
+            return changed;
+        }
+        reader.read(at);
         match at.input_mut() {
             Some(input) => at = input,
             None => return changed,
@@ -164,12 +76,139 @@ fn prune(query: Query<'_>, columns: &Columns) -> bool {
     }
 }
 
-fn read(rel: &Rel, used: &mut ColumnSet) {
-    rel.expressions(&mut |node| used.union(&used_columns(node)));
-    if let Rel::Join(join) = rel {
-        join.on.iter().for_each(|(_, id)| {
-            used.insert(*id);
+/// The input of an operator that computes nothing.
+fn unneeded(rel: &mut Rel) -> Option<Rel> {
+    match rel {
+        Rel::Extend { input, columns } if columns.is_empty() => Some(input.take()),
+        Rel::Window { input, outputs, .. } if outputs.is_empty() => Some(input.take()),
+        _ => None,
+    }
+}
+
+/// What is read of the rows of an operator, by all that is above it.
+struct Reader<'c> {
+    used: ColumnSet,
+    columns: &'c Columns,
+    keeps_documents: bool,
+}
+
+impl Reader<'_> {
+    /// Removes columns of operators that add columns.
+    fn prune_computed(&mut self, rel: &mut Rel) -> bool {
+        match rel {
+            Rel::Extend { columns, .. } => {
+                let before = columns.len();
+                let mut live = Vec::with_capacity(before);
+                // From the last to the first, as later ones use earlier ones.
+                for (id, definition) in std::mem::take(columns).into_iter().rev() {
+                    if self.used.contains(id) {
+                        self.used.union(&used_columns(Node::Scalar(&definition)));
+                        live.push((id, definition));
+                    }
+                }
+                live.reverse();
+                *columns = live;
+                columns.len() != before
+            }
+            Rel::Window { outputs, .. } => {
+                let before = outputs.len();
+                outputs.retain(|(id, _)| self.used.contains(*id));
+                outputs.len() != before
+            }
+            _ => false,
+        }
+    }
+
+    /// Removes columns and documents of operators whose rows have no others.
+    fn prune_kept(&mut self, rel: &mut Rel) -> bool {
+        match rel {
+            Rel::Aggregate {
+                keys,
+                carried,
+                aggregates,
+                ..
+            } => {
+                let before = aggregates.len();
+                if keys.is_empty() && !aggregates.iter().any(|(id, _)| self.used.contains(*id)) {
+                    aggregates.truncate(1);
+                } else {
+                    aggregates.retain(|(id, _)| self.used.contains(*id));
+                }
+                self.prune_carried(carried, &[]) | (aggregates.len() != before)
+            }
+            Rel::Distinct {
+                columns, carried, ..
+            } => self.prune_carried(carried, columns),
+            Rel::DistinctOn {
+                input, order, kept, ..
+            } => {
+                for key in order.iter() {
+                    self.used.union(&used_columns(Node::Scalar(&key.scalar)));
+                }
+                let there = scope(input);
+                let above: Vec<_> = self
+                    .used
+                    .iter()
+                    .filter(|id| there.has(self.columns, *id))
+                    .take(FEW + 1)
+                    .collect();
+                if above.len() > FEW || self.keeps_documents || kept.as_ref() == Some(&above) {
+                    return false;
+                }
+                *kept = Some(above);
+                true
+            }
+            Rel::SetOp {
+                op: SetOp::UnionAll,
+                inputs,
+                columns,
+            } => {
+                let keep: Vec<bool> = columns.iter().map(|id| self.used.contains(*id)).collect();
+                if keep.iter().all(|k| *k) {
+                    return false;
+                }
+                let mut flags = keep.iter();
+                columns.retain(|_| *flags.next().unwrap_or(&true));
+                for (_, scalars) in inputs {
+                    let mut flags = keep.iter();
+                    scalars.retain(|_| *flags.next().unwrap_or(&true));
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Removes documents of which nothing is read but what is there beside them.
+    fn prune_carried(&self, carried: &mut Vec<SourceId>, beside: &[ColumnId]) -> bool {
+        if self.keeps_documents {
+            return false;
+        }
+        let before = carried.len();
+        carried.retain(|source| {
+            self.used
+                .iter()
+                .any(|id| self.columns.source_of(id) == Some(*source) && !beside.contains(&id))
         });
+        carried.len() != before
+    }
+
+    /// Adds what an operator reads. Of computed columns that was done one by one.
+    fn read(&mut self, rel: &Rel) {
+        let used = &mut self.used;
+        match rel {
+            Rel::Extend { .. } => {}
+            Rel::Distinct { columns, .. } => columns.iter().for_each(|id| {
+                used.insert(*id);
+            }),
+            Rel::Join(join) => {
+                rel.expressions(&mut |node| used.union(&used_columns(node)));
+                join.on.iter().for_each(|(_, id)| {
+                    used.insert(*id);
+                });
+            }
+            _ => rel.expressions(&mut |node| used.union(&used_columns(node))),
+        }
     }
 }
 

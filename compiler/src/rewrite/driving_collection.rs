@@ -5,10 +5,9 @@ use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
 use crate::plan::facts::SourceSet;
 use crate::plan::{
-    Cardinality, ColumnId, Columns, Join, JoinKind, Node, Origin, Plan, Predicate, Rel, Scalar,
-    SourceId, is_copyable,
+    Cardinality, ColumnId, Columns, Join, JoinKind, Node, Plan, Predicate, Rel, Scalar, SourceId,
+    is_copyable,
 };
-use crate::schema::FieldKind;
 
 pub(super) const RULE: Rule = Rule {
     name: "driving_collection",
@@ -38,12 +37,12 @@ fn apply(plan: &mut Plan, context: &Context<'_>) -> Result<bool> {
                 && let Some(view) = View::of(at)
             {
                 let inner = view.joins.iter().any(|j| j.kind == JoinKind::Inner);
-                return match inner {
-                    true => match choose(&view, sorted_slice, context, columns)? {
-                        Some(path) => turn(at, &path, context, columns),
-                        None => Ok(false),
-                    },
-                    false => Ok(false),
+                if !inner {
+                    return Ok(false);
+                }
+                return match choose(&view, sorted_slice, context, columns)? {
+                    Some(path) => turn(at, &path, context, columns),
+                    None => Ok(false),
                 };
             }
             if let Rel::Slice { input, .. } = at
@@ -169,14 +168,7 @@ fn is_smaller(
     else {
         return Ok(false);
     };
-    let refers = match &columns.get(*rhs)?.origin {
-        Origin::Stored { field: Some(f), .. } => matches!(
-            context.schema.field(*f)?.ty.kind,
-            FieldKind::ForeignKey | FieldKind::OneToOneField
-        ),
-        _ => false,
-    };
-    Ok(refers
+    Ok(block::is_foreign_key(*rhs, context.schema, columns)
         && parent == base
         && is_unique_set(context.schema, columns, base, &[key])?
         && is_unique_set(context.schema, columns, edge.source, &[foreign])?)
@@ -253,11 +245,7 @@ fn turn(rel: &mut Rel, path: &[usize], context: &Context<'_>, columns: &Columns)
                 .map(|(lhs, rhs)| (Scalar::Column(rhs), lhs))
                 .collect(),
             condition: None,
-            cardinality: if unique {
-                Cardinality::One
-            } else {
-                Cardinality::Many
-            },
+            cardinality: Cardinality::of_unique(unique),
         });
     }
     let mut rest = Vec::new();

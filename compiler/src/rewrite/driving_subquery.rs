@@ -1,12 +1,12 @@
 //! A selective subquery comes before the collection that is asked for its keys.
 
-use super::block::{self, Edge, is_indexed, is_unique_set, root_key};
+use super::block::{self, Edge, Reach, is_indexed, is_unique_set, root_key};
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
 use crate::plan::facts::{ColumnSet, is_correlated, is_unique};
 use crate::plan::{
     Cardinality, Column, ColumnId, Columns, Counterparts, JoinKind, Origin, Plan, Predicate, Rel,
-    Scalar, rename,
+    Scalar, SourceId, rename,
 };
 
 pub(super) const RULE: Rule = Rule {
@@ -97,25 +97,21 @@ fn own_rows(
     Ok(Some(rows))
 }
 
-fn start_at_subquery(rel: &mut Rel, context: &Context<'_>, columns: &mut Columns) -> Result<bool> {
-    let Rel::Filter { input, predicate } = rel else {
-        return Ok(false);
-    };
-    let Rel::Scan(base) = **input else {
-        return Ok(false);
-    };
-    let known = |s: &Scalar| matches!(s, Scalar::Literal(_));
-    let at_base = block::reach(
-        base,
-        predicate.parts().iter(),
-        &known,
-        context.schema,
-        columns,
-    )?;
-    if at_base < block::Reach::Range {
-        return Ok(false);
-    }
-    let mut found = None;
+/// A part of a filter that asks whether a key is in a subquery of few rows.
+struct Found {
+    part: usize,
+    outside: ColumnId,
+    inside: ColumnId,
+    /// Whether the key is unique.
+    unique: bool,
+}
+
+fn find(
+    base: SourceId,
+    predicate: &Predicate,
+    context: &Context<'_>,
+    columns: &Columns,
+) -> Result<Option<Found>> {
     for (i, part) in predicate.parts().iter().enumerate() {
         let Predicate::InSubquery { lhs, query } = part else {
             continue;
@@ -125,64 +121,80 @@ fn start_at_subquery(rel: &mut Rel, context: &Context<'_>, columns: &mut Columns
         else {
             continue;
         };
-        let Some((source, key)) = root_key(columns, *outside) else {
+        let Some((_, key)) = root_key(columns, *outside).filter(|(of, _)| *of == base) else {
             continue;
         };
-        if source != base
-            || !is_indexed(context.schema, columns, base, key)?
-            || is_correlated(query, columns)
+        if is_indexed(context.schema, columns, base, key)?
+            && !is_correlated(query, columns)
+            && is_few(&query.rel, context, columns)?
         {
-            continue;
-        }
-        let Some(first) = query.rel.base() else {
-            continue;
-        };
-        let few = if is_short(&query.rel) {
-            true
-        } else if block::is_block(&query.rel) {
-            let conditions = conditions_of(&query.rel);
-            let reach = block::reach(
-                first,
-                conditions.into_iter(),
-                &known,
-                context.schema,
-                columns,
-            )?;
-            reach <= block::Reach::Indexed
-        } else {
-            false
-        };
-        if few {
-            let unique = is_unique_set(context.schema, columns, base, &[key])?;
-            found = Some((i, *outside, *inside, unique));
-            break;
+            return Ok(Some(Found {
+                part: i,
+                outside: *outside,
+                inside: *inside,
+                unique: is_unique_set(context.schema, columns, base, &[key])?,
+            }));
         }
     }
-    let Some((i, outside, inside, unique)) = found else {
+    Ok(None)
+}
+
+/// Whether a slice or an index makes the rows of a subquery few.
+fn is_few(rows: &Rel, context: &Context<'_>, columns: &Columns) -> Result<bool> {
+    let Some(base) = rows.base() else {
+        return Ok(false);
+    };
+    if is_short(rows) {
+        return Ok(true);
+    }
+    if !block::is_block(rows) {
+        return Ok(false);
+    }
+    let reach = reach_of_literals(base, conditions_of(rows).into_iter(), context, columns)?;
+    Ok(reach <= Reach::Indexed)
+}
+
+fn reach_of_literals<'p>(
+    source: SourceId,
+    conditions: impl Iterator<Item = &'p Predicate>,
+    context: &Context<'_>,
+    columns: &Columns,
+) -> Result<Reach> {
+    let known = |s: &Scalar| matches!(s, Scalar::Literal(_));
+    block::reach(source, conditions, &known, context.schema, columns)
+}
+
+fn start_at_subquery(rel: &mut Rel, context: &Context<'_>, columns: &mut Columns) -> Result<bool> {
+    let Rel::Filter { input, predicate } = rel else {
+        return Ok(false);
+    };
+    let Rel::Scan(base) = **input else {
+        return Ok(false);
+    };
+    if reach_of_literals(base, predicate.parts().iter(), context, columns)? < Reach::Range {
+        return Ok(false);
+    }
+    let Some(found) = find(base, predicate, context, columns)? else {
         return Ok(false);
     };
     let mut conditions = predicate.take_parts();
-    let Predicate::InSubquery { query, .. } = conditions.remove(i) else {
+    let Predicate::InSubquery { query, .. } = conditions.remove(found.part) else {
         return Ok(false);
     };
-    if let Some(rows) = own_rows(&query.rel, outside, inside, context, columns)? {
+    if let Some(rows) = own_rows(&query.rel, found.outside, found.inside, context, columns)? {
         *rel = block::filtered(rows, conditions);
         return Ok(true);
     }
     let edge = Edge {
         source: base,
         kind: JoinKind::Inner,
-        on: vec![(Scalar::Column(inside), outside)],
+        on: vec![(Scalar::Column(found.inside), found.outside)],
         condition: None,
-        cardinality: if unique {
-            Cardinality::One
-        } else {
-            Cardinality::Many
-        },
+        cardinality: Cardinality::of_unique(found.unique),
     };
     let values = Rel::Distinct {
         input: Box::new(query.rel),
-        columns: vec![inside],
+        columns: vec![found.inside],
         carried: Vec::new(),
     };
     *rel = block::filtered(edge.over(values), conditions);

@@ -199,6 +199,114 @@ fn greatest(of: ColumnId, ty: &Arc<FieldType>) -> AggregateCall {
     AggregateCall::new("Max", vec![Scalar::Column(of)], Arc::clone(ty))
 }
 
+/// The rows and the groups side by side, and the greatest of both by key.
+struct Sides {
+    union: Vec<ColumnId>,
+    of_rows: Vec<Scalar>,
+    of_groups: Vec<Scalar>,
+    wholes: Vec<(ColumnId, AggregateCall)>,
+}
+
+impl Sides {
+    /// A column `either` of what a row and a group say, and the column that is the greatest of it.
+    fn add(
+        &mut self,
+        either: ColumnId,
+        (of_row, of_group): (Scalar, Scalar),
+        (id, whole): (ColumnId, AggregateCall),
+    ) {
+        self.union.push(either);
+        self.of_rows.push(of_row);
+        self.of_groups.push(of_group);
+        self.wholes.push((id, whole));
+    }
+
+    /// Adds the aggregates, which are of nothing in the rows, and gives those of the groups.
+    fn add_aggregates(
+        &mut self,
+        aggregates: &[(ColumnId, AggregateCall)],
+        columns: &mut Columns,
+    ) -> Result<Vec<(ColumnId, AggregateCall)>> {
+        let mut parts = Vec::with_capacity(aggregates.len());
+        for (id, call) in aggregates {
+            let column = columns.get(*id)?.clone();
+            let part = columns.add(computed(&column));
+            let either = columns.add(computed(&column));
+            let is_count = call.function == "Count";
+            let nothing = if is_count { Bson::Int32(0) } else { Bson::Null };
+            let mut whole = greatest(either, &call.ty);
+            whole.never_null = is_count;
+            self.add(
+                either,
+                (literal(nothing, &call.ty), Scalar::Column(part)),
+                (*id, whole),
+            );
+            parts.push((part, call.clone()));
+        }
+        Ok(parts)
+    }
+
+    /// Adds columns of the rows. Gives the column that says whether there is a row, and what is to be named again: the
+    /// first column that is NULL only without a row says it, or a mark of its own.
+    fn add_columns(
+        &mut self,
+        read: &[ColumnId],
+        copy: SourceId,
+        columns: &mut Columns,
+    ) -> Result<(ColumnId, Option<(ColumnId, Scalar)>)> {
+        let mut named = None;
+        for id in read {
+            let column = columns.get(*id)?.clone();
+            let either = columns.add(computed(&column));
+            let of_row = Scalar::Column(of_copy(*id, copy, columns)?);
+            let whole = if column.nullable || named.is_some() {
+                *id
+            } else {
+                let whole = columns.add(computed(&column));
+                named = Some((whole, *id));
+                whole
+            };
+            self.add(
+                either,
+                (of_row, literal(Bson::Null, &column.ty)),
+                (whole, greatest(either, &column.ty)),
+            );
+        }
+        if let Some((mark, id)) = named {
+            return Ok((mark, Some((id, Scalar::Column(mark)))));
+        }
+        let ty = Arc::new(FieldType::new(FieldKind::BooleanField));
+        let column = Column {
+            name: "row".into(),
+            ty: Arc::clone(&ty),
+            nullable: true,
+            array: ArrayFact::No,
+            origin: Origin::Computed,
+        };
+        let (mark, either) = (columns.add(column.clone()), columns.add(column));
+        self.add(
+            either,
+            (literal(Bson::Boolean(true), &ty), literal(Bson::Null, &ty)),
+            (mark, greatest(either, &ty)),
+        );
+        Ok((mark, None))
+    }
+
+    /// What is left of both for each key.
+    fn by_key(self, rows: Rel, groups: Rel, key: (ColumnId, Scalar)) -> Rel {
+        Rel::Aggregate {
+            input: Box::new(Rel::SetOp {
+                op: SetOp::UnionAll,
+                inputs: vec![(rows, self.of_rows), (groups, self.of_groups)],
+                columns: self.union,
+            }),
+            keys: vec![key],
+            carried: Vec::new(),
+            aggregates: self.wholes,
+        }
+    }
+}
+
 fn replace(rel: &mut Rel, found: &Found, key: ColumnId, columns: &mut Columns) -> Result<bool> {
     let Rel::Aggregate {
         input, aggregates, ..
@@ -213,110 +321,45 @@ fn replace(rel: &mut Rel, found: &Found, key: ColumnId, columns: &mut Columns) -
         return Ok(false);
     };
     let (base, foreign) = (*base, *foreign);
-    let own = key_of_copy(base, found.key, columns)?;
-    let mut union = vec![key];
-    let mut of_rows = vec![Scalar::Column(own.1)];
-    let mut of_groups = vec![Scalar::Column(foreign)];
-    let mut parts = Vec::new();
-    let mut wholes = Vec::new();
-    let mut named = Vec::new();
-    for (id, call) in aggregates.iter() {
-        let column = columns.get(*id)?.clone();
-        let (part, either) = (
-            columns.add(computed(&column)),
-            columns.add(computed(&column)),
-        );
-        let is_count = call.function == "Count";
-        let nothing = if is_count { Bson::Int32(0) } else { Bson::Null };
-        let mut whole = greatest(either, &call.ty);
-        if is_count {
-            whole.never_null = true;
-        }
-        union.push(either);
-        of_rows.push(literal(nothing, &call.ty));
-        of_groups.push(Scalar::Column(part));
-        parts.push((part, call.clone()));
-        wholes.push((*id, whole));
-    }
-    let mark = match &found.read {
-        Some(read) => {
-            let mut mark = None;
-            for id in read {
-                let column = columns.get(*id)?.clone();
-                let either = columns.add(computed(&column));
-                union.push(either);
-                of_rows.push(Scalar::Column(of_copy(*id, own.0, columns)?));
-                of_groups.push(literal(Bson::Null, &column.ty));
-                let whole = if column.nullable || mark.is_some() {
-                    *id
-                } else {
-                    // Whether there is a row is asked of a column that only a row without the group's key lacks.
-                    let whole = columns.add(computed(&column));
-                    named.push((*id, Scalar::Column(whole)));
-                    mark = Some(whole);
-                    whole
-                };
-                wholes.push((whole, greatest(either, &column.ty)));
-            }
-            Some(mark.unwrap_or_else(|| {
-                let ty = Arc::new(FieldType::new(FieldKind::BooleanField));
-                let column = Column {
-                    name: "row".into(),
-                    ty: Arc::clone(&ty),
-                    nullable: true,
-                    array: ArrayFact::No,
-                    origin: Origin::Computed,
-                };
-                let (mark, either) = (columns.add(column.clone()), columns.add(column));
-                union.push(either);
-                of_rows.push(literal(Bson::Boolean(true), &ty));
-                of_groups.push(literal(Bson::Null, &ty));
-                wholes.push((mark, greatest(either, &ty)));
-                mark
-            }))
-        }
-        None => None,
+    let (copy, own_key) = key_of_copy(base, found.key, columns)?;
+    let mut sides = Sides {
+        union: vec![key],
+        of_rows: vec![Scalar::Column(own_key)],
+        of_groups: vec![Scalar::Column(foreign)],
+        wholes: Vec::new(),
     };
-    let related = block::filtered(
-        Rel::Scan(join.source),
-        join.condition.iter().cloned().collect(),
-    );
+    let parts = sides.add_aggregates(aggregates, columns)?;
+    let rows = Rel::Scan(copy);
     let groups = Rel::Aggregate {
-        input: Box::new(related),
+        input: Box::new(block::filtered(
+            Rel::Scan(join.source),
+            join.condition.iter().cloned().collect(),
+        )),
         keys: vec![(foreign, Scalar::Column(foreign))],
         carried: Vec::new(),
         aggregates: parts,
     };
-    let all = Rel::Aggregate {
-        input: Box::new(Rel::SetOp {
-            op: SetOp::UnionAll,
-            inputs: vec![(Rel::Scan(own.0), of_rows), (groups, of_groups)],
-            columns: union,
-        }),
-        keys: vec![(mark.map_or(key, |_| found.key), Scalar::Column(key))],
-        carried: Vec::new(),
-        aggregates: wholes,
-    };
-    *rel = match mark {
-        Some(mark) => {
-            let is_row = Predicate::IsNull(Scalar::Column(mark)).negate();
-            let rows = block::filtered(all, vec![is_row]);
-            match named.is_empty() {
-                true => rows,
-                false => Rel::Extend {
-                    input: Box::new(rows),
-                    columns: named,
-                },
-            }
-        }
-        None => Rel::Join(Box::new(Join {
-            input: all,
+    let Some(read) = &found.read else {
+        *rel = Rel::Join(Box::new(Join {
+            input: sides.by_key(rows, groups, (key, Scalar::Column(key))),
             source: base,
             kind: JoinKind::Inner,
             on: vec![(Scalar::Column(key), found.key)],
             condition: None,
             cardinality: Cardinality::One,
-        })),
+        }));
+        return Ok(true);
+    };
+    let (mark, named) = sides.add_columns(read, copy, columns)?;
+    let all = sides.by_key(rows, groups, (found.key, Scalar::Column(key)));
+    let is_row = Predicate::IsNull(Scalar::Column(mark)).negate();
+    let rows = block::filtered(all, vec![is_row]);
+    *rel = match named {
+        Some(named) => Rel::Extend {
+            input: Box::new(rows),
+            columns: vec![named],
+        },
+        None => rows,
     };
     Ok(true)
 }

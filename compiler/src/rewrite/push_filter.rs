@@ -2,10 +2,11 @@
 
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
-use crate::plan::facts::{Scope, scope};
+use crate::plan::facts::{ColumnSet, Scope, scope};
 use crate::plan::{
-    Columns, Definitions, JoinKind, Node, Plan, Predicate, Rel, Scalar, VisitMut, has_volatile,
-    is_copyable, substitute_predicate, visit, walk_rel, walk_terminal,
+    ColumnId, Columns, Definitions, Join, JoinKind, Node, Plan, Predicate, Rel, Scalar, VisitMut,
+    as_column, has_volatile, is_copyable, substitute_predicate, substitute_scalar, visit, walk_rel,
+    walk_terminal,
 };
 
 pub(super) const RULE: Rule = Rule {
@@ -115,13 +116,11 @@ fn leave_join(rel: &mut Rel, columns: &Columns) -> bool {
     if join.kind != JoinKind::Inner {
         return false;
     }
-    let parts = match join.condition.take() {
-        None => return false,
-        Some(Predicate::And(list)) => list,
-        Some(other) => vec![other],
+    let Some(mut condition) = join.condition.take() else {
+        return false;
     };
     let source = join.source;
-    let (stay, leave): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| {
+    let (stay, leave): (Vec<_>, Vec<_>) = condition.take_parts().into_iter().partition(|part| {
         has_volatile(Node::Predicate(part))
             || walk::has_subquery(part)
             || part
@@ -167,98 +166,97 @@ fn way(part: Predicate, input: &Rel, below: &Scope, columns: &Columns) -> Way {
         return Way::Stay(part);
     }
     let used = part.used_columns();
-    match input {
+    // What takes the place of columns below, if it can go there.
+    let definitions = match input {
+        Rel::Join(join) => return way_at_join(part, &used, join, below, columns),
         // After a sort of a collection, that an index may give, the rows of a slice are enough.
-        Rel::Sort { input, .. } if is_collection(input) && walk::has_subquery(&part) => {
-            Way::Stay(part)
-        }
-        Rel::Sort { .. } => Way::Down(part),
-        Rel::Join(join) => {
-            let joined = used
-                .iter()
-                .any(|id| columns.source_of(id) == Some(join.source));
-            if !joined {
-                Way::Down(part)
-            } else if join.kind == JoinKind::Inner
-                && !below.has_any(columns, &used)
-                && is_copyable(Node::Predicate(&part))
-            {
-                Way::Into(part)
-            } else {
-                Way::Stay(part)
-            }
-        }
+        Rel::Sort { input, .. } if is_collection(input) && walk::has_subquery(&part) => None,
+        Rel::Sort { .. } => Some(Definitions::new()),
         Rel::Extend {
             columns: definitions,
             ..
-        } => {
-            if !definitions.iter().any(|(id, _)| used.contains(*id)) {
-                return Way::Down(part);
-            }
-            let mut resolved = Definitions::new();
-            for (id, definition) in definitions {
-                let mut definition = definition.clone();
-                crate::plan::substitute_scalar(&mut definition, &resolved);
-                if used.contains(*id)
-                    && (size(&definition) > SMALL || !is_copyable(Node::Scalar(&definition)))
-                {
-                    return Way::Stay(part);
-                }
-                if size(&definition) <= SMALL {
-                    resolved.insert(*id, definition);
-                }
-            }
-            replaced(part, &resolved)
-        }
+        } => small_definitions(definitions, &used),
         Rel::Window { partition, .. } => {
-            let fixed: Vec<_> = partition
-                .iter()
-                .filter_map(crate::plan::as_column)
-                .collect();
-            let here = scope(input);
-            if used
-                .iter()
-                .all(|id| fixed.contains(&id) || !here.has(columns, id))
-            {
-                Way::Down(part)
-            } else {
-                Way::Stay(part)
-            }
+            reads_only(&used, partition, &scope(input), columns).then(Definitions::new)
         }
+        Rel::DistinctOn { on, .. } => reads_only(&used, on, below, columns).then(Definitions::new),
         Rel::Aggregate {
             keys, aggregates, ..
-        } => {
-            if keys.is_empty()
-                || aggregates.iter().any(|(id, _)| used.contains(*id))
-                || !tells_equals_alike(&part)
-            {
-                return Way::Stay(part);
-            }
-            let mut definitions = Definitions::new();
-            for (id, key) in keys {
-                if used.contains(*id) {
-                    if !is_copyable(Node::Scalar(key)) {
-                        return Way::Stay(part);
-                    }
-                    definitions.insert(*id, key.clone());
-                }
-            }
-            replaced(part, &definitions)
+        } if !keys.is_empty()
+            && !aggregates.iter().any(|(id, _)| used.contains(*id))
+            && tells_equals_alike(&part) =>
+        {
+            key_definitions(keys, &used)
         }
-        Rel::Distinct { .. } if tells_equals_alike(&part) => Way::Down(part),
-        Rel::DistinctOn { on, .. } => {
-            let fixed: Vec<_> = on.iter().filter_map(crate::plan::as_column).collect();
-            if used
-                .iter()
-                .all(|id| fixed.contains(&id) || !below.has(columns, id))
-            {
-                Way::Down(part)
-            } else {
-                Way::Stay(part)
-            }
+        Rel::Distinct { .. } if tells_equals_alike(&part) => Some(Definitions::new()),
+        _ => None,
+    };
+    match definitions {
+        Some(definitions) if definitions.is_empty() => Way::Down(part),
+        Some(definitions) => {
+            let mut part = part;
+            substitute_predicate(&mut part, &definitions);
+            Way::Down(part)
         }
-        _ => Way::Stay(part),
+        None => Way::Stay(part),
     }
+}
+
+fn way_at_join(
+    part: Predicate,
+    used: &ColumnSet,
+    join: &Join,
+    below: &Scope,
+    columns: &Columns,
+) -> Way {
+    let joined = used
+        .iter()
+        .any(|id| columns.source_of(id) == Some(join.source));
+    if !joined {
+        Way::Down(part)
+    } else if join.kind == JoinKind::Inner
+        && !below.has_any(columns, used)
+        && is_copyable(Node::Predicate(&part))
+    {
+        Way::Into(part)
+    } else {
+        Way::Stay(part)
+    }
+}
+
+/// The definitions of computed columns, if those that are used may be computed once more.
+fn small_definitions(definitions: &[(ColumnId, Scalar)], used: &ColumnSet) -> Option<Definitions> {
+    let mut resolved = Definitions::new();
+    if !definitions.iter().any(|(id, _)| used.contains(*id)) {
+        return Some(resolved);
+    }
+    for (id, definition) in definitions {
+        let mut definition = definition.clone();
+        substitute_scalar(&mut definition, &resolved);
+        let small = size(&definition) <= SMALL;
+        if used.contains(*id) && !(small && is_copyable(Node::Scalar(&definition))) {
+            return None;
+        }
+        if small {
+            resolved.insert(*id, definition);
+        }
+    }
+    Some(resolved)
+}
+
+/// The definitions of the group keys that are used, if they may be computed once more.
+fn key_definitions(keys: &[(ColumnId, Scalar)], used: &ColumnSet) -> Option<Definitions> {
+    keys.iter()
+        .filter(|(id, _)| used.contains(*id))
+        .map(|(id, key)| is_copyable(Node::Scalar(key)).then(|| (*id, key.clone())))
+        .collect()
+}
+
+/// Whether all columns of the rows that are used are among the values by which rows are looked at together.
+fn reads_only(used: &ColumnSet, values: &[Scalar], rows: &Scope, columns: &Columns) -> bool {
+    let fixed: Vec<_> = values.iter().filter_map(as_column).collect();
+    used.iter()
+        .all(|id| fixed.contains(&id) || !rows.has(columns, id))
 }
 
 /// Documents of one collection, perhaps with conditions.
@@ -268,11 +266,6 @@ fn is_collection(rel: &Rel) -> bool {
         Rel::Filter { input, .. } => matches!(**input, Rel::Scan(_)),
         _ => false,
     }
-}
-
-fn replaced(mut part: Predicate, definitions: &Definitions) -> Way {
-    substitute_predicate(&mut part, definitions);
-    Way::Down(part)
 }
 
 /// Whether the condition is the same for values that a group takes for equal.

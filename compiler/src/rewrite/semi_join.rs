@@ -87,11 +87,7 @@ fn join(rel: &mut Rel, context: &Context<'_>, columns: &Columns) -> Result<bool>
         kind: JoinKind::Inner,
         on: vec![(found.outside, found.inside)],
         condition: None,
-        cardinality: if unique {
-            Cardinality::One
-        } else {
-            Cardinality::Many
-        },
+        cardinality: Cardinality::of_unique(unique),
     };
     let mut rows = edge.over(input.take());
     for edge in block.joins {
