@@ -230,6 +230,10 @@ const METHODS: &[(&str, &str)] = &[
         "Tag.objects.bulk_create([Tag(name=\"new\")])",
     ),
     ("update", "Book.objects.update(pages=1)"),
+    (
+        "bulk_update",
+        "Book.objects.bulk_update([Book(pk=1, pages=2)], [\"pages\"])",
+    ),
     ("delete", "Book.objects.all().delete()"),
     ("get_or_create", "Tag.objects.get_or_create(name=\"new\")"),
     (

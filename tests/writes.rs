@@ -15,6 +15,7 @@ use std::fmt::Write;
 
 use bson::{Document, doc};
 use mqlc::Compiler;
+use mqlc::compiler::text;
 use mqlc::executors::{Execute, Outcome};
 use support::{Library, World, documents as all_of};
 
@@ -257,4 +258,75 @@ fn counted_keys_go_on() {
     assert_eq!(first.len(), 1);
     let next: Vec<i64> = next.iter().map(|k| k.as_i64().unwrap()).collect();
     assert_eq!(next, [101, 7000, 102]);
+}
+
+/// One update for each document does what Django's `Case()` does: keys that are not there, the same key twice, NULL, and JSON without a
+/// value.
+#[test]
+fn bulk_updates_do_what_choices_do() {
+    let models = "
+class Item(models.Model):
+    name = models.CharField(max_length=20, null=True)
+    extra = models.JSONField(null=True)
+";
+    let rows = r#"[Item(pk=1, name="a"), Item(pk=1, name="b"), Item(pk=2, name=None), Item(pk=9, name="c")]"#;
+    let effect = |manager: &str| {
+        let world = World::new(models);
+        let item = |id: i64| doc! {"_id": id, "name": "old", "extra": {"a": 1}};
+        world.insert("files_item", vec![item(1), item(2), item(3)]);
+        let source = format!("Item.{manager}.bulk_update({rows}, [\"name\"])");
+        let Ok(Outcome::Written(written)) = world.run(&source) else {
+            panic!("{source}");
+        };
+        (written.count, all_of(&world.executor, "files_item"))
+    };
+    let (count, documents) = effect("objects");
+    assert_eq!(count, 2);
+    assert_eq!(documents[0].get_str("name").unwrap(), "a");
+    assert_eq!((count, documents), effect("objects.filter(pk__gt=0)"));
+
+    let world = World::new(models);
+    world.insert(
+        "files_item",
+        vec![doc! {"_id": 1_i64, "name": "x", "extra": {"a": 1}}],
+    );
+    world
+        .run(r#"Item.objects.bulk_update([Item(pk=1, extra=None)], ["extra", "name"])"#)
+        .unwrap();
+    let after = all_of(&world.executor, "files_item");
+    assert_eq!(after, [doc! {"_id": 1_i64, "name": null}]);
+    for (source, message) in [
+        (
+            "Item.objects.bulk_update([Item(pk=1)], [])",
+            "Field names must be given to bulk_update().",
+        ),
+        (
+            r#"Item.objects.bulk_update([Item(name="a")], ["name"])"#,
+            "All bulk_update() objects must have a primary key set.",
+        ),
+        (
+            r#"Item.objects.bulk_update([Item(pk=1)], ["id"])"#,
+            "bulk_update() cannot be used with primary key fields.",
+        ),
+        (
+            r#"Item.objects.bulk_update([Item(pk=1)], ["wrong"])"#,
+            "Item has no field named 'wrong'",
+        ),
+    ] {
+        let error = match text::parse(&world.schema, source, &world.params) {
+            Ok(parsed) => world
+                .compiler()
+                .compile(&parsed.statement.unwrap())
+                .unwrap_err(),
+            Err(error) => error,
+        };
+        assert!(error.to_string().contains(message), "{source}: {error}");
+    }
+    let nothing = world
+        .run(r#"Item.objects.bulk_update([], ["name"])"#)
+        .unwrap();
+    assert_eq!(
+        nothing,
+        Outcome::Written(mqlc::executors::Written::default())
+    );
 }

@@ -508,7 +508,8 @@ fn terminals_are_written_as_django_runs_them() {
         (
             "Book.everything.get_or_create(title='x', defaults={'pages': 3})",
             r#"{"get_or_create": {"where": {"and": [{"lookup":
-            {"path": "title", "rhs": {"value": "x"}}}]}, "defaults": {"pages": 3}}}"#,
+            {"path": "title", "rhs": {"value": "x"}}}]}, "defaults": {"pages": 3, "kind": "N", "published": {"$day": "2025-06-15"},
+            "hidden": false, "data": {}, "added": {"$date": "2025-06-15T12:34:56.789012+00:00"}}}}"#,
         ),
     ] {
         same(

@@ -77,7 +77,11 @@ impl<'a> Binder<'a> {
     }
 
     /// What is stored for a value, or without one; `None` where the key is left out.
-    fn stored_value(&self, field: &Field, value: Option<&Value>) -> Result<Option<Bson>> {
+    pub(super) fn stored_value(
+        &self,
+        field: &Field,
+        value: Option<&Value>,
+    ) -> Result<Option<Bson>> {
         let ty = self.key_type(&field.ty)?;
         match value {
             None | Some(Value::Null) if made_by_the_database(field) => Ok(None),

@@ -20,6 +20,7 @@
 //! | `ordering` | order keys, default ordering through relations |
 //! | `finish`, `sources`, `grouping`, `having`, `combined` | from the state to relational operators: joins, groups; combinations |
 //! | `terminal` | rows, count, exists, aggregate |
+//! | `bulk_update` | `bulk_update()` |
 //! | `upsert` | `get()`, `get_or_create()`, `update_or_create()` |
 //! | `write`, `insert`, `constant`, `delete` | updates, new rows and their computed values, deletes with what hangs on the rows |
 //! | `prefetch` | follow-up queries |
@@ -27,6 +28,7 @@
 mod aggregate;
 mod aliases;
 mod annotation;
+mod bulk_update;
 mod call;
 mod calls;
 mod collation;

@@ -9,7 +9,7 @@ use super::{Binder, Resolve};
 use crate::error::{Code, Error, Result};
 use crate::names::Name;
 use crate::plan::{Output, OutputNode, Plan, Rel, RowKind, Scalar, Terminal};
-use crate::queryset::{Do, Expr, Statement};
+use crate::queryset::{Call, Do, Expr, Statement};
 
 impl Binder<'_> {
     /// Binds a whole statement.
@@ -66,6 +66,9 @@ impl Binder<'_> {
                 };
                 self.upserted(q, &asked)?
             }
+            Do::BulkUpdate(update) => self
+                .bulk_updated(q, restricted(&statement.calls), update)
+                .map_err(|e| e.at("/do"))?,
             Do::Insert(_) => return Err(Error::internal("an insert after the inserts")),
         };
         Ok(Plan {
@@ -440,4 +443,9 @@ pub(super) fn select_of(nodes: &[OutputNode], out: &mut Vec<Scalar>) {
             }
         }
     }
+}
+
+/// Whether calls may leave rows out.
+fn restricted(calls: &[Call]) -> bool {
+    !calls.iter().all(|call| matches!(call, Call::Using(_)))
 }

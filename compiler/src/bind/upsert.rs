@@ -48,15 +48,15 @@ impl Binder<'_> {
             );
             return Err(Error::new(Code::TypeError, message));
         }
-        let model = self.schema.model(self.q(q)?.model)?.clone();
-        let insertion = self.made(&model, asked)?;
+        let model = self.schema.model(self.q(q)?.model)?;
+        let insertion = self.made(model, asked)?;
         let alias = self.initial_alias(q)?;
         let source = self.q(q)?.alias(alias)?.source;
         let key = self.document_key(source, model.concrete)?;
         let assignments = match asked.update {
             Some(values) if !values.is_empty() => {
                 let values = self
-                    .set_to(q, &model, values)
+                    .set_to(q, model, values)
                     .map_err(|e| e.inside("defaults"))?;
                 vec![Assignment {
                     collection: insertion.collection.clone(),
@@ -132,7 +132,7 @@ impl Binder<'_> {
     ) -> Result<Vec<(String, Scalar)>> {
         let mut out = Vec::with_capacity(values.len());
         for (name, value) in values {
-            let field = self.stored_field(model, name)?.clone();
+            let field = self.stored_field(model, name)?;
             if field.primary_key || !field.is_concrete() {
                 return Err(Error::unsupported(
                     format!("setting {name:?}"),
@@ -144,9 +144,7 @@ impl Binder<'_> {
                 Value::Expr(expr) => (**expr).clone(),
                 value => Expr::Value(value.clone()),
             };
-            let value = self
-                .assigned(q, &field, &expr)
-                .map_err(|e| e.inside(name))?;
+            let value = self.assigned(q, field, &expr).map_err(|e| e.inside(name))?;
             out.push((field.column.to_string(), value));
         }
         Ok(out)

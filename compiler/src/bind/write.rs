@@ -32,7 +32,8 @@ impl Binder<'_> {
             let message = "Cannot call update() after .distinct(*fields).";
             return Err(Error::new(Code::TypeError, message));
         }
-        let model = self.schema.model(query.model)?.clone();
+        let schema = self.schema;
+        let model = schema.model(query.model)?;
         self.q_mut(q)?.clear_ordering(true, true);
         // An update changes each row that fits once, alike or not.
         self.q_mut(q)?.distinct = false;
@@ -42,7 +43,7 @@ impl Binder<'_> {
         let mut assignments: Vec<(ModelId, Assignment)> = Vec::new();
         for (name, expr) in values {
             let field = match model.names.get(name) {
-                Some(NameTarget::Field(id)) => self.schema.field(*id)?.clone(),
+                Some(NameTarget::Field(id)) => schema.field(*id)?,
                 Some(NameTarget::Reverse(_)) => return Err(not_updatable(name)),
                 None => {
                     let message = format!("{} has no field named '{name}'", model.name());
@@ -59,7 +60,7 @@ impl Binder<'_> {
                 ));
             }
             let value = self
-                .assigned(q, &field, expr)
+                .assigned(q, field, expr)
                 .map_err(|e| e.inside(name).inside("update").inside("do"))?;
             let owner = self.schema.model(field.id.model)?;
             let at = match assignments.iter().position(|(m, _)| *m == owner.concrete) {

@@ -2,7 +2,7 @@
 
 use super::terms::{Named, Row};
 use super::{Query, q};
-use crate::queryset::{Call, Do, Insert, OrderTerm, Q, Queryset, Statement, Value};
+use crate::queryset::{BulkUpdate, Call, Do, Insert, OrderTerm, Q, Queryset, Statement, Value};
 
 impl Query {
     fn done(self, action: Do) -> Statement {
@@ -136,6 +136,29 @@ impl Query {
     pub fn update(self, values: impl Into<Named>) -> Statement {
         let Named(values) = values.into();
         self.done(Do::Update(values))
+    }
+
+    /// Sets the fields of rows to values of their own: each row has its `pk`, and a value for each field.
+    ///
+    /// ```
+    /// use mqlc_compiler::builder::*;
+    /// let books = Query::from("library.Book")
+    ///     .bulk_update([row("pk", 1).and("pages", 412), row("pk", 2).and("pages", 96)], ["pages"]);
+    /// assert_eq!(
+    ///     books.to_text(),
+    ///     r#"Book.objects.bulk_update([Book(pk=1, pages=412), Book(pk=2, pages=96)], ["pages"])"#,
+    /// );
+    /// ```
+    #[must_use]
+    pub fn bulk_update<T: Into<Row>, N: Into<String>>(
+        self,
+        rows: impl IntoIterator<Item = T>,
+        fields: impl IntoIterator<Item = N>,
+    ) -> Statement {
+        self.done(Do::BulkUpdate(BulkUpdate {
+            rows: rows.into_iter().map(|row| row.into().0).collect(),
+            fields: fields.into_iter().map(Into::into).collect(),
+        }))
     }
 
     /// Deletes all rows, and what hangs on them.

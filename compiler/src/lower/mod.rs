@@ -26,6 +26,7 @@
 //! | `nothing` | aggregates over no rows |
 //! | `output` | terminals, projections, shapes |
 //! | `write` | updates |
+//! | `bulk_update` | an update for each document |
 //! | `upsert` | a row that is there or is made |
 //! | `refer` | writes of documents by the keys that they refer to |
 //! | `insert` | inserts, with the keys that are counted |
@@ -34,6 +35,7 @@
 //! | `walk` | questions about the plan |
 
 mod bound;
+mod bulk_update;
 mod calls;
 mod chain;
 mod collation;

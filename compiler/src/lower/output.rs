@@ -1,5 +1,6 @@
 //! What is done with the rows: terminals, the last projection, the shape of the result.
 
+use super::bulk_update::bulk_update;
 use super::insert::insert;
 use super::rel::{is_empty, unordered};
 use super::scope::{Kind, Val, include};
@@ -63,6 +64,7 @@ pub(super) fn plan(
             lowerer.delete(&plan.rel, *source, deletion, program)
         }
         Terminal::Insert(insertion) => Ok(insert(insertion, program)),
+        Terminal::BulkUpdate(update) => bulk_update(update, program),
         Terminal::Upsert(upsert) => lowerer.upsert(&plan.rel, upsert, program),
     }
 }

@@ -114,10 +114,46 @@ impl Expr {
     pub fn may_be_missing(&self) -> bool {
         match self {
             Expr::Literal(_) | Expr::Array(_) | Expr::Document(_) => false,
-            Expr::Op(op, _) => {
-                !super::operators::operator(op).is_some_and(|known| known.is_never_missing)
-            }
+            Expr::Op(op, _) => match self.choices() {
+                Some(choices) => choices.into_iter().any(Expr::may_be_missing),
+                None => !super::operators::operator(op).is_some_and(|known| known.is_never_missing),
+            },
             Expr::Field(_) | Expr::Var { .. } | Expr::Parameter(_) | Expr::Raw(_) => true,
+        }
+    }
+
+    /// The expressions of which the value of a choice is one, as far as a missing value goes.
+    fn choices(&self) -> Option<Vec<&Expr>> {
+        let Expr::Op(op, args) = self else {
+            return None;
+        };
+        match (&**op, args) {
+            ("$cond", Args::List(list)) => match list.as_slice() {
+                [_, then, other] => Some(vec![then, other]),
+                _ => None,
+            },
+            // The others are not given when they are missing.
+            ("$ifNull", Args::List(list)) => list.last().map(|last| vec![last]),
+            ("$switch", Args::Named(parts)) => {
+                let mut out = Vec::new();
+                for (name, part) in parts {
+                    match (*name, part) {
+                        ("default", other) => out.push(other),
+                        (_, Expr::Array(branches)) => {
+                            for branch in branches {
+                                let Expr::Document(branch) = branch else {
+                                    return None;
+                                };
+                                let then = branch.iter().filter(|(name, _)| *name == *"then");
+                                out.extend(then.map(|(_, then)| then));
+                            }
+                        }
+                        _ => return None,
+                    }
+                }
+                Some(out)
+            }
+            _ => None,
         }
     }
 

@@ -12,6 +12,7 @@
 //! | `predicate` | conditions, [`Predicate`] |
 //! | `deletion` | what a `delete()` takes along, [`Deletion`] |
 //! | `insertion` | what a `bulk_create()` stores, [`Insertion`] |
+//! | `bulk_update` | what a `bulk_update()` changes, [`BulkUpdate`] |
 //! | `upsert` | what a `get_or_create()` does where a row is there, and where none is, [`Upsert`] |
 //! | `search` | rows that a search index finds, [`Search`] |
 //! | `output` | what rows are made of, [`Output`] |
@@ -26,6 +27,7 @@ use bson::Document;
 
 use crate::queryset::Hint;
 
+mod bulk_update;
 mod check;
 mod column;
 mod deletion;
@@ -42,6 +44,7 @@ mod substitute;
 mod upsert;
 mod visit;
 
+pub use bulk_update::{BulkUpdate, Change};
 pub use check::{MAX_DEPTH, MAX_NODES, check, check_depth, undefined_columns};
 pub use column::{ArrayFact, Column, ColumnId, Columns, Origin, Source, SourceId};
 pub use deletion::{DeletedBy, DeletedSet, Deletion, Detached, Guard, ParentPart, Reference};

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bson::Document;
 use indexmap::IndexMap;
 
-use super::{ColumnId, Deletion, Insertion, Output, Predicate, Scalar, Search, SourceId, Upsert};
+use super::{
+    BulkUpdate, ColumnId, Deletion, Insertion, Output, Predicate, Scalar, Search, SourceId, Upsert,
+};
 use crate::queryset::{FrameUnit, NullsOrder, Value};
 use crate::schema::FieldType;
 
@@ -310,6 +312,8 @@ pub enum Terminal {
     Insert(Insertion),
     /// The only one is returned, changed or not; where there is none, one is made.
     Upsert(Box<Upsert>),
+    /// Documents are set to values of their own.
+    BulkUpdate(BulkUpdate),
     /// Rows are updated.
     Update {
         /// The source.

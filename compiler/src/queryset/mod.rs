@@ -32,5 +32,5 @@ pub use expr::{
 pub use json::Limits;
 pub use keyset::page_after;
 pub use q::Q;
-pub use statement::{Do, Insert, Queryset, Statement};
+pub use statement::{BulkUpdate, Do, Insert, Queryset, Statement};
 pub use value::{AwareDateTime, RegexLiteral, Value};

@@ -65,6 +65,17 @@ pub enum Do {
     Delete,
     /// `create()` and `bulk_create()`.
     Insert(Insert),
+    /// `bulk_update()`.
+    BulkUpdate(BulkUpdate),
+}
+
+/// Rows by their keys, and what each is set to.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct BulkUpdate {
+    /// One map of field names to values a row; its key is `pk`.
+    pub rows: Vec<IndexMap<String, Value>>,
+    /// The fields that are set.
+    pub fields: Vec<String>,
 }
 
 /// Rows to insert.

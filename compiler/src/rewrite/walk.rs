@@ -292,7 +292,10 @@ pub(super) fn each_query(
         Terminal::Rows { .. } | Terminal::Aggregate { .. } | Terminal::Upsert(_) => Purpose::Rows,
         Terminal::Count { .. } => Purpose::Count,
         Terminal::Exists => Purpose::Exists,
-        Terminal::Update { .. } | Terminal::Delete { .. } | Terminal::Insert(_) => Purpose::Write,
+        Terminal::Update { .. }
+        | Terminal::Delete { .. }
+        | Terminal::Insert(_)
+        | Terminal::BulkUpdate(_) => Purpose::Write,
     };
     walk.query(rel, Reader::Terminal(terminal), purpose);
     walk.result?;

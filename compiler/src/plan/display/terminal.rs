@@ -24,6 +24,14 @@ impl Printer<'_, '_, '_> {
                 self.nodes(&output.nodes)?;
             }
             Terminal::Insert(insertion) => self.insertion(insertion)?,
+            Terminal::BulkUpdate(update) => {
+                let (count, of) = (update.changes.len(), &update.collection);
+                let columns = update.columns.join(", ");
+                write!(
+                    self.f,
+                    "update {count} documents of {of} by key, set {columns}"
+                )?;
+            }
             Terminal::Upsert(upsert) => {
                 self.f.write_str("the row ")?;
                 self.nodes(&upsert.output.nodes)?;

@@ -11,8 +11,8 @@ use super::statement::{COMBINE_OPS, DIRECTIONS, WORDS};
 use super::tag;
 use super::time::{IsoAware, IsoDate, IsoNaive, IsoTime};
 use crate::queryset::{
-    Aggregate, Call, Case, Do, Expr, Frame, Func, Hint, Insert, Order, OrderTerm, OuterRef,
-    Prefetch, Q, Queryset, Statement, SubqueryExpr, Value, ValuesFields, When, Window,
+    Aggregate, BulkUpdate, Call, Case, Do, Expr, Frame, Func, Hint, Insert, Order, OrderTerm,
+    OuterRef, Prefetch, Q, Queryset, Statement, SubqueryExpr, Value, ValuesFields, When, Window,
 };
 use crate::schema::FieldType;
 
@@ -153,6 +153,10 @@ encode! {
         "output" if this.output.is_some() => &this.output,
         "explicit" if this.explicit => &true,
     });
+    BulkUpdate, |this, s| object!(s, {
+        "rows" => &this.rows,
+        "fields" => &this.fields,
+    });
     Insert, |this, s| object!(s, {
         "rows" => &this.rows,
         "ignore_conflicts" => &this.ignore_conflicts,
@@ -261,6 +265,7 @@ fn terminal<S: Serializer>(s: S, action: &Do) -> Result<S::Ok, S::Error> {
         Do::Aggregate(exprs) => tag(s, "aggregate", exprs),
         Do::Update(exprs) => tag(s, "update", exprs),
         Do::Insert(insert) => tag(s, "insert", insert),
+        Do::BulkUpdate(update) => tag(s, "bulk_update", update),
         Do::GetOrCreate { filter, defaults } => {
             #[derive(Serialize)]
             struct Content<'a> {

@@ -8,7 +8,7 @@ use super::reader::{Kind, Reader, Tags, fields};
 use super::value::computed_value;
 use crate::error::{Code, Error, Result};
 use crate::queryset::{
-    Call, CombineOp, Direction, Do, Hint, Insert, Prefetch, Queryset, Statement, Value,
+    BulkUpdate, Call, CombineOp, Direction, Do, Hint, Insert, Prefetch, Queryset, Statement, Value,
     ValuesFields, page_after,
 };
 
@@ -295,6 +295,7 @@ const DO_TAGS: Tags<Do> = &[
     ("aggregate", |r| exprs(r).map(Do::Aggregate)),
     ("update", |r| exprs(r).map(Do::Update)),
     ("insert", |r| insert(r).map(Do::Insert)),
+    ("bulk_update", |r| bulk_update(r).map(Do::BulkUpdate)),
     ("count", count),
     ("get_or_create", get_or_create),
     ("update_or_create", update_or_create),
@@ -351,6 +352,19 @@ fn insert(r: &mut Reader<'_>) -> Result<Insert> {
     });
     insert.rows = r.need(rows, WHAT, "rows")?;
     Ok(insert)
+}
+
+fn bulk_update(r: &mut Reader<'_>) -> Result<BulkUpdate> {
+    const WHAT: &str = "`bulk_update`";
+    let (mut rows, mut fields) = (None, None);
+    fields!(r, WHAT, {
+        "rows" => rows = Some(r.vec("`rows`", row)?),
+        "fields" => fields = Some(names(r)?),
+    });
+    Ok(BulkUpdate {
+        rows: r.need(rows, WHAT, "rows")?,
+        fields: r.need(fields, WHAT, "fields")?,
+    })
 }
 
 fn get_or_create(r: &mut Reader<'_>) -> Result<Do> {

@@ -272,6 +272,11 @@ impl Writer {
                 self.method("update", |w, start| w.named(start, exprs, Style::Literal));
             }
             Do::Insert(insert) => self.insert(model, insert),
+            Do::BulkUpdate(update) => self.method("bulk_update", |w, _| {
+                w.instances(model, &update.rows);
+                w.push(", ");
+                w.string_list(&update.fields);
+            }),
             Do::GetOrCreate { filter, defaults } => {
                 self.create_or("get_or_create", filter, defaults, None);
             }
@@ -297,15 +302,7 @@ impl Writer {
             return self.method("create", |w, start| w.fields(start, row));
         }
         self.method("bulk_create", |w, start| {
-            w.push("[");
-            w.commas(&insert.rows, |w, row| {
-                w.class(model);
-                w.push("(");
-                let start = w.out.len();
-                w.fields(start, row);
-                w.push(")");
-            });
-            w.push("]");
+            w.instances(model, &insert.rows);
             w.flag(start, "ignore_conflicts", insert.ignore_conflicts);
             w.flag(start, "update_conflicts", insert.update_conflicts);
             for (name, fields) in [
@@ -317,6 +314,18 @@ impl Writer {
                 }
             }
         });
+    }
+
+    fn instances(&mut self, model: &str, rows: &[IndexMap<String, Value>]) {
+        self.push("[");
+        self.commas(rows, |w, row| {
+            w.class(model);
+            w.push("(");
+            let start = w.out.len();
+            w.fields(start, row);
+            w.push(")");
+        });
+        self.push("]");
     }
 
     fn fields(&mut self, start: usize, row: &IndexMap<String, Value>) {

@@ -1,9 +1,12 @@
 //! Size and depth of values, so that a short text cannot stand for a huge or endlessly deep query.
 
+use indexmap::IndexMap;
+
 use super::node::{QChild, QNode};
 use super::value::Py;
 use crate::queryset::{
-    Aggregate, Call, Case, Do, Expr, Order, OrderTerm, Q, Queryset, Statement, Value, ValuesFields,
+    Aggregate, BulkUpdate, Call, Case, Do, Expr, Insert, Order, OrderTerm, Q, Queryset, Statement,
+    Value, ValuesFields,
 };
 
 /// Size in nodes, and depth.
@@ -188,16 +191,23 @@ fn call(node: &Call) -> Measure {
     }
 }
 
+fn row(values: &IndexMap<String, Value>) -> Measure {
+    Measure::over(values.values().map(literal))
+}
+
 fn statement(node: &Statement) -> Measure {
     let mut measure = Measure::over(node.calls.iter().map(call));
     let action = match &node.action {
         Do::Aggregate(exprs) | Do::Update(exprs) => Measure::over(exprs.values().map(expr)),
-        Do::Insert(insert) => Measure::over(
-            insert
-                .rows
-                .iter()
-                .map(|row| Measure::over(row.values().map(literal))),
-        ),
+        Do::Insert(Insert { rows, .. }) | Do::BulkUpdate(BulkUpdate { rows, .. }) => {
+            Measure::over(rows.iter().map(row))
+        }
+        Do::GetOrCreate { defaults, .. } => row(defaults),
+        Do::UpdateOrCreate {
+            defaults,
+            create_defaults,
+            ..
+        } => Measure::over(std::iter::once(defaults).chain(create_defaults).map(row)),
         _ => Measure::LEAF,
     };
     measure.size += action.size;

@@ -512,6 +512,7 @@ fn writes(action: &Do) -> bool {
     matches!(
         action,
         Do::Insert(_)
+            | Do::BulkUpdate(_)
             | Do::Update(_)
             | Do::Delete
             | Do::GetOrCreate { .. }

@@ -9,8 +9,8 @@ use super::node::At;
 use super::queryset::{Related, RelatedKind, Rows};
 use super::value::{Done, Instance, Py, refuse, string, type_error, value_error};
 use crate::error::{Code, Error, Result, Span};
-use crate::queryset::{Call, Do, Expr, Insert, OrderTerm, Q, Value};
-use crate::schema::NameTarget;
+use crate::queryset::{BulkUpdate, Call, Do, Expr, Insert, OrderTerm, Q, Value};
+use crate::schema::{ModelId, NameTarget};
 
 /// Rows that `get()` reads at most (Django: `MAX_GET_RESULTS`).
 const MOST_GOT: u64 = 21;
@@ -76,11 +76,7 @@ impl Evaluator<'_> {
             "create" => self.create(rows, args),
             "bulk_create" => self.bulk_create(rows, args),
             "get_or_create" | "update_or_create" => self.create_or(rows, name, args),
-            "bulk_update" => Err(Error::unsupported(
-                "bulk_update()",
-                "the changed values of the objects are not part of a text",
-            )
-            .with_hint("write update() with Case() and When()")),
+            "bulk_update" => self.bulk_update(rows, args),
             "add" | "remove" | "clear" | "set" if rows.related.is_some() => {
                 self.change_relation(rows, name, args)
             }
@@ -436,39 +432,17 @@ impl Evaluator<'_> {
             ],
         )?;
         let objs = required(objs, "bulk_create", "objs")?;
-        let Some(items) = objs.items() else {
-            return Err(type_error("bulk_create() takes a list of model instances"));
-        };
-        let mut inserted = Vec::with_capacity(items.len());
-        for item in items {
-            let Py::Instance(instance) = item else {
-                return Err(type_error(format!(
-                    "bulk_create() takes model instances, not {}",
-                    item.describe()
-                )));
-            };
-            let schema = self.schema()?;
-            if schema.model(instance.model)?.concrete != schema.model(rows.model)?.concrete {
-                return Err(type_error("bulk_create() takes instances of its own model"));
-            }
+        let mut inserted = Vec::new();
+        for instance in self.instances(&objs, "bulk_create", rows.model)? {
             inserted.push(self.complete_row(instance)?);
         }
         let flag = |v: Option<Py>| v.is_some_and(|v| v.truth() == Some(true));
-        let names = |value: Option<Py>| -> Result<Vec<String>> {
-            match value.as_ref().and_then(Py::items) {
-                None => Ok(Vec::new()),
-                Some(items) => items
-                    .iter()
-                    .map(|i| string(i, "the name of a field"))
-                    .collect(),
-            }
-        };
         let insert = Insert {
             rows: inserted,
             ignore_conflicts: flag(ignore),
             update_conflicts: flag(update),
-            update_fields: names(update_fields)?,
-            unique_fields: names(unique_fields)?,
+            update_fields: names_of(update_fields)?,
+            unique_fields: names_of(unique_fields)?,
         };
         if insert.ignore_conflicts && insert.update_conflicts {
             return Err(value_error(
@@ -489,6 +463,61 @@ impl Evaluator<'_> {
         Ok(self.done(&rows, Do::Insert(insert)))
     }
 
+    /// `bulk_update()` of instances that the text makes.
+    fn bulk_update(&mut self, rows: Rows, args: Args) -> Result<Py> {
+        let [objs, fields, _batch] = args.bind("bulk_update", ["objs", "fields", "batch_size"])?;
+        let objs = required(objs, "bulk_update", "objs")?;
+        let fields = names_of(Some(required(fields, "bulk_update", "fields")?))?;
+        let mut changed = Vec::new();
+        for instance in self.instances(&objs, "bulk_update", rows.model)? {
+            let Some(pk) = &instance.pk else {
+                return Err(value_error(
+                    "All bulk_update() objects must have a primary key set.",
+                ));
+            };
+            let mut row = self.complete_row(instance)?;
+            row.retain(|name, _| fields.contains(name));
+            row.shift_insert(0, "pk".to_owned(), pk.clone());
+            changed.push(row);
+        }
+        let update = BulkUpdate {
+            rows: changed,
+            fields,
+        };
+        Ok(self.done(&rows, Do::BulkUpdate(update)))
+    }
+
+    /// The instances of a list that a method takes.
+    fn instances<'p>(
+        &self,
+        objs: &'p Py,
+        method: &str,
+        model: ModelId,
+    ) -> Result<Vec<&'p Instance>> {
+        let Some(items) = objs.items() else {
+            let message = format!("{method}() takes a list of model instances");
+            return Err(type_error(message));
+        };
+        let schema = self.schema()?;
+        let concrete = schema.model(model)?.concrete;
+        items
+            .iter()
+            .map(|item| {
+                let Py::Instance(instance) = item else {
+                    return Err(type_error(format!(
+                        "{method}() takes model instances, not {}",
+                        item.describe()
+                    )));
+                };
+                if schema.model(instance.model)?.concrete != concrete {
+                    let message = format!("{method}() takes instances of its own model");
+                    return Err(type_error(message));
+                }
+                Ok(&**instance)
+            })
+            .collect()
+    }
+
     /// `get_or_create()` and `update_or_create()`.
     fn create_or(&mut self, rows: Rows, name: &str, mut args: Args) -> Result<Py> {
         let mut dict = |param: &str| -> Result<Option<IndexMap<String, Value>>> {
@@ -507,8 +536,8 @@ impl Evaluator<'_> {
                 ))),
             }
         };
-        let defaults = dict("defaults")?.unwrap_or_default();
-        let create_defaults = if name == "update_or_create" {
+        let mut defaults = dict("defaults")?.unwrap_or_default();
+        let mut create_defaults = if name == "update_or_create" {
             dict("create_defaults")?
         } else {
             None
@@ -519,6 +548,16 @@ impl Evaluator<'_> {
             );
         }
         self.relate(&rows, &mut args)?;
+        let named: Vec<String> = args.keywords.iter().map(|k| k.name.clone()).collect();
+        if name == "get_or_create" {
+            self.with_defaults(rows.model, &named, &mut defaults, None)?;
+        } else {
+            let mut create = create_defaults.clone().unwrap_or_else(|| defaults.clone());
+            self.with_defaults(rows.model, &named, &mut create, Some(&mut defaults))?;
+            if create_defaults.is_some() || create != defaults {
+                create_defaults = Some(create);
+            }
+        }
         let filter = Box::new(self.conditions(args)?.into_q());
         let rows = rows.chain();
         let action = if name == "get_or_create" {
@@ -531,5 +570,16 @@ impl Evaluator<'_> {
             }
         };
         Ok(self.done(&rows, action))
+    }
+}
+
+/// A list of names of fields; none if nothing was given.
+fn names_of(value: Option<Py>) -> Result<Vec<String>> {
+    match value.as_ref().and_then(Py::items) {
+        None => Ok(Vec::new()),
+        Some(items) => items
+            .iter()
+            .map(|i| string(i, "the name of a field"))
+            .collect(),
     }
 }

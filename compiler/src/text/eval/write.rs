@@ -210,6 +210,40 @@ impl Evaluator<'_> {
         Ok(row)
     }
 
+    /// What the model's own defaults add to the values of a row that may be made, and to those of one that is changed: fields that take
+    /// the time of each save.
+    pub(super) fn with_defaults(
+        &self,
+        model: ModelId,
+        given: &[String],
+        create: &mut IndexMap<String, Value>,
+        update: Option<&mut IndexMap<String, Value>>,
+    ) -> Result<()> {
+        let schema = self.schema()?;
+        let mut saved = IndexMap::new();
+        for reference in &schema.model(model)?.all_fields {
+            let field = schema.field(*reference)?;
+            let owner = &schema.model(field.id.model)?.label;
+            let Some(default) = self.extras.default_of(owner, &field.name) else {
+                continue;
+            };
+            let is = |name: &String| {
+                *name == *field.name || *name == *field.attname || field.primary_key && name == "pk"
+            };
+            let there = given.iter().any(is) || create.keys().any(is);
+            if matches!(default, FieldDefault::AutoNow) {
+                saved.insert(field.name.clone(), self.time_for(field)?);
+            } else if !there && let Some(value) = self.default_value(field, default)? {
+                create.insert(field.name.clone(), value);
+            }
+        }
+        create.extend(saved.clone());
+        if let Some(update) = update {
+            update.extend(saved);
+        }
+        Ok(())
+    }
+
     /// A key that the database or a parent row gives.
     fn is_made_by_database(&self, field: &Field) -> Result<bool> {
         let auto = matches!(
