@@ -3,7 +3,7 @@
 use super::walk::{Purpose, Query};
 use super::{Context, Kinds, Rule, walk};
 use crate::error::Result;
-use crate::plan::facts::{ColumnSet, scope, used_columns};
+use crate::plan::facts::{ColumnSet, SourceSet, scope, used_columns};
 use crate::plan::{ColumnId, Columns, Node, Plan, Rel, SetOp, SourceId, SubKind};
 
 pub(super) const RULE: Rule = Rule {
@@ -51,6 +51,7 @@ fn prune(query: Query<'_>, columns: &Columns) -> bool {
         columns,
         // What is written is taken from the documents.
         keeps_documents: query.purpose == Purpose::Write,
+        carried: SourceSet::new(),
     };
     let mut changed = false;
     let mut at = query.rel;
@@ -90,6 +91,8 @@ struct Reader<'c> {
     used: ColumnSet,
     columns: &'c Columns,
     keeps_documents: bool,
+    /// Sources whose documents an operator above carries on, whatever is read of them.
+    carried: SourceSet,
 }
 
 impl Reader<'_> {
@@ -152,7 +155,12 @@ impl Reader<'_> {
                     .filter(|id| there.has(self.columns, *id))
                     .take(FEW + 1)
                     .collect();
-                if above.len() > FEW || self.keeps_documents || kept.as_ref() == Some(&above) {
+                let carried = self.carried.iter().any(|s| there.sources.contains(s));
+                if above.len() > FEW
+                    || self.keeps_documents
+                    || carried
+                    || kept.as_ref() == Some(&above)
+                {
                     return false;
                 }
                 *kept = Some(above);
@@ -186,9 +194,11 @@ impl Reader<'_> {
         }
         let before = carried.len();
         carried.retain(|source| {
-            self.used
-                .iter()
-                .any(|id| self.columns.source_of(id) == Some(*source) && !beside.contains(&id))
+            self.carried.contains(*source)
+                || self
+                    .used
+                    .iter()
+                    .any(|id| self.columns.source_of(id) == Some(*source) && !beside.contains(&id))
         });
         carried.len() != before
     }
@@ -196,6 +206,11 @@ impl Reader<'_> {
     /// Adds what an operator reads. Of computed columns that was done one by one.
     fn read(&mut self, rel: &Rel) {
         let used = &mut self.used;
+        if let Rel::Aggregate { carried, .. } | Rel::Distinct { carried, .. } = &*rel {
+            for source in carried {
+                self.carried.insert(*source);
+            }
+        }
         match rel {
             Rel::Extend { .. } => {}
             Rel::Distinct { columns, .. } => columns.iter().for_each(|id| {
@@ -214,6 +229,7 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
+    use crate::plan::{Rel, Scalar};
     use crate::testing::*;
 
     /// What only an unread column reads is unread, too.
@@ -246,6 +262,34 @@ mod tests {
         let x = b.computed("x", int_type());
         let rel = filter(extend(scan(book), [(x, plus(pages, 1))]), gt(x, 3));
         b.rows(rel, [title]).stays("dead_columns");
+    }
+
+    /// What takes the first of several rows keeps only the columns that are read, but the documents that are carried on above.
+    #[test]
+    fn carried_documents_stay() {
+        let first = |b: &mut Build| {
+            let book = b.source("Book");
+            let (id, title) = (b.column(book, "_id"), b.column(book, "title"));
+            let on = Rel::DistinctOn {
+                input: Box::new(sort(scan(book), [asc(title)])),
+                on: vec![Scalar::Column(title)],
+                order: Vec::new(),
+                kept: None,
+            };
+            (book, id, on)
+        };
+        let mut b = Build::new();
+        let (_, id, on) = first(&mut b);
+        b.rows(aggregate(on, [(id, value(id))], [], []), [id])
+            .fires(
+                "dead_columns",
+                "scan Book\nsort Book.title#1 asc\ndistinct on Book.title#1 keeping Book._id#0\n\
+             aggregate by Book._id#0\nrows _id: Book._id#0\n",
+            );
+        let mut b = Build::new();
+        let (book, id, on) = first(&mut b);
+        b.rows(aggregate(on, [(id, value(id))], [book], []), [id])
+            .stays("dead_columns");
     }
 
     /// A count of groups needs the groups, not their aggregates; without keys one is kept.
