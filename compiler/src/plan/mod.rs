@@ -56,7 +56,7 @@ pub use rel::{
     AggregateCall, Assignment, Cardinality, Join, JoinKind, Rel, SetOp, SortKey, Terminal,
     WindowCall, WindowFrame,
 };
-pub use rename::{Counterparts, counterparts, rename};
+pub use rename::{Counterparts, counterparts, rename, with_own_names};
 pub use scalar::{FunctionCall, JsonStep, Literal, Scalar, SubKind, SubPlan};
 pub use search::{Search, SearchMeta, SearchStage};
 pub use substitute::{

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use super::{
-    ColumnId, Columns, Node, Origin, Rel, Scalar, SourceId, VisitMut, has_volatile, visit,
+    Column, ColumnId, Columns, Node, Origin, Rel, Scalar, SourceId, VisitMut, has_volatile, visit,
     walk_rel, walk_scalar,
 };
+use crate::error::Result;
 
 /// Columns of one query and those that stand in the same place of another.
 pub type Counterparts = HashMap<ColumnId, ColumnId>;
@@ -88,6 +89,47 @@ impl VisitMut for Rename<'_> {
 /// Gives the sources and columns of rows other numbers.
 pub fn rename(rel: &mut Rel, sources: &HashMap<SourceId, SourceId>, columns: &Counterparts) {
     Rename { sources, columns }.rel(rel);
+}
+
+/// Gives rows that stand a second time sources and columns of their own, those of the subqueries inside them too. The new columns by
+/// the old ones.
+///
+/// # Errors
+/// `Internal` for a source or column that is not there.
+pub fn with_own_names(rel: &mut Rel, columns: &mut Columns) -> Result<Counterparts> {
+    let (old_sources, computed) = own(rel);
+    let mut sources = HashMap::new();
+    for old in old_sources {
+        let copy = columns.source(old)?.clone();
+        sources.insert(old, columns.add_source(copy));
+    }
+    let mut new: Vec<(ColumnId, Column)> = Vec::new();
+    for (id, column) in columns.iter() {
+        if let Origin::Stored {
+            source,
+            path,
+            field,
+        } = &column.origin
+            && let Some(of) = sources.get(source)
+        {
+            let origin = Origin::Stored {
+                source: *of,
+                path: path.clone(),
+                field: *field,
+            };
+            let column = column.clone();
+            new.push((id, Column { origin, ..column }));
+        }
+    }
+    for id in computed {
+        new.push((id, columns.get(id)?.clone()));
+    }
+    let names = new
+        .into_iter()
+        .map(|(id, column)| (id, columns.add(column)))
+        .collect();
+    rename(rel, &sources, &names);
+    Ok(names)
 }
 
 /// What rows bring with them, in the order in which they are written.

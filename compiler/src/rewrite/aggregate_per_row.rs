@@ -1,13 +1,11 @@
 //! Aggregates over one-to-many relations, computed inside the join.
 
-use std::collections::HashMap;
-
 use super::{Context, Kinds, Rule, block, walk};
 use crate::error::Result;
 use crate::plan::facts::{ColumnSet, is_unique, strict_columns};
 use crate::plan::{
-    AggregateCall, Cardinality, Column, ColumnId, Columns, Counterparts, Join, JoinKind, Origin,
-    Plan, Rel, Scalar, SourceId, SubKind, SubPlan, rename, substitute_call,
+    AggregateCall, Cardinality, Column, ColumnId, Columns, Join, JoinKind, Origin, Plan, Rel,
+    Scalar, SourceId, SubKind, SubPlan, substitute_call, with_own_names,
 };
 
 pub(super) const RULE: Rule = Rule {
@@ -216,7 +214,9 @@ fn rewrite(rel: &mut Rel, context: &Context<'_>, columns: &mut Columns) -> Resul
         };
         let mut rows = joined_rows(&chain.joins);
         if looked_up.contains(&i) {
-            with_own_names(&mut rows, &mut call, columns)?;
+            let names = with_own_names(&mut rows, columns)?;
+            let own = |(old, new)| (old, Scalar::Column(new));
+            substitute_call(&mut call, &names.into_iter().map(own).collect());
         }
         looked_up.push(i);
         definitions.push((id, subquery(id, call, rows, columns)?));
@@ -226,38 +226,6 @@ fn rewrite(rel: &mut Rel, context: &Context<'_>, columns: &mut Columns) -> Resul
         columns: definitions,
     };
     Ok(true)
-}
-
-fn with_own_names(rows: &mut Rel, call: &mut AggregateCall, columns: &mut Columns) -> Result<()> {
-    let mut sources = HashMap::new();
-    let mut at = Some(&*rows);
-    while let Some(rel) = at {
-        if let Some(old) = rel.source() {
-            let copy = columns.source(old)?.clone();
-            sources.insert(old, columns.add_source(copy));
-        }
-        at = rel.input();
-    }
-    let old: Vec<(ColumnId, Column)> = columns
-        .iter()
-        .map(|(id, column)| (id, column.clone()))
-        .collect();
-    let mut names = Counterparts::new();
-    for (id, mut column) in old {
-        if let Origin::Stored { source, .. } = &mut column.origin
-            && let Some(new) = sources.get(source)
-        {
-            *source = *new;
-            names.insert(id, columns.add(column));
-        }
-    }
-    rename(rows, &sources, &names);
-    let definitions = names
-        .into_iter()
-        .map(|(old, new)| (old, Scalar::Column(new)))
-        .collect();
-    substitute_call(call, &definitions);
-    Ok(())
 }
 
 /// The rows that the joins add to one row.
@@ -365,6 +333,33 @@ mod tests {
             let rel = a.by_author(a.with_books(), n, agg("Count", arg));
             b.rows(rel, [a.pk, n]).stays("aggregate_per_row");
         }
+    }
+
+    /// Rows that are looked up twice have sources of their own each time, in the subqueries of their conditions too.
+    #[test]
+    fn conditions_have_their_own_names() {
+        let mut b = Build::new();
+        let (author, book) = (b.source("Author"), b.source("Book"));
+        let other = b.source_as("Book", "other");
+        let (pk, fk) = (b.column(author, "_id"), b.column(book, "author_id"));
+        let (id, same) = (b.column(book, "_id"), b.column(other, "_id"));
+        let (n, m) = (b.counted("n"), b.counted("m"));
+        let there = exists(filter(scan(other), eq(same, id)));
+        let rel = on_condition(left_many(scan(author), book, pk, fk), there);
+        let count = || agg("Count", vec![value(id)]);
+        let rel = aggregate(
+            rel,
+            [(pk, value(pk))],
+            [author],
+            [(n, count()), (m, count())],
+        );
+        b.rows(rel, [n, m]).fires(
+            "aggregate_per_row",
+            "scan Author\n\
+             extend n#4 = scalar {scan Book | filter Book.author_id#1 = Author._id#0 and exists {scan Book as other | filter other._id#3 = Book._id#2 | select } | aggregate n#6 = Count(Book._id#2) | select n#6}, \
+             m#5 = scalar {scan Book | filter Book.author_id#7 = Author._id#0 and exists {scan Book as other | filter other._id#9 = Book._id#8 | select } | aggregate m#10 = Count(Book._id#8) | select m#10}\n\
+             rows n: n#4, m: m#5\n",
+        );
     }
 
     /// Two joins to many multiply each other; what does not count repetition is computed for each alone.
