@@ -35,6 +35,15 @@ fn in_turn(cases: &[Case]) -> Vec<f64> {
 /// Lets the official backend compile what we compile, in one run with ours, and prints both.
 pub fn report(folder: &Path, script: &Path) {
     let cases = statements::corpus();
+    if cases.is_empty() {
+        eprintln!("MQLC_CORPUS says where a recorded corpus is");
+        std::process::exit(1);
+    }
+    let python = folder.join("venv/bin/python");
+    if !python.exists() {
+        eprintln!("first run: python3 benches/emitted/official.py target/emitted");
+        std::process::exit(1);
+    }
     let statements: String = cases
         .iter()
         .map(|case| {
@@ -48,7 +57,6 @@ pub fn report(folder: &Path, script: &Path) {
         .collect();
     let file = folder.join("recorded.jsonl");
     std::fs::write(&file, statements).unwrap();
-    let python = folder.join("venv/bin/python");
     let status = Command::new(python)
         .arg(script)
         .args([folder, &file])

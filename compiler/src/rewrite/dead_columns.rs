@@ -206,7 +206,7 @@ impl Reader<'_> {
     /// Adds what an operator reads. Of computed columns that was done one by one.
     fn read(&mut self, rel: &Rel) {
         let used = &mut self.used;
-        if let Rel::Aggregate { carried, .. } | Rel::Distinct { carried, .. } = &*rel {
+        if let Rel::Aggregate { carried, .. } | Rel::Distinct { carried, .. } = rel {
             for source in carried {
                 self.carried.insert(*source);
             }

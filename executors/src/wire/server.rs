@@ -238,7 +238,7 @@ impl WireServer {
         let Some((runtime, listening)) = self.running.take() else {
             return Ok(());
         };
-        let _ = self.shared.stop.send(true);
+        self.shared.stop.send_replace(true);
         let shared = Arc::clone(&self.shared);
         // On our own runtime: the caller may have another one, or none.
         let ended = runtime.spawn(async move {
@@ -259,7 +259,7 @@ impl WireServer {
 impl Drop for WireServer {
     fn drop(&mut self) {
         if let Some((runtime, _)) = self.running.take() {
-            let _ = self.shared.stop.send(true);
+            self.shared.stop.send_replace(true);
             runtime.shutdown_background();
             // There is nobody to tell; `stop` tells.
             let _ = self.shared.save();

@@ -136,6 +136,15 @@ fn stopping() {
     assert_eq!(again.address(), address);
 }
 
+/// A server may be stopped before any of its threads has begun.
+#[test]
+fn stopping_at_once() {
+    for _ in 0..50 {
+        let server = WireServer::start().unwrap();
+        futures_executor::block_on(server.stop()).unwrap();
+    }
+}
+
 /// Readers and writers at once: every reader sees whole writes only.
 #[test]
 fn many_at_once() {
