@@ -7,13 +7,14 @@ use indexmap::IndexMap;
 use super::query::QueryId;
 use super::{Binder, Definition, Resolve};
 use crate::error::{Code, Error, Result};
+use crate::functions::Arg;
 use crate::names::Path;
 use crate::plan::{
     ArrayFact, Assignment, Column, ColumnId, Definitions, Literal, Origin, Rel, Scalar, SourceId,
     Terminal, substitute_scalar,
 };
 use crate::queryset::{Expr, Value};
-use crate::schema::{Field, FieldKind, FieldType, ModelId, NameTarget};
+use crate::schema::{Field, FieldKind, FieldType, ModelId, NameTarget, StorageFamily};
 
 impl Binder<'_> {
     /// `update(...)`: the rows, and what their documents are set to.
@@ -148,7 +149,7 @@ impl Binder<'_> {
             allow_joins: false,
             ..Resolve::annotation()
         };
-        let scalar = match (self.resolve(q, expr, &mut cx), expr) {
+        let bound = match (self.resolve(q, expr, &mut cx), expr) {
             // What an operation gives is asked for only where nothing else says it: here the field does.
             (Err(e), Expr::Combined { .. }) if e.code() == Code::FieldError => {
                 let typed = Expr::Wrap {
@@ -158,8 +159,9 @@ impl Binder<'_> {
                 self.resolve(q, &typed, &mut cx)
             }
             (resolved, _) => resolved,
-        }?
-        .scalar;
+        }?;
+        let arg = Self::arg(&bound);
+        let scalar = bound.scalar;
         for (refused, what) in [
             (self.contains_aggregate(q, &scalar), "Aggregate functions"),
             (self.contains_window(q, &scalar), "Window expressions"),
@@ -181,6 +183,10 @@ impl Binder<'_> {
             ));
         }
         self.check_no_joins(q, &scalar)?;
+        let from = arg.ty.as_ref().map(|ty| ty.kind.family());
+        if from.is_some_and(|from| is_converted(from, ty.kind.family())) {
+            return Ok(self.registry.cast(Arg { scalar, ..arg }, Arc::new(ty)));
+        }
         Ok(scalar)
     }
 
@@ -202,6 +208,20 @@ impl Binder<'_> {
             Code::Limit,
             "annotations refer to each other too deeply",
         ))
+    }
+}
+
+/// Whether a database converts a value when it is stored in a column of another type (PostgreSQL: the assignment casts of numbers,
+/// texts and days), so that documents have the types that their columns say.
+fn is_converted(from: StorageFamily, to: StorageFamily) -> bool {
+    use StorageFamily::{Bool, Date, DateTime, Decimal, Double, Int, Long, Text};
+    match to {
+        Int | Long => matches!(from, Double | Decimal),
+        Double => matches!(from, Int | Long | Decimal),
+        Decimal => matches!(from, Int | Long | Double),
+        Text => matches!(from, Int | Long | Double | Decimal | Bool),
+        Date => from == DateTime,
+        _ => false,
     }
 }
 
