@@ -251,8 +251,6 @@ fn refusals() {
         let error = world.compiler().compile(&world.parse(source)).unwrap_err();
         assert!(error.to_string().contains(message), "{source}: {error}");
     }
-    let error = world.run(r#"Item.objects.get(sku="a")"#).map(|_| ());
-    assert!(error.is_ok(), "get() of nothing is told by Execute::get");
     world.insert(
         "files_item",
         vec![
@@ -267,4 +265,22 @@ fn refusals() {
             .iter()
             .all(|d| !d.contains_key("price"))
     );
+}
+
+/// Errors say where in the Queryset JSON they are.
+#[test]
+fn places() {
+    let world = World::new(MODELS);
+    let equal = |path: &str| format!(r#"{{"lookup":{{"path":"{path}","rhs":{{"value":"a"}}}}}}"#);
+    for (action, place) in [
+        (format!(r#"{{"get_or_create":{{"where":{},"defaults":{{}}}}}}"#, equal("wrong")), "/do/get_or_create/where"),
+        (format!(r#"{{"get_or_create":{{"where":{},"defaults":{{"price":"x"}}}}}}"#, equal("sku")), "/do/get_or_create/defaults/price"),
+        (format!(r#"{{"update_or_create":{{"where":{},"defaults":{{"price":"x"}},"create_defaults":{{}}}}}}"#, equal("sku")), "/do/update_or_create/defaults/price"),
+        (r#"{"bulk_update":{"rows":[{"pk":"65f000000000000000000001","price":1},{"price":2}],"fields":["price"]}}"#.to_owned(), "/do/bulk_update/rows/1"),
+        (r#"{"bulk_update":{"rows":[{"pk":"65f000000000000000000001","price":"x"}],"fields":["price"]}}"#.to_owned(), "/do/bulk_update/rows/0"),
+    ] {
+        let json = format!(r#"{{"model":"files.Item","calls":[],"do":{action}}}"#);
+        let error = world.compiler().compile_json(&json).unwrap_err();
+        assert!(error.to_string().contains(&format!("(at {place}")), "{place}: {error}");
+    }
 }

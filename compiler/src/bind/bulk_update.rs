@@ -41,7 +41,8 @@ impl<'a> Binder<'a> {
             let changes = self.changes(model, &fields, update, &keys)?;
             return Ok((Rel::Unit, Terminal::BulkUpdate(changes)));
         }
-        self.filter(q, &any_of(&keys), false, "filter")?;
+        self.filter(q, &any_of(&keys), false, "filter")
+            .map_err(Error::elsewhere)?;
         let mut values = IndexMap::new();
         for (name, field) in update.fields.iter().zip(&fields) {
             let mut when = Vec::with_capacity(keys.len());
@@ -63,7 +64,8 @@ impl<'a> Binder<'a> {
             };
             values.insert(name.clone(), Expr::Case(case));
         }
-        self.updated(q, &values)
+        // The fields of an update() that nobody wrote are no places.
+        self.updated(q, &values).map_err(Error::elsewhere)
     }
 
     fn changes(
@@ -77,12 +79,7 @@ impl<'a> Binder<'a> {
         let mut changes: Vec<Change> = Vec::with_capacity(keys.len());
         let mut seen = std::collections::HashSet::new();
         for (i, (row, key)) in update.rows.iter().zip(keys).enumerate() {
-            let at = |e: Error| {
-                e.inside(i)
-                    .inside("rows")
-                    .inside("bulk_update")
-                    .inside("do")
-            };
+            let at = |e: Error| e.inside(i).inside("rows");
             let key = self.key_columns(concrete, key).map_err(at)?;
             let mut change = Change {
                 key,

@@ -22,14 +22,14 @@ impl Binder<'_> {
         &mut self,
         model: &Model,
         row: &IndexMap<String, Value>,
-    ) -> Result<Option<IndexMap<String, Value>>> {
+    ) -> Result<IndexMap<String, Value>> {
         let mut known = row.clone();
         for (name, value) in &mut known {
             if let Value::Expr(expr) = value {
                 *value = self.known_value(model, expr).map_err(|e| e.inside(name))?;
             }
         }
-        Ok(Some(known))
+        Ok(known)
     }
 
     fn known_value(&mut self, model: &Model, expr: &Expr) -> Result<Value> {

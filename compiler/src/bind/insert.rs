@@ -21,32 +21,45 @@ impl<'a> Binder<'a> {
             ));
         }
         let conflict = self.conflict(model, insert)?;
-        let key = self.schema.field(concrete.pk)?;
-        let keys = match key.ty.kind {
+        let mut insertion = self.insertion(model, conflict)?;
+        insertion.documents.reserve(insert.rows.len());
+        for (i, row) in insert.rows.iter().enumerate() {
+            let document = self
+                .new_document(model, row)
+                .map_err(|e| e.inside(i).inside("rows").inside("insert").inside("do"))?;
+            insertion.documents.push(document);
+        }
+        Ok((Rel::Unit, Terminal::Insert(insertion)))
+    }
+
+    /// An insertion into a model's collection that has no documents yet.
+    pub(super) fn insertion(&self, model: &Model, conflict: Conflict) -> Result<Insertion> {
+        let concrete = self.schema.model(model.concrete)?;
+        let keys = match self.schema.field(concrete.pk)?.ty.kind {
             FieldKind::AutoField | FieldKind::BigAutoField => NewKeys::Sequence { long: true },
             FieldKind::SmallAutoField => NewKeys::Sequence { long: false },
             _ => NewKeys::ObjectId,
         };
-        let constants = super::constant::has_expressions(&insert.rows);
-        let mut documents = Vec::with_capacity(insert.rows.len());
-        for (i, row) in insert.rows.iter().enumerate() {
-            let known = match constants {
-                true => self.known_values(model, row),
-                false => Ok(None),
-            };
-            let document = known
-                .and_then(|known| self.document(model, known.as_ref().unwrap_or(row)))
-                .map_err(|e| e.inside(i).inside("rows").inside("insert").inside("do"))?;
-            documents.push(document);
-        }
-        let insertion = Insertion {
+        Ok(Insertion {
             label: model.label.clone(),
             collection: concrete.collection.to_string(),
-            documents,
+            documents: Vec::new(),
             keys,
             conflict,
-        };
-        Ok((Rel::Unit, Terminal::Insert(insertion)))
+        })
+    }
+
+    /// The document of a new row.
+    pub(super) fn new_document(
+        &mut self,
+        model: &Model,
+        row: &IndexMap<String, Value>,
+    ) -> Result<Document> {
+        if super::constant::has_expressions(std::slice::from_ref(row)) {
+            let known = self.known_values(model, row)?;
+            return self.document(model, &known);
+        }
+        self.document(model, row)
     }
 
     fn document(&self, model: &Model, row: &IndexMap<String, Value>) -> Result<Document> {

@@ -50,8 +50,10 @@ impl Binder<'_> {
                     condition: filter,
                     update: None,
                     create: defaults,
+                    create_name: "defaults",
                 };
-                self.upserted(q, &asked)?
+                self.upserted(q, &asked)
+                    .map_err(|e| e.inside(asked.method).inside("do"))?
             }
             Do::UpdateOrCreate {
                 filter,
@@ -63,12 +65,17 @@ impl Binder<'_> {
                     condition: filter,
                     update: Some(defaults),
                     create: create_defaults.as_ref().unwrap_or(defaults),
+                    create_name: match create_defaults {
+                        Some(_) => "create_defaults",
+                        None => "defaults",
+                    },
                 };
-                self.upserted(q, &asked)?
+                self.upserted(q, &asked)
+                    .map_err(|e| e.inside(asked.method).inside("do"))?
             }
             Do::BulkUpdate(update) => self
                 .bulk_updated(q, restricted(&statement.calls), update)
-                .map_err(|e| e.at("/do"))?,
+                .map_err(|e| e.inside("bulk_update").inside("do"))?,
             Do::Insert(_) => return Err(Error::internal("an insert after the inserts")),
         };
         Ok(Plan {

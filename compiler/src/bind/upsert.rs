@@ -5,8 +5,8 @@ use indexmap::IndexMap;
 use super::Binder;
 use super::query::{QueryId, Rows};
 use crate::error::{Code, Error, Result};
-use crate::plan::{Assignment, Rel, Scalar, Terminal, Upsert};
-use crate::queryset::{Expr, Insert, Q, Value};
+use crate::plan::{Assignment, Conflict, Insertion, Rel, Scalar, Terminal, Upsert};
+use crate::queryset::{Expr, Q, Value};
 use crate::schema::{Model, NameTarget};
 
 /// Rows that `get()` reads at most, to say how many there are (Django's `MAX_GET_RESULTS`).
@@ -22,6 +22,8 @@ pub(super) struct Asked<'a> {
     pub update: Option<&'a IndexMap<String, Value>>,
     /// Further values of a row that is made.
     pub create: &'a IndexMap<String, Value>,
+    /// What the statement calls them.
+    pub create_name: &'static str,
 }
 
 impl Binder<'_> {
@@ -49,7 +51,9 @@ impl Binder<'_> {
             return Err(Error::new(Code::TypeError, message));
         }
         let model = self.schema.model(self.q(q)?.model)?;
-        let insertion = self.made(model, asked)?;
+        let insertion = self
+            .made(model, asked)
+            .map_err(|e| e.inside(asked.create_name))?;
         let alias = self.initial_alias(q)?;
         let source = self.q(q)?.alias(alias)?.source;
         let key = self.document_key(source, model.concrete)?;
@@ -82,7 +86,7 @@ impl Binder<'_> {
     }
 
     /// The document of a new row: what the condition says of it by plain equalities, and the defaults.
-    fn made(&mut self, model: &Model, asked: &Asked<'_>) -> Result<crate::plan::Insertion> {
+    fn made(&mut self, model: &Model, asked: &Asked<'_>) -> Result<Insertion> {
         let concrete = self.schema.model(model.concrete)?;
         if !concrete.parents.is_empty() {
             return Err(Error::unsupported(
@@ -112,15 +116,9 @@ impl Binder<'_> {
             );
             return Err(Error::new(Code::FieldError, message));
         }
-        let insert = Insert {
-            rows: vec![row],
-            ..Insert::default()
-        };
-        let (_, terminal) = self.inserted(&model.label, &insert)?;
-        match terminal {
-            Terminal::Insert(insertion) => Ok(insertion),
-            _ => Err(Error::internal("an insert that does not insert")),
-        }
+        let mut insertion = self.insertion(model, Conflict::Fail)?;
+        insertion.documents.push(self.new_document(model, &row)?);
+        Ok(insertion)
     }
 
     /// What the columns of a document are set to.

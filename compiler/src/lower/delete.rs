@@ -7,7 +7,7 @@ use bson::{Bson, doc};
 
 use super::rel::unordered;
 use super::scope::include;
-use super::{EXCEPT, KEYS, Lowerer};
+use super::{EXCEPT, KEYS, Lowerer, found_keys};
 use crate::error::{Error, Result};
 use crate::mql::{
     Command, Expr, FieldOp, Filter, Find, Lookup, Projection, Stage, UpdateModel, WriteModel,
@@ -185,11 +185,7 @@ impl<'a> Deleting<'a> {
     }
 
     fn keys(&self, set: usize, column: &str) -> Parameter {
-        Parameter {
-            number: KEYS,
-            from: self.values(set, column),
-            needed: true,
-        }
+        found_keys(self.values(set, column))
     }
 
     fn steps(&self, program: &mut Program) -> Result<Shape> {

@@ -72,9 +72,10 @@ use crate::error::{Code, Error, Result};
 use crate::functions::Registry;
 use crate::mql::Command;
 use crate::names::Name;
+use crate::names::Path;
 use crate::plan::facts::{ColumnSet, SourceSet};
 use crate::plan::{Columns, Plan, Scalar, Terminal};
-use crate::program::Program;
+use crate::program::{Origin, Parameter, Program};
 use crate::queryset::Hint;
 use crate::shape::Shape;
 use crate::target::Target;
@@ -86,6 +87,24 @@ const DEPTH: usize = 300;
 
 /// The number of the parameter that holds the keys of the documents that a write is about.
 const KEYS: u32 = u32::MAX;
+/// The keys that an earlier step found, without which a write finds nothing.
+fn found_keys(from: Vec<Origin>) -> Parameter {
+    Parameter {
+        number: KEYS,
+        from,
+        needed: true,
+    }
+}
+
+/// What is at a path of all documents of an earlier step.
+fn all_of(step: usize, path: Path) -> Vec<Origin> {
+    vec![Origin {
+        step,
+        path,
+        only: None,
+    }]
+}
+
 /// The number of the parameter that holds the keys of documents that do not count.
 const EXCEPT: u32 = KEYS - 1;
 /// The number of the parameter that holds the last key that was given.

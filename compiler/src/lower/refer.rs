@@ -3,14 +3,14 @@
 
 use super::join::stored_path;
 use super::rel::unordered;
-use super::{KEYS, Lowerer};
+use super::{KEYS, Lowerer, all_of, found_keys};
 use crate::error::Result;
 use crate::mql::{FieldOp, Filter};
 use crate::plan::facts::used_columns;
 use crate::plan::{
     ColumnId, Columns, JoinKind, Node, Predicate, Rel, Scalar, SourceId, has_subquery,
 };
-use crate::program::{Origin, Parameter, Program};
+use crate::program::{Parameter, Program};
 
 /// Rows of documents that are joined last, by one column of theirs, to rows that were found before.
 struct Referring<'a> {
@@ -64,16 +64,7 @@ impl Lowerer<'_> {
             Filter::True => refers,
             own => Filter::And(vec![refers, own]),
         };
-        let keys = Parameter {
-            number: KEYS,
-            from: vec![Origin {
-                step,
-                path,
-                only: None,
-            }],
-            needed: true,
-        };
-        Ok(Some((filter, keys)))
+        Ok(Some((filter, found_keys(all_of(step, path)))))
     }
 }
 

@@ -6,11 +6,11 @@ use bson::{Bson, Document};
 use super::insert::insert;
 use super::rel::is_empty;
 use super::scope::is_path_key;
-use super::{KEYS, Lowerer};
+use super::{KEYS, Lowerer, all_of, found_keys};
 use crate::error::{Error, Result};
 use crate::mql::{Command, FieldOp, Filter, WriteModel};
-use crate::plan::{NewKeys, Origin as ColumnOrigin, OutputNode, Rel, RowKind, Upsert};
-use crate::program::{Origin, Parameter, Program, Step};
+use crate::plan::{NewKeys, Origin, OutputNode, Rel, RowKind, Upsert};
+use crate::program::{Program, Step};
 use crate::shape::{RowShape, Shape, ShapeNode, UpsertShape, UpsertSteps};
 
 impl Lowerer<'_> {
@@ -62,17 +62,8 @@ impl Lowerer<'_> {
                 upsert: false,
                 new: true,
             };
-            let keys = Parameter {
-                number: KEYS,
-                from: vec![Origin {
-                    step: 0,
-                    path,
-                    only: None,
-                }],
-                needed: true,
-            };
             program.steps.push(Step {
-                parameters: vec![keys],
+                parameters: vec![found_keys(all_of(0, path))],
                 ..command.into()
             });
             program.steps.len() - 1
@@ -90,7 +81,7 @@ impl Lowerer<'_> {
     fn plain(&self, upsert: &Upsert, stored: &RowShape) -> Result<Option<RowShape>> {
         let own = |id| -> Result<bool> {
             let origin = &self.columns.get(id)?.origin;
-            Ok(matches!(origin, ColumnOrigin::Stored { source, .. } if *source == upsert.source))
+            Ok(matches!(origin, Origin::Stored { source, .. } if *source == upsert.source))
         };
         for node in &upsert.output.nodes {
             let plain = match node {
@@ -119,7 +110,7 @@ impl Lowerer<'_> {
         let part = |id| {
             let column = self.columns.get(id)?;
             match &column.origin {
-                ColumnOrigin::Stored { path, .. } => Ok((path.clone(), column.ty.clone())),
+                Origin::Stored { path, .. } => Ok((path.clone(), column.ty.clone())),
                 _ => Err(Error::internal("a stored row has a computed column")),
             }
         };

@@ -4,11 +4,11 @@ use bson::{Bson, Document};
 
 use super::rel::unordered;
 use super::scope::{Kind, is_path_key};
-use super::{KEYS, Lowerer};
+use super::{KEYS, Lowerer, all_of, found_keys};
 use crate::error::{Error, Result};
 use crate::mql::{Command, Expr, FieldOp, Filter, Projection, Stage, UpdateModel, WriteModel};
 use crate::plan::{Assignment, ColumnId, Node, Rel, Scalar, SourceId, visit};
-use crate::program::{Origin, Parameter, Program, Step};
+use crate::program::{Program, Step};
 use crate::queryset::Hint;
 use crate::schema::StorageFamily;
 use crate::shape::{Counted, Shape};
@@ -77,17 +77,8 @@ impl Lowerer<'_> {
             let update = self.computed_from(source, &assignment.values)?;
             let filter = Filter::field("_id", FieldOp::InParameter(KEYS));
             let command = update_all(assignment.collection.clone(), filter, update, None);
-            let keys = Parameter {
-                number: KEYS,
-                from: vec![Origin {
-                    step: 0,
-                    path,
-                    only: None,
-                }],
-                needed: true,
-            };
             program.steps.push(Step {
-                parameters: vec![keys],
+                parameters: vec![found_keys(all_of(0, path))],
                 ..command.into()
             });
         }
