@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! python3 benches/emitted/official.py target/emitted
-//! cargo bench --bench emitted -- [--full | --scale 0.1] [--compile | --recorded] [--only NAME] [--commands FILE] [--uri mongodb://host/database]
+//! cargo bench --bench emitted -- [--full | --scale 0.1] [--compile | --corpus] [--only NAME] [--commands FILE] [--uri mongodb://host/database]
 //! ```
 //!
 //! Both run on the same data with the same indexes, and must give the same rows. `docs/performance.md` explains the columns.
@@ -10,12 +10,12 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // a benchmark may fail loudly
 
 mod compile;
+mod corpus;
 mod cost;
 mod data;
 mod measure;
 mod querysets;
 mod record;
-mod recorded;
 mod report;
 mod rows;
 mod server;
@@ -45,7 +45,7 @@ struct Arguments {
     /// Only how long compiling takes, queryset by queryset.
     compile: bool,
     /// Only how long compiling a recorded corpus takes.
-    recorded: bool,
+    corpus: bool,
     only: Vec<String>,
     uri: Option<String>,
     commands: Option<PathBuf>,
@@ -56,7 +56,7 @@ fn arguments() -> Arguments {
     let mut out = Arguments {
         scale: 0.1,
         compile: false,
-        recorded: false,
+        corpus: false,
         only: Vec::new(),
         uri: None,
         commands: None,
@@ -68,7 +68,7 @@ fn arguments() -> Arguments {
         match word.as_str() {
             "--full" => out.scale = 1.0,
             "--compile" => out.compile = true,
-            "--recorded" => out.recorded = true,
+            "--corpus" => out.corpus = true,
             "--scale" => out.scale = value().parse().unwrap(),
             "--only" => out.only.push(value()),
             "--uri" => out.uri = Some(value()),
@@ -90,11 +90,8 @@ fn path(relative: &str) -> PathBuf {
 
 fn main() {
     let arguments = arguments();
-    if arguments.recorded {
-        return recorded::report(
-            &path("target/emitted"),
-            &path("benches/emitted/recorded.py"),
-        );
+    if arguments.corpus {
+        return corpus::report(&path("target/emitted"), &path("benches/emitted/corpus.py"));
     }
     let models = std::fs::read_to_string(path("benches/emitted/models.py")).unwrap();
     let models = text::parse_models("shop", &models).unwrap();

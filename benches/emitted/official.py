@@ -17,6 +17,8 @@ import sys
 import time
 import venv
 
+from backend import start
+
 HERE = pathlib.Path(__file__).resolve().parent
 REQUIREMENTS = ["django-mongodb-backend==5.2.*"]
 APP = "shop"
@@ -244,22 +246,9 @@ def evaluate_only(code, scope):
 
 def inside(folder):
     sys.path.insert(0, str(folder))
-    import django
-    from django.conf import settings
+    start([APP], Collection, USE_TZ=True)
+    from django_mongodb_backend import compiler as backend
 
-    settings.configure(
-        INSTALLED_APPS=["django_mongodb_backend", APP],
-        DATABASES={"default": {"ENGINE": "django_mongodb_backend", "HOST": "mongodb://127.0.0.1:1", "NAME": "none"}},
-        DEFAULT_AUTO_FIELD="django_mongodb_backend.fields.ObjectIdAutoField",
-        USE_TZ=True,
-        TIME_ZONE="UTC",
-    )
-    django.setup()
-    from django_mongodb_backend import base, compiler as backend
-
-    base.DatabaseWrapper.get_collection = lambda self, name, **_: Collection(name)
-    base.DatabaseWrapper.get_database_version = lambda self: (8, 0, 0)
-    base.DatabaseWrapper.session = None
     seen = []
     execute = backend.SQLCompiler.execute_sql
 

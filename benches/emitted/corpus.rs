@@ -55,7 +55,7 @@ pub fn report(folder: &Path, script: &Path) {
             )
         })
         .collect();
-    let file = folder.join("recorded.jsonl");
+    let file = folder.join("corpus.jsonl");
     std::fs::write(&file, statements).unwrap();
     let status = Command::new(python)
         .arg(script)
@@ -66,7 +66,7 @@ pub fn report(folder: &Path, script: &Path) {
         "the official backend's side failed"
     );
 
-    let official = std::fs::read_to_string(folder.join("recorded-official.jsonl")).unwrap();
+    let official = std::fs::read_to_string(folder.join("corpus-official.jsonl")).unwrap();
     let official: HashMap<String, f64> = official
         .lines()
         .filter_map(|line| {

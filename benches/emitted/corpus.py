@@ -1,9 +1,9 @@
 """Compiles the statements of a recorded corpus with django-mongodb-backend, each in its turn.
 
-    python benches/emitted/recorded.py FOLDER STATEMENTS
+    python benches/emitted/corpus.py FOLDER STATEMENTS
 
 STATEMENTS has lines {"id", "schema", "text"}: a file with a schema and a statement in Django's Python. The models are made from the
-schema. Writes FOLDER/recorded-official.jsonl: of each statement {"id", "us"}, the median time from its evaluation to the
+schema. Writes FOLDER/corpus-official.jsonl: of each statement {"id", "us"}, the median time from its evaluation to the
 pipeline, or {"id", "error"}. All statements are compiled once, then all a second time, and so on, as an application's requests
 would: not one many times over.
 """
@@ -18,6 +18,8 @@ import sys
 import time
 import uuid
 import zoneinfo
+
+from backend import start
 
 ROUNDS = 7
 
@@ -199,22 +201,7 @@ def evaluate(code, scope):
 
 
 def main(folder, statements):
-    import django
-    from django.conf import settings
-
-    settings.configure(
-        INSTALLED_APPS=["django_mongodb_backend", "django.contrib.contenttypes"],
-        DATABASES={"default": {"ENGINE": "django_mongodb_backend", "HOST": "mongodb://127.0.0.1:1", "NAME": "none"}},
-        DEFAULT_AUTO_FIELD="django_mongodb_backend.fields.ObjectIdAutoField",
-        USE_TZ=False,
-        TIME_ZONE="UTC",
-    )
-    django.setup()
-    from django_mongodb_backend import base
-
-    base.DatabaseWrapper.get_collection = lambda self, name, **_: Collection()
-    base.DatabaseWrapper.get_database_version = lambda self: (8, 0, 0)
-    base.DatabaseWrapper.session = None
+    start(["django.contrib.contenttypes"], lambda _: Collection(), USE_TZ=False)
 
     scopes, work, out = {}, [], []
     for line in statements.read_text().splitlines():
@@ -249,7 +236,7 @@ def main(folder, statements):
         else:
             # The first is apart: in it the models are prepared.
             out.append({"id": name, "first_us": times[0] * 1e6, "us": statistics.median(times[1:]) * 1e6})
-    (folder / "recorded-official.jsonl").write_text("".join(json.dumps(o) + "\n" for o in out))
+    (folder / "corpus-official.jsonl").write_text("".join(json.dumps(o) + "\n" for o in out))
 
 
 if __name__ == "__main__":
